@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Asserts the invariants of a lock, in builds configured with --enable-debug.
+ * Called after every step, with the lock's mutex held, if it has one. */
+
+#ifdef EVLOCK_DEBUG
+
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+
+#include "lock.h"
+
+/* So many of those who wait are looked at: enough to find what is wrong in a
+ * test, little enough to let a million wait. */
+#define MOST_LOOKED_AT 256
+
+/* I1: what is held is within the limits. */
+static void
+check_limits(const struct evlock *lock)
+{
+	const struct evl_core *core = evl_core_of(lock);
+	unsigned m;
+
+	for (m = 0; m < core->n_modes; m++) {
+		int is_held = evl_core_held(core)[m] != 0;
+
+		assert(is_held == (int)(core->held_mask >> m & 1));
+		assert(lock->body->permit || !core->mode[m].limit || evl_core_held(core)[m] <= core->mode[m].limit);
+	}
+}
+
+/* I2: nobody waits who could be granted. */
+static void
+check_promoted(const struct evl_core *core)
+{
+	const struct evl_seat *first = EVL_SEAT(core->queue.next);
+
+	if (evl_list_is_empty(&core->ahead) && !evl_list_is_empty(&core->queue))
+		assert(evl_seat_is_bound(first) ||
+		    !evl_core_fits(core, first->mode, first->units));
+}
+
+/* I3: the queue is in order, and all in it are QUEUED. */
+static void
+check_queue(const struct evl_core *core)
+{
+	const struct evl_link *link;
+	unsigned n = 0, rank = EVL_RANKS;
+
+	EVL_LIST_EACH(link, &core->queue) {
+		assert(EVL_SEAT(link)->state == EVL_QUEUED);
+		assert(EVL_SEAT(link)->rank <= rank);
+		rank = EVL_SEAT(link)->rank;
+		if (++n == MOST_LOOKED_AT)
+			return;
+	}
+	EVL_LIST_EACH(link, &core->ahead) {
+		assert(EVL_SEAT(link)->state == EVL_QUEUED);
+		n++;
+	}
+	assert(n == core->n_waiting);
+}
+
+static void
+count(uint32_t *held, const struct evl_seat *seat)
+{
+	if (seat->state != EVL_FAILED)
+		held[seat->mode] += seat->units;
+}
+
+/* I6: the counts are what a recount gives. */
+static void
+check_counts(const struct evlock *lock)
+{
+	const struct evl_core *core = evl_core_of(lock);
+	uint32_t held[EVLOCK_MAX_MODES] = { 0 };
+	const struct evl_link *link;
+	unsigned n = 0;
+
+	if (lock->body->n_objects > 1 || !evl_list_is_empty(&lock->body->sets))
+		return;	/* some hold through other objects */
+	if (lock->sole)
+		count(held, &lock->sole->seat);
+	EVL_LIST_EACH(link, &lock->held) {
+		count(held, EVL_SEAT(link));
+		if (++n == MOST_LOOKED_AT)
+			return;
+	}
+	EVL_LIST_EACH(link, &lock->port->fifo) {
+		const struct evl_seat *seat = EVL_SEAT(link);
+
+		if (++n == MOST_LOOKED_AT)
+			return;
+		if (seat->kind < EVL_CONVERSION && seat->state == EVL_GRANTED &&
+		    EVL_REQUEST(seat)->lock == lock)
+			count(held, seat);
+	}
+	assert(!memcmp(held, evl_core_held(core), core->n_modes * sizeof *held));
+}
+
+void
+evl_check(const struct evlock *lock)
+{
+	check_limits(lock);
+	check_promoted(evl_core_of(lock));
+	check_queue(evl_core_of(lock));
+	check_counts(lock);
+}
+
+#else
+
+/* A translation unit holds something. */
+typedef int evl_check_is_off;
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Converting.  A conversion is a request of its own, tied to the one that it
+ * converts.  Called in the thread of the lock's base. */
+
+#include <string.h>
+
+#include "life.h"
+
+/* Finds the holder that is to be converted, or sets errno. */
+static struct evl_request *
+find_holder(struct evlock *lock, evlock_handle handle, unsigned mode)
+{
+	struct evl_request *r = evl_request_find(lock, handle);
+	int error = 0;
+
+	if (!r || !evl_seat_holds(&r->seat))
+		error = ENOENT;
+	else if (evl_request_judge(lock, mode, r->seat.units))
+		error = EINVAL;
+	else if (evl_core_of(lock)->is_closed)
+		error = ECANCELED;
+	else if (r->seat.ties && r->seat.ties->conversion)
+		error = EBUSY;
+	if (!error)
+		return r;
+	errno = error;
+	return NULL;
+}
+
+/* A set's holder has members that its conversion does not wait in: an owner of its own makes
+ * them one. */
+static void
+own_self(struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+	struct evl_ties *t;
+
+	memset(&extra->self, 0, sizeof extra->self);
+	evl_list_init(&extra->self.ties);
+	extra->self.is_self = 1;
+	EVL_TIES_EACH(t, &extra->ties)
+		evl_ties_own_held(t, &extra->self);
+}
+
+/* Ties the conversion `c` to what it converts. */
+static int
+tie_conversion(struct evlock *lock, struct evl_request *c, struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_need(lock->port, c);
+
+	if (!extra)
+		return -1;
+	extra->ties.of = &r->seat;
+	extra->ties.is_bound = 1;
+	r->seat.ties->conversion = &c->seat;
+	if (lock->body->set && !r->seat.ties->owner)
+		own_self(r);
+	if (r->seat.ties->owner)
+		evl_ties_own(&extra->ties, r->seat.ties->owner);
+	return lock->body->set ? evl_set_bind(lock, c) : 0;
+}
+
+/* Makes the request that converts `r`. */
+static struct evl_request *
+begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
+{
+	struct evl_request *c;
+
+	if (!evl_extra_need(r->lock->port, r))
+		return NULL;
+	c = evl_request_begin(lock, evl_request_mode(lock, mode), r->seat.units, 0, EVL_CONVERSION);
+	if (!c)
+		return NULL;
+	c->handle |= EVL_HIDDEN;
+	if (tie_conversion(lock, c, r) == 0)
+		return c;
+	evl_request_discard(c);
+	errno = ENOMEM;
+	return NULL;
+}
+
+int
+evlock_convert(struct evlock *lock, evlock_handle handle, unsigned mode,
+    const struct timeval *timeout, evlock_cb cb, void *arg)
+{
+	struct evl_request *r, *c;
+	int error;
+
+	if (!cb)
+		return evl_fail(EINVAL);
+	r = find_holder(lock, handle, mode);
+	if (!r)
+		return -1;
+	c = begin_conversion(lock, r, mode);
+	if (!c)
+		return -1;
+	c->cb = cb;
+	c->arg = arg;
+	if (evl_request_submit(lock, c, timeout) == 0)
+		return 0;
+	error = errno;
+	evl_request_discard(c);
+	return evl_fail(error);
+}
+
+int
+evlock_convert_nowait(struct evlock *lock, evlock_handle handle, unsigned mode)
+{
+	struct evl_request *c, *r = find_holder(lock, handle, mode);
+	int granted;
+
+	if (!r)
+		return -1;
+	c = begin_conversion(lock, r, mode);
+	if (!c)
+		return -1;
+	granted = evl_core_try(evl_core_of(lock), &c->seat, evl_lock_fifo(lock));
+	evl_request_discard(c);
+	evl_lock_settle(lock, granted > 0);
+	return granted > 0 ? 0 : evl_fail(granted ? EDEADLK : EAGAIN);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_CORE_H_INCLUDED_
+#define EVL_CORE_H_INCLUDED_
+
+/* The rules of one lock: what is held, who is queued, who may be granted.
+ *
+ * Pure: no libevent, no clock, no thread, no malloc.  The caller owns the
+ * memory of cores and seats and serializes the calls.  Whatever ends a wait or
+ * a hold promotes: those whose turn it is are granted before the call returns,
+ * and appended to the list `out` in the order of the grants.
+ *
+ * The grant rule: a seat is granted when it fits what is held, and nobody ahead
+ * of it still waits.  A request may have several seats, each in another lock; it
+ * is granted, all at once, when each of them could be, and one that is first in
+ * its queue and waits for the others holds that queue back.
+ *
+ * Conversions, and requests for what their owner holds already, stand ahead of
+ * the queue, and each is granted as soon as it fits: those in the queue wait for
+ * their owners, who would be waiting for themselves otherwise.
+ */
+
+#include <limits.h>
+
+#include <evlock/evlock.h>
+
+#include "list.h"
+
+/** Where a seat stands.
+ *
+ *	          enqueue            promote             the callback runs
+ *	(FREE) ------------> QUEUED ---------> GRANTED ------------------> HELD
+ *	                        |                 |                          |
+ *	                        | withdraw        | release                  | release
+ *	                        +-----> (FREE) <--+--------------------------+
+ *	                        |
+ *	                        | timeout, close     the callback runs
+ *	                        +------> FAILED -------------------> (FREE)
+ *
+ * A conversion is a seat of its own that holds nothing: once GRANTED, the seat
+ * that it converts holds in the new mode.
+ */
+enum evl_state {
+	EVL_FREE,
+	EVL_QUEUED,	/**< linked in a core's queue */
+	EVL_GRANTED,	/**< holds, is linked in a port's FIFO */
+	EVL_HELD,	/**< holds, its callback has run, is linked in its lock object's list */
+	EVL_FAILED	/**< holds nothing, `units` is the errno, is linked in a port's FIFO */
+};
+
+struct evl_core;
+struct evl_owner;
+struct evl_seat;
+
+/** What binds a seat to other seats; most have nothing of the sort. */
+struct evl_ties {
+	struct evl_seat *seat;		/**< whose ties these are */
+	struct evl_core *core;		/**< the lock that it is a place in */
+	struct evl_seat *lead;		/**< the seat that stands for the request */
+	struct evl_ties *next;		/**< of the request's next seat; the last leads to the first */
+	struct evl_seat *of;		/**< in a conversion: the seat that is to be converted */
+	struct evl_seat *conversion;	/**< in a held seat: its conversion, until that has been told */
+	struct evl_owner *owner;	/**< NULL: none */
+	struct evl_link owner_link;	/**< in owner->ties */
+	struct evl_link holder_link;	/**< in core->holders, while it holds and has an owner */
+	uint8_t is_bound;		/**< has other seats, an owner, or a seat to convert, or
+					     was put ahead of somebody who does */
+	uint8_t is_ahead;		/**< in core->ahead, not core->queue, while QUEUED */
+	uint8_t is_advanced;		/**< was put there just now, as its owner came to hold */
+	uint8_t mode_before;		/**< in a conversion that was given: what it was given for */
+	uint8_t passes, is_settled;	/**< scratch of deadlock.c */
+};
+
+/** Whoever a set of requests belongs to. */
+struct evl_owner {
+	struct evl_link ties;		/**< of all its seats, by owner_link */
+	struct evl_owner *next_seen;	/**< scratch of deadlock.c, as the rest */
+	uint8_t is_seen, is_stuck;
+	uint8_t is_self;		/**< no owner of the caller's: a handle by itself */
+};
+
+/** One request's place in one lock. */
+struct evl_seat {
+	struct evl_link link;	/**< the state says in which list */
+	uint32_t units;
+	uint8_t mode;
+	uint8_t rank;		/**< higher ones are queued first, see evl_core_rank() */
+	uint8_t state;		/**< enum evl_state */
+	uint8_t kind;		/**< the caller's; the core does not look at it */
+	struct evl_ties *ties;	/**< NULL: none */
+};
+
+#define EVL_SEAT(l) EVL_CONTAINER(l, struct evl_seat, link)
+
+#define EVL_PRIORITIES	4
+#define EVL_RANKS	(2 * EVL_PRIORITIES)
+
+/** One lock.  The units held in each mode lie behind it: evl_core_held(). */
+struct evl_core {
+	const struct evlock_mode *mode;
+	uint32_t n_modes;
+	uint8_t is_closed;
+	uint8_t is_counted;		/**< some mode has a limit or a predicate, or someone asks
+					     for several units */
+	uint8_t is_conditional;		/**< some mode has a predicate */
+	uint8_t is_watched;		/**< the caller's: someone is to be told of changes */
+	uint8_t preferred;		/**< the mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
+	uint32_t held_mask;		/**< bit m: some units are held in mode m */
+	uint32_t n_waiting;		/**< seats in `queue` and `ahead` */
+	struct evl_link queue;		/**< by rank, then by arrival */
+	struct evl_link ahead;		/**< those who need not stand in the queue, by arrival */
+	struct evl_link holders;	/**< ties of those who hold and have an owner */
+	uint32_t n_bound;		/**< waiting seats that are bound to others */
+	uint8_t is_dirty;		/**< on the list of an evl_core_promote() under way */
+	uint8_t is_seen;		/**< scratch of deadlock.c, as next_seen */
+	struct evl_core *next_dirty, *next_seen;
+	struct evl_seat *last[EVL_RANKS]; /**< the last queued of each rank, from 1 up */
+	void *arg;			/**< for is_compatible */
+};
+
+/** Bytes of a core with so many modes. */
+static inline size_t
+evl_core_size(unsigned n_modes)
+{
+	return sizeof(struct evl_core) + n_modes * sizeof(uint32_t);
+}
+
+static inline uint32_t *
+evl_core_held(const struct evl_core *core)
+{
+	return (uint32_t *)(core + 1);
+}
+
+void evl_core_init(struct evl_core *core, const struct evlock_modes *modes, int prefers_last);
+
+/** Does nothing that is held conflict with `mode`? */
+static inline int
+evl_core_is_compatible(const struct evl_core *core, unsigned mode)
+{
+	return !(core->mode[mode].conflicts & core->held_mask);
+}
+
+/** May so many units be added to `held`?  Without a limit, as many as can be counted. */
+static inline int
+evl_core_is_within(const struct evlock_mode *m, uint32_t held, uint32_t units)
+{
+	uint32_t limit = m->limit ? m->limit : UINT32_MAX;
+
+	return units <= limit && held <= limit - units;
+}
+
+/** May `units` more be held in `mode`? */
+static inline int
+evl_core_fits(const struct evl_core *core, unsigned mode, uint32_t units)
+{
+	const struct evlock_mode *m = &core->mode[mode];
+	uint32_t *held = evl_core_held(core);
+
+	if (!evl_core_is_compatible(core, mode))
+		return 0;
+	if (!core->is_counted)
+		return 1;
+	if (!evl_core_is_within(m, held[mode], units))
+		return 0;
+	return !m->is_compatible || m->is_compatible(mode, units, held, core->arg);
+}
+
+/** Would nobody who waits be ahead of a newcomer of this rank? */
+static inline int
+evl_core_is_next(const struct evl_core *core, unsigned rank)
+{
+	if (!core->n_waiting)
+		return 1;
+	return evl_list_is_empty(&core->ahead) && EVL_SEAT(core->queue.next)->rank < rank;
+}
+
+/** Would a newcomer be granted at once? */
+static inline int
+evl_core_admits(const struct evl_core *core, unsigned mode, uint32_t units, unsigned rank)
+{
+	return evl_core_is_next(core, rank) && evl_core_fits(core, mode, units);
+}
+
+static inline void
+evl_core_take(struct evl_core *core, unsigned mode, uint32_t units)
+{
+	evl_core_held(core)[mode] += units;
+	core->held_mask |= (uint32_t)1 << mode;
+}
+
+static inline void
+evl_core_drop(struct evl_core *core, unsigned mode, uint32_t units)
+{
+	if (!(evl_core_held(core)[mode] -= units))
+		core->held_mask &= ~((uint32_t)1 << mode);
+}
+
+/** The place in line of a request, for evl_seat.rank. */
+static inline uint8_t
+evl_core_rank(const struct evl_core *core, unsigned mode, unsigned priority)
+{
+	return (uint8_t)(2 * priority + (mode == core->preferred));
+}
+
+/** A seat's ties, to none so far. */
+void evl_ties_init(struct evl_ties *ties, struct evl_seat *seat, struct evl_core *core);
+
+/** Makes `ties` those of one more seat of the request that `lead` stands for. */
+void evl_ties_join(struct evl_ties *ties, struct evl_ties *lead);
+
+/** Does the seat hold units of its lock?  A conversion never does. */
+static inline int
+evl_ties_hold(const struct evl_ties *ties)
+{
+	return !ties->of && (ties->seat->state == EVL_GRANTED || ties->seat->state == EVL_HELD);
+}
+
+/** Gives a seat an owner, and takes it away again, before and after it has a place. */
+void evl_ties_own(struct evl_ties *ties, struct evl_owner *owner);
+
+/** The same for a seat that holds already. */
+void evl_ties_own_held(struct evl_ties *ties, struct evl_owner *owner);
+void evl_ties_disown(struct evl_ties *ties);
+
+static inline int
+evl_seat_is_bound(const struct evl_seat *seat)
+{
+	return seat->ties && seat->ties->is_bound;
+}
+
+/** Goes through the seats of a bound request: their ties. */
+#define EVL_TIES_EACH(t, first_ties) \
+	for ((t) = (first_ties); (t); (t) = (t)->next == (first_ties) ? NULL : (t)->next)
+
+/* The calls below are given the seat that leads a request, and do as they say for
+ * all its seats. */
+
+/** Grants a request at once if that may be, other than through `out`: whoever
+ * calls tells.  Returns 1 if it was granted; if the seat is bound, those who gain
+ * by that come in `out`.  0: it may not be; -1: somebody who waits would be stuck. */
+int evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link *out);
+static inline int
+evl_core_try(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
+{
+	if (evl_seat_is_bound(seat))
+		return evl_core_try_bound(core, seat, out);
+	if (!evl_core_admits(core, seat->mode, seat->units, seat->rank))
+		return 0;
+	evl_core_take(core, seat->mode, seat->units);
+	seat->state = EVL_GRANTED;
+	return 1;
+}
+
+/** As evl_core_enqueue(), for a seat with a rank or ties. */
+void evl_core_enqueue_special(struct evl_core *core, struct evl_seat *seat);
+
+/** Makes a request wait. */
+static inline void
+evl_core_enqueue(struct evl_core *core, struct evl_seat *seat)
+{
+	if (seat->rank || seat->ties) {
+		evl_core_enqueue_special(core, seat);
+		return;
+	}
+	seat->state = EVL_QUEUED;
+	core->n_waiting++;
+	evl_list_push(&core->queue, &seat->link);
+}
+
+/** Grants everyone whose turn it is. */
+void evl_core_promote(struct evl_core *core, struct evl_link *out);
+
+/** `seat` was the last queued of its rank. */
+void evl_core_forget_last(struct evl_core *core, struct evl_seat *seat);
+
+/** Takes one QUEUED seat, that is not bound, out of the queue without a look at those
+ * behind it; for when all of them go, or with evl_core_promote() to follow. */
+static inline void
+evl_core_leave(struct evl_core *core, struct evl_seat *seat)
+{
+	if (seat->rank && core->last[seat->rank] == seat)
+		evl_core_forget_last(core, seat);
+	evl_list_remove(&seat->link);
+	core->n_waiting--;
+}
+
+/** Is a QUEUED seat the first in line?  Nobody gains by the leaving of another. */
+static inline int
+evl_core_is_first(const struct evl_core *core, const struct evl_seat *seat)
+{
+	return seat->link.prev == &core->queue || seat->link.prev == &core->ahead;
+}
+
+void evl_core_withdraw_bound(struct evl_seat *seat, struct evl_link *out);
+
+/** Ends the waiting of a QUEUED request, a conversion's too; the caller sets its state. */
+static inline void
+evl_core_withdraw(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
+{
+	int is_first = evl_core_is_first(core, seat);
+
+	if (evl_seat_is_bound(seat)) {
+		evl_core_withdraw_bound(seat, out);
+		return;
+	}
+	evl_core_leave(core, seat);
+	if (is_first && core->n_waiting)
+		evl_core_promote(core, out);
+}
+
+void evl_core_release_bound(struct evl_seat *seat, struct evl_link *out);
+
+/** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state. */
+static inline void
+evl_core_release(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
+{
+	if (evl_seat_is_bound(seat)) {
+		evl_core_release_bound(seat, out);
+		return;
+	}
+	evl_core_drop(core, seat->mode, seat->units);
+	if (core->n_waiting)
+		evl_core_promote(core, out);
+}
+
+/** Ends the hold of one seat of a bound request, whose lock is no more. */
+void evl_core_abandon(struct evl_ties *ties);
+
+/** Several ends at once: nobody is promoted before all are done.  Begins as
+ * { NULL, out }. */
+struct evl_step {
+	struct evl_core *dirty;		/**< cores to be looked at */
+	struct evl_link *out;
+};
+
+void evl_step_withdraw(struct evl_step *step, struct evl_core *core, struct evl_seat *seat);
+void evl_step_release(struct evl_step *step, struct evl_core *core, struct evl_seat *seat);
+void evl_step_finish(struct evl_step *step);
+
+/** Does a seat, with its ties, fit into what is held? */
+int evl_core_seat_fits(struct evl_core *core, const struct evl_seat *seat);
+
+/** In deadlock.c: has a request that waits now closed a circle, of those who hold and
+ * wait for each other for ever?  Of a newcomer, so there was none before. */
+int evl_core_is_stuck(const struct evl_seat *seat);
+
+/** The same of any bound request, or of the owner that it has, without short cuts. */
+int evl_core_is_left_stuck(const struct evl_seat *seat);
+
+/** The strongest mode held, or 0. */
+unsigned evl_core_strongest(const struct evl_core *core);
+
+#endif

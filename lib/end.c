@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Ends that nobody asked for by a handle: a timeout, the close of a lock, the end
+ * of one of its objects.  Called in the thread of the lock's base. */
+
+#include "life.h"
+
+void
+evl_request_expire(struct evl_request *r)
+{
+	struct evlock *lock = r->lock;
+
+	if (r->seat.state != EVL_QUEUED)
+		return;
+	evl_core_withdraw(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
+	evl_request_conclude(r, ETIMEDOUT, evl_lock_fifo(lock));
+	evl_lock_settle(lock, 1);
+}
+
+/* Moves those of `list` who were asked for through `lock`, or all if that is NULL,
+ * to where their callbacks are due: `due`, or their own port. */
+static void
+fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
+    const struct evlock *lock, struct evl_link *due, int error)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, list) {
+		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
+
+		if (r->seat.kind == EVL_MEMBER || (lock && r->lock != lock))
+			continue;
+		evl_step_withdraw(step, core, &r->seat);
+		evl_request_conclude(r, error, due ? due : evl_lock_fifo(r->lock));
+	}
+}
+
+void
+evl_request_fail_all(struct evlock *lock, int error)
+{
+	struct evl_core *core = evl_core_of(lock);
+	struct evl_step step = { NULL, evl_lock_fifo(lock) };
+
+	fail_list(&step, core, &core->ahead, NULL, NULL, error);
+	fail_list(&step, core, &core->queue, NULL, NULL, error);
+	evl_step_finish(&step);
+	evl_lock_settle(lock, 1);
+}
+
+/* --- Ending everything ---------------------------------------------------- */
+
+/* Moves what the port still has to deliver for `lock` to `due`. */
+static void
+collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link *due)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, evl_lock_fifo(lock)) {
+		struct evl_seat *seat = EVL_SEAT(link);
+		int is_request = seat->kind < EVL_NOTICE;
+
+		if (!is_request || EVL_REQUEST(seat)->lock != lock)
+			continue;
+		evl_list_remove(link);
+		if (seat->state == EVL_GRANTED && seat->kind != EVL_CONVERSION)
+			evl_step_release(step, evl_core_of(lock), seat);
+		evl_request_conclude(EVL_REQUEST(seat),
+		    seat->state == EVL_FAILED ? (int)seat->units : ECANCELED, due);
+	}
+}
+
+/* What is held is let go; the requests stay, as failed ones, until all is told. */
+static void
+release_held(struct evl_step *step, struct evlock *lock)
+{
+	struct evl_link *link;
+
+	evl_lock_gather(lock);
+	EVL_LIST_EACH(link, &lock->held) {
+		evl_step_release(step, evl_core_of(lock), EVL_SEAT(link));
+		EVL_SEAT(link)->state = EVL_FAILED;
+	}
+}
+
+/* Runs the callbacks of those who are due, and moves them to `done`. */
+static void
+tell_due(struct evl_link *due, struct evl_link *done)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(due))) {
+		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
+
+		evl_list_push(done, link);
+		r->cb(r->lock, evl_request_told_handle(r), (int)r->seat.units, r->arg);
+	}
+}
+
+/* Discards the requests of a list.  One may take its conversion along, out of
+ * whatever list that is in. */
+static void
+discard_list(struct evl_link *list)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(list)))
+		evl_request_discard(EVL_REQUEST(EVL_SEAT(link)));
+}
+
+static void
+append(struct evl_link *list, struct evl_link *more)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(more)))
+		evl_list_push(list, link);
+}
+
+void
+evl_request_end_all(struct evlock *lock, int is_told)
+{
+	struct evl_core *core = evl_core_of(lock);
+	struct evl_link due, waited, done;
+	struct evl_step step = { NULL, evl_lock_fifo(lock) };
+
+	evl_list_init(&due);
+	evl_list_init(&waited);
+	evl_list_init(&done);
+	collect_undelivered(&step, lock, &due);
+	fail_list(&step, core, &core->ahead, lock, &waited, ECANCELED);
+	fail_list(&step, core, &core->queue, lock, &waited, ECANCELED);
+	append(&due, &waited);
+	release_held(&step, lock);
+	evl_step_finish(&step);
+	if (is_told)
+		tell_due(&due, &done);
+	discard_list(&due);
+	discard_list(&done);
+	discard_list(&lock->held);
+}

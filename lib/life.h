@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_LIFE_H_INCLUDED_
+#define EVL_LIFE_H_INCLUDED_
+
+/* The steps of a request's life that acquire.c, release.c, convert.c, deliver.c
+ * and end.c share.  All of them are called in the thread of the lock's base. */
+
+#include <errno.h>
+
+#include "lock.h"
+
+/** Set errno, and return what a failed call returns. */
+int evl_fail(int error);
+evlock_handle evl_refuse(int error);
+
+/** The request of `lock` that `handle` names, or NULL. */
+static inline struct evl_request *
+evl_request_find(const struct evlock *lock, evlock_handle handle)
+{
+	struct evl_request *r;
+
+	r = handle & EVL_HIDDEN ? evl_own_find(lock->pool, lock->body->scope, handle)
+	    : evl_pool_find(lock->pool, handle);
+	return r && (r->lock == lock || r->lock->body == lock->body) ? r : NULL;
+}
+
+/** Where what is granted is delivered. */
+static inline struct evl_link *
+evl_lock_fifo(const struct evlock *lock)
+{
+	return &lock->port->fifo;
+}
+
+/** A request with a handle, and nobody to call back.  NULL with errno ENOMEM. */
+static inline struct evl_request *
+evl_request_begin(struct evlock *lock, unsigned mode, uint32_t units, unsigned rank,
+    enum evl_kind kind)
+{
+	struct evl_request *r = evl_pool_get(lock->pool);
+
+	if (!r)
+		return NULL;
+	r->seat.units = units;
+	r->seat.mode = (uint8_t)mode;
+	r->seat.rank = (uint8_t)rank;
+	r->seat.kind = (uint8_t)kind;
+	r->seat.ties = NULL;
+	r->lock = lock;
+	return r;
+}
+
+/** The callback runs, or there is none: `r` is HELD. */
+static inline void
+evl_request_hold(struct evlock *lock, struct evl_request *r)
+{
+	r->seat.state = EVL_HELD;
+	if (!lock->sole)
+		lock->sole = r;
+	else
+		evl_list_push(&lock->held, &r->seat.link);
+}
+
+/** Takes `r`, which is not QUEUED, out of the list that it is in. */
+static inline void
+evl_request_unlink(struct evlock *lock, struct evl_request *r)
+{
+	if (lock->sole == r)
+		lock->sole = NULL;
+	else
+		evl_list_remove(&r->seat.link);
+}
+
+/** `r`, which is in no list any more and holds nothing, has failed; `out` is where
+ * it will be told. */
+static inline void
+evl_request_conclude(struct evl_request *r, int error, struct evl_link *out)
+{
+	r->seat.state = EVL_FAILED;
+	r->seat.units = (uint32_t)error;
+	evl_list_push(out, &r->seat.link);
+}
+
+/** Undoes what few requests have; ends a conversion that waits. */
+void evl_request_untie(struct evl_request *r);
+
+/** Gives the memory back; `r` is in no list and holds nothing. */
+static inline void
+evl_request_discard(struct evl_request *r)
+{
+	struct evlock *lock = r->lock;
+
+	if (r->seat.ties)
+		evl_request_untie(r);
+	if (lock->body->keyed && r->seat.kind != EVL_CONVERSION)
+		evl_keyed_unuse(lock->body, lock);
+	evl_pool_put(lock->pool, r);
+}
+
+/** Frees the lock of a key that nobody needs any more. */
+static inline void
+evl_lock_retire(struct evl_body *body)
+{
+	if (body->keyed)
+		evl_keyed_retire(body);
+}
+
+/** The handle that a callback is given: of a conversion, that of what it converts. */
+static inline evlock_handle
+evl_request_told_handle(const struct evl_request *r)
+{
+	if (r->seat.kind == EVL_CONVERSION)
+		r = EVL_REQUEST(r->seat.ties->of);
+	return evl_request_handle(r);
+}
+
+/* In acquire.c. */
+
+/** The errno that a request for so much deserves, or 0. */
+int evl_request_judge(const struct evlock *lock, unsigned mode, uint32_t units);
+
+/** The mode that it then has: a set that asks all its members for modes of their own
+ * takes any. */
+unsigned evl_request_mode(const struct evlock *lock, unsigned mode);
+
+/** Grants `r` at once, or makes it wait.  Returns -1 with errno ENOMEM or EDEADLK. */
+int evl_request_submit(struct evlock *lock, struct evl_request *r, const struct timeval *timeout);
+
+#endif

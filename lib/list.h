@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_LIST_H_INCLUDED_
+#define EVL_LIST_H_INCLUDED_
+
+/* Circular doubly linked lists, threaded through what they list.  A list is a
+ * link of its own: empty when it points at itself.  Called from everywhere;
+ * whoever owns a list says which mutex protects it. */
+
+#include <stddef.h>
+
+/** Keeps what is seldom called out of what is called all the time. */
+#if defined(__GNUC__)
+#define EVL_NOINLINE __attribute__((noinline))
+#else
+#define EVL_NOINLINE
+#endif
+
+struct evl_link {
+	struct evl_link *next, *prev;
+};
+
+/** The structure of type `type` whose member `member` is at `ptr`. */
+#define EVL_CONTAINER(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#define EVL_LIST_EACH(link, list) \
+	for ((link) = (list)->next; (link) != (list); (link) = (link)->next)
+
+/** As EVL_LIST_EACH, and the body may remove `link`. */
+#define EVL_LIST_EACH_SAFE(link, after, list) \
+	for ((link) = (list)->next; (after) = (link)->next, (link) != (list); (link) = (after))
+
+static inline void
+evl_list_init(struct evl_link *list)
+{
+	list->next = list->prev = list;
+}
+
+static inline int
+evl_list_is_empty(const struct evl_link *list)
+{
+	return list->next == list;
+}
+
+static inline void
+evl_list_insert_after(struct evl_link *place, struct evl_link *link)
+{
+	link->prev = place;
+	link->next = place->next;
+	place->next->prev = link;
+	place->next = link;
+}
+
+/** Puts `link` at the end.  Its two stores are kept apart: GCC would make one of
+ * vectors out of them, which costs more. */
+static inline void
+evl_list_push(struct evl_link *list, struct evl_link *link)
+{
+	struct evl_link *last = list->prev;
+
+	link->next = list;
+	last->next = link;
+	link->prev = last;
+	list->prev = link;
+}
+
+static inline void
+evl_list_remove(struct evl_link *link)
+{
+	link->next->prev = link->prev;
+	link->prev->next = link->next;
+}
+
+/** Moves those before `end`, of which there are some, from the front of `list` to
+ * the end of `to`. */
+static inline void
+evl_list_move_front(struct evl_link *list, struct evl_link *end, struct evl_link *to)
+{
+	struct evl_link *first = list->next, *last = end->prev, *before = to->prev;
+
+	list->next = end;
+	end->prev = list;
+	first->prev = before;
+	before->next = first;
+	last->next = to;
+	to->prev = last;
+}
+
+/** Takes the first link off, or returns NULL. */
+static inline struct evl_link *
+evl_list_pop(struct evl_link *list)
+{
+	struct evl_link *first = list->next;
+
+	if (first == list)
+		return NULL;
+	evl_list_remove(first);
+	return first;
+}
+
+#endif

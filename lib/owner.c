@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Owners: whoever a set of requests belongs to.  What they may, and when they
+ * would wait for each other, is in core.c and deadlock.c; here is their list. */
+
+#include <errno.h>
+
+#include "lock.h"
+#include "mem.h"
+#include "owner.h"
+
+struct evlock_owner {
+	struct evl_owner core;
+	char *name;
+};
+
+#define TIES(l) EVL_CONTAINER(l, struct evl_ties, owner_link)
+
+struct evlock_owner *
+evlock_owner_new(const char *name)
+{
+	struct evlock_owner *owner = evl_mem_zalloc(sizeof *owner);
+
+	if (!owner)
+		return NULL;
+	evl_list_init(&owner->core.ties);
+	if (name && !(owner->name = evl_mem_strdup(name))) {
+		evl_mem_free(owner);
+		return NULL;
+	}
+	return owner;
+}
+
+struct evl_owner *
+evl_owner_core(struct evlock_owner *owner)
+{
+	return &owner->core;
+}
+
+const char *
+evl_owner_name(const struct evl_owner *owner)
+{
+	return EVL_CONTAINER(owner, struct evlock_owner, core)->name;
+}
+
+/* The request that ends with the seat: that which a conversion converts. */
+static struct evl_request *
+acquisition_of(const struct evl_ties *ties)
+{
+	const struct evl_seat *lead = ties->lead;
+
+	if (lead->ties->of)
+		lead = lead->ties->of;
+	return EVL_REQUEST(lead);
+}
+
+size_t
+evlock_owner_release_all(struct evlock_owner *owner)
+{
+	size_t n = 0;
+
+	while (!evl_list_is_empty(&owner->core.ties)) {
+		evl_request_end(acquisition_of(TIES(owner->core.ties.next)));
+		n++;
+	}
+	return n;
+}
+
+void
+evlock_owner_free(struct evlock_owner *owner)
+{
+	if (!owner)
+		return;
+	evlock_owner_release_all(owner);
+	evl_mem_free(owner->name);
+	evl_mem_free(owner);
+}
+
+int
+evlock_owner_mode(const struct evlock_owner *owner, const struct evlock *lock)
+{
+	const struct evl_link *link;
+	int strongest = -1;
+
+	EVL_LIST_EACH(link, &owner->core.ties) {
+		const struct evl_ties *ties = TIES(link);
+
+		if (ties->core == evl_core_of(lock) && !ties->of && evl_seat_holds(ties->seat) &&
+		    ties->seat->mode > strongest)
+			strongest = ties->seat->mode;
+	}
+	if (strongest < 0)
+		errno = ENOENT;
+	return strongest;
+}

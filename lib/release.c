@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Finding requests by their handles, and ending them.  Called in the thread of the
+ * lock's base. */
+
+#include "life.h"
+
+EVL_NOINLINE int
+evl_fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+EVL_NOINLINE evlock_handle
+evl_refuse(int error)
+{
+	errno = error;
+	return 0;
+}
+
+void
+evl_lock_settle(struct evlock *lock, int has_room)
+{
+	if (evl_core_of(lock)->is_watched)
+		evl_tell(lock, has_room);
+	evl_port_wake(lock->port);
+	evl_check(lock);
+}
+
+/* --- Finding -------------------------------------------------------------- */
+
+/* The request that `handle` names, of whatever lock of the pool. */
+static struct evl_request *
+find_through_sets(const struct evlock *lock, evlock_handle handle)
+{
+	const struct evl_link *link;
+	struct evl_request *r;
+
+	if (!(handle & EVL_HIDDEN))
+		return evl_pool_find(lock->pool, handle);
+	EVL_LIST_EACH(link, &lock->body->sets) {
+		r = evl_own_find(lock->pool, evl_member_set(link)->body->scope, handle);
+		if (r)
+			return r;
+	}
+	return NULL;
+}
+
+struct evl_seat *
+evl_seat_find(const struct evlock *lock, evlock_handle handle)
+{
+	struct evl_request *r = evl_request_find(lock, handle);
+	struct evl_ties *t;
+
+	if (r)
+		return &r->seat;
+	if (evl_list_is_empty(&lock->body->sets) || !(r = find_through_sets(lock, handle)) ||
+	    !r->seat.ties)
+		return NULL;
+	EVL_TIES_EACH(t, r->seat.ties)
+		if (t->core == evl_core_of(lock))
+			return t->seat;
+	return NULL;
+}
+
+/* --- Ending --------------------------------------------------------------- */
+
+static void
+end_conversion(struct evl_seat *conversion)
+{
+	struct evl_request *r = EVL_REQUEST(conversion);
+
+	if (conversion->state == EVL_QUEUED)
+		evl_core_withdraw(evl_core_of(r->lock), conversion, evl_lock_fifo(r->lock));
+	else
+		evl_list_remove(&conversion->link);
+	evl_request_discard(r);
+}
+
+void
+evl_request_untie(struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+
+	if (extra->ties.conversion)
+		end_conversion(extra->ties.conversion);
+	if (extra->ties.of)
+		extra->ties.of->ties->conversion = NULL;
+	if (extra->group)
+		evl_set_unbind(r->lock, extra);
+	evl_ties_disown(&extra->ties);
+	if (extra->own.handle)
+		evl_own_remove(r->lock->pool, extra);
+	if (extra->notice_cb)
+		evl_tell_ends(r->lock, extra);
+	evl_extra_drop(r->lock->port, r);
+}
+
+/* Takes `r` out of whatever it is in. */
+static inline void
+leave(struct evl_core *core, struct evl_request *r, struct evl_link *out)
+{
+	if (r->seat.state == EVL_QUEUED) {
+		evl_core_withdraw(core, &r->seat, out);
+		return;
+	}
+	evl_request_unlink(r->lock, r);
+	if (r->seat.state != EVL_FAILED)
+		evl_core_release(core, &r->seat, out);
+}
+
+static EVL_NOINLINE int
+end(struct evlock *lock, struct evl_request *r)
+{
+	struct evl_body *body = lock->body;
+
+	if (r->seat.ties && r->seat.ties->conversion)
+		end_conversion(r->seat.ties->conversion);
+	leave(&body->core, r, evl_lock_fifo(lock));
+	evl_request_discard(r);
+	evl_lock_settle(lock, 1);
+	evl_lock_retire(body);
+	return 0;
+}
+
+/* A plain hold in `mode` has ended: grants the next.  While others hold in that mode
+ * as well, whoever is first still waits for them, unless it is units that count. */
+static EVL_NOINLINE int
+pass_on(struct evlock *lock, unsigned mode)
+{
+	struct evl_core *core = evl_core_of(lock);
+
+	if (evl_core_held(core)[mode] && !core->is_counted && !core->n_bound)
+		return 0;
+	evl_core_promote(core, evl_lock_fifo(lock));
+	evl_port_wake(lock->port);
+	evl_check(lock);
+	return 0;
+}
+
+void
+evl_request_end(struct evl_request *r)
+{
+	end(r->lock, r);
+}
+
+static EVL_NOINLINE int
+find_and_end(struct evlock *lock, evlock_handle handle)
+{
+	struct evl_request *r = evl_request_find(lock, handle);
+
+	return r ? end(lock, r) : evl_fail(ENOENT);
+}
+
+/* What most releases are: of a plain hold, or of a plain waiter behind others. */
+static inline int
+end_plainly(struct evlock *lock, struct evl_request *r)
+{
+	struct evl_core *core = evl_core_of(lock);
+	unsigned mode = r->seat.mode;
+
+	if (r->seat.ties || core->is_watched)
+		return end(lock, r);
+	if (r->seat.state == EVL_HELD) {
+		evl_request_unlink(lock, r);
+		evl_core_drop(core, mode, r->seat.units);
+		evl_pool_put(lock->pool, r);
+		return core->n_waiting ? pass_on(lock, mode) : 0;
+	}
+	if (r->seat.state != EVL_QUEUED || evl_core_is_first(core, &r->seat))
+		return end(lock, r);
+	evl_core_leave(core, &r->seat);
+	evl_pool_put(lock->pool, r);
+	return 0;
+}
+
+/* Is it a plain one?  Else it may be called by another handle. */
+static inline int
+is_sole(const struct evlock *lock, evlock_handle handle)
+{
+	const struct evl_request *r = lock->sole;
+
+	return r && r->handle == handle && !r->seat.ties && !evl_core_of(lock)->is_watched;
+}
+
+static EVL_NOINLINE int
+release_other(struct evlock *lock, evlock_handle handle)
+{
+	struct evl_request *r = evl_pool_find_newest(lock->pool, handle);
+
+	if (!r || handle & EVL_HIDDEN || r->lock != lock)
+		return find_and_end(lock, handle);
+	return end_plainly(lock, r);
+}
+
+int
+evlock_release(struct evlock *lock, evlock_handle handle)
+{
+	struct evl_core *core = evl_core_of(lock);
+	struct evl_request *r = lock->sole;
+	unsigned mode;
+
+	if (!is_sole(lock, handle))
+		return release_other(lock, handle);
+	mode = r->seat.mode;
+	lock->sole = NULL;
+	evl_core_drop(core, mode, r->seat.units);
+	evl_pool_put(lock->pool, r);
+	return core->n_waiting ? pass_on(lock, mode) : 0;
+}

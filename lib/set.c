@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Sets: a lock made of other locks.  A request for a set has a seat in the set's
+ * own queue, and one in that of each member; the core grants them together.  Here
+ * is who the members are, and the memory of the seats.
+ *
+ * A set that is itself a member is taken apart: its members become members.  It
+ * is remembered as well, without a seat, since its end is the end of the outer set.
+ */
+
+#include <errno.h>
+
+#include <evlock/set.h>
+
+#include "lock.h"
+#include "mem.h"
+
+/** One lock of a set. */
+struct evl_member {
+	struct evlock *lock;	/* NULL: freed */
+	struct evlock *set;
+	int mode;		/* to acquire it in, or EVLOCK_SAME_MODE */
+	int is_seated;		/* not a set */
+	struct evl_link link;	/* in lock->body->sets */
+};
+
+#define MEMBER(l) EVL_CONTAINER(l, struct evl_member, link)
+
+/** The seats of a request in the members, by the members' numbers. */
+struct evl_group {
+	struct evl_group *next;	/* among the set's spare ones */
+	struct {
+		struct evl_seat seat;
+		struct evl_ties ties;
+	} part[];
+};
+
+struct evl_set {
+	struct evl_group *spare;
+	int has_same_mode;	/* some member is acquired in the set's mode */
+	size_t n;
+	struct evl_member member[];
+};
+
+/* A set's own queue keeps nobody out. */
+static const struct evlock_mode set_mode[EVLOCK_MAX_MODES];
+static const struct evlock_modes set_modes = { set_mode, EVLOCK_MAX_MODES, NULL };
+
+#define EACH_MEMBER(m, set) \
+	for ((m) = (set)->member; (m) < (set)->member + (set)->n; (m)++)
+
+static inline int
+is_there(const struct evl_member *m)
+{
+	return m->lock && m->is_seated;
+}
+
+struct evlock *
+evl_member_set(const struct evl_link *link)
+{
+	return MEMBER(link)->set;
+}
+
+/* --- Making --------------------------------------------------------------- */
+
+/* Does `lock` know the mode? */
+static int
+knows_mode(const struct evlock *lock, int mode)
+{
+	if (mode == EVLOCK_SAME_MODE)
+		return 1;
+	return mode >= 0 && (lock->body->set ? !evl_set_judge(lock, (unsigned)mode, 1)
+	    : (unsigned)mode < evl_core_of(lock)->n_modes);
+}
+
+/* How many members a set of these has, or 0: they cannot make a set. */
+static size_t
+count(const struct evlock_set_member *members, size_t n)
+{
+	size_t i, total = n;
+
+	for (i = 0; i < n; i++) {
+		const struct evlock *lock = members[i].lock;
+
+		if (!lock || lock->port != members[0].lock->port ||
+		    !knows_mode(lock, members[i].mode))
+			return 0;
+		if (lock->body->set)
+			total += lock->body->set->n;
+	}
+	return total;
+}
+
+static void
+add(struct evl_set *set, struct evlock *lock, int mode)
+{
+	struct evl_member *m = &set->member[set->n++];
+
+	m->lock = lock;
+	m->mode = mode;
+	m->is_seated = !lock->body->set;
+	evl_list_init(&m->link);
+	set->has_same_mode |= mode == EVLOCK_SAME_MODE;
+}
+
+/* Adds a lock, and if it is a set, its members. */
+static void
+add_all(struct evl_set *set, const struct evlock_set_member *member)
+{
+	const struct evl_set *inner = member->lock->body->set;
+	const struct evl_member *m;
+
+	add(set, member->lock, member->mode);
+	if (!inner)
+		return;
+	EACH_MEMBER(m, inner)
+		if (m->lock)
+			add(set, m->lock, m->mode == EVLOCK_SAME_MODE ? member->mode : m->mode);
+}
+
+/* Is a lock reached twice? */
+static int
+has_twins(struct evl_set *set)
+{
+	struct evl_member *m;
+	int has = 0;
+
+	EACH_MEMBER(m, set) {
+		has |= evl_core_of(m->lock)->is_seen;
+		evl_core_of(m->lock)->is_seen = 1;
+	}
+	EACH_MEMBER(m, set)
+		evl_core_of(m->lock)->is_seen = 0;
+	return has;
+}
+
+static struct evl_set *
+create(const struct evlock_set_member *members, size_t n)
+{
+	size_t i, total = members && n ? count(members, n) : 0;
+	struct evl_set *set;
+
+	if (!total) {
+		errno = EINVAL;
+		return NULL;
+	}
+	set = evl_mem_zalloc(sizeof *set + total * sizeof set->member[0]);
+	if (!set)
+		return NULL;
+	for (i = 0; i < n; i++)
+		add_all(set, &members[i]);
+	if (!has_twins(set))
+		return set;
+	evl_mem_free(set);
+	errno = EINVAL;
+	return NULL;
+}
+
+/* The members learn of the set. */
+static void
+join(struct evlock *lock)
+{
+	struct evl_member *m;
+
+	EACH_MEMBER(m, lock->body->set) {
+		m->set = lock;
+		evl_list_push(&m->lock->body->sets, &m->link);
+		evl_tell_update(m->lock->body);
+		if (evl_core_of(m->lock)->is_closed)
+			evlock_close(lock);
+	}
+}
+
+static int
+is_only_a_name(const struct evlock_options *options)
+{
+	return !options->flags && !options->modes && !options->value && !options->free_value;
+}
+
+struct evlock *
+evlock_set_new(const struct evlock_set_member *members, size_t n,
+    const struct evlock_options *options)
+{
+	static const struct evlock_options no_options;
+	struct evl_set *set;
+	struct evlock *lock;
+
+	if (!options)
+		options = &no_options;
+	if (!is_only_a_name(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	set = create(members, n);
+	if (!set)
+		return NULL;
+	lock = evl_lock_create(members[0].lock->port->base, options, &set_modes);
+	if (!lock) {
+		evl_mem_free(set);
+		return NULL;
+	}
+	lock->body->set = set;
+	lock->body->core.is_counted = 1;	/* no short cuts */
+	evl_tell_update(lock->body);
+	join(lock);
+	return lock;
+}
+
+void
+evl_set_destroy(struct evlock *lock)
+{
+	struct evl_set *set = lock->body->set;
+	struct evl_member *m;
+
+	EACH_MEMBER(m, set) {
+		evl_list_remove(&m->link);
+		if (m->lock)
+			evl_tell_update(m->lock->body);
+	}
+	while (set->spare) {
+		struct evl_group *group = set->spare;
+
+		set->spare = group->next;
+		evl_mem_free(group);
+	}
+	evl_mem_free(set);
+	lock->body->set = NULL;
+}
+
+/* --- Asking --------------------------------------------------------------- */
+
+static unsigned
+mode_in(const struct evl_member *m, unsigned mode)
+{
+	return m->mode == EVLOCK_SAME_MODE ? mode : (unsigned)m->mode;
+}
+
+static int
+is_too_much(const struct evlock *lock, unsigned mode, uint32_t units)
+{
+	const struct evl_core *core = evl_core_of(lock);
+
+	return mode >= core->n_modes ||
+	    (core->mode[mode].limit && units > core->mode[mode].limit && !lock->body->permit);
+}
+
+int
+evl_set_judge(const struct evlock *lock, unsigned mode, uint32_t units)
+{
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+
+	EACH_MEMBER(m, set)
+		if (is_there(m) && m->mode == EVLOCK_SAME_MODE && is_too_much(m->lock, mode, units))
+			return EINVAL;
+	return 0;
+}
+
+static struct evl_group *
+get_group(struct evl_set *set)
+{
+	struct evl_group *group = set->spare;
+
+	if (!group)
+		return evl_mem_new(sizeof *group + set->n * sizeof group->part[0]);
+	set->spare = group->next;
+	return group;
+}
+
+/* Gives `lead` a seat in member number `i`; `of` is what it is to convert there, or NULL. */
+static void
+seat(struct evl_set *set, size_t i, struct evl_group *group, struct evl_seat *lead,
+    struct evl_seat *of)
+{
+	const struct evl_member *m = &set->member[i];
+	struct evl_seat *s = &group->part[i].seat;
+	struct evl_ties *ties = &group->part[i].ties;
+
+	s->mode = (uint8_t)mode_in(m, lead->mode);
+	s->units = m->mode == EVLOCK_SAME_MODE ? lead->units : 1;
+	s->rank = lead->rank;
+	s->kind = EVL_MEMBER;
+	s->state = EVL_FREE;
+	evl_ties_init(ties, s, evl_core_of(m->lock));
+	evl_ties_join(ties, lead->ties);
+	ties->of = of;
+	if (lead->ties->owner)
+		evl_ties_own(ties, lead->ties->owner);
+}
+
+int
+evl_set_bind(struct evlock *lock, struct evl_request *r)
+{
+	struct evl_set *set = lock->body->set;
+	struct evl_seat *of = r->seat.ties->of;
+	struct evl_group *from = of ? evl_extra_of(EVL_REQUEST(of))->group : NULL;
+	struct evl_group *group = get_group(set);
+	size_t i;
+
+	if (!group)
+		return -1;
+	evl_extra_of(r)->group = group;
+	for (i = 0; i < set->n; i++) {
+		group->part[i].ties.seat = NULL;
+		if (!is_there(&set->member[i]))
+			continue;
+		if (!from)
+			seat(set, i, group, &r->seat, NULL);
+		else if (set->member[i].mode == EVLOCK_SAME_MODE)
+			seat(set, i, group, &r->seat, &from->part[i].seat);
+	}
+	return 0;
+}
+
+void
+evl_set_unbind(struct evlock *lock, struct evl_extra *extra)
+{
+	struct evl_set *set = lock->body->set;
+	struct evl_group *group = extra->group;
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		if (group->part[i].ties.seat)
+			evl_ties_disown(&group->part[i].ties);
+	extra->group = NULL;
+	group->next = set->spare;
+	set->spare = group;
+}
+
+int
+evl_set_admits(const struct evlock *lock, unsigned mode)
+{
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+
+	EACH_MEMBER(m, set)
+		if (is_there(m) && !evl_core_admits(evl_core_of(m->lock), mode_in(m, mode), 1, 0))
+			return 0;
+	return 1;
+}
+
+unsigned
+evl_set_strongest(const struct evlock *lock)
+{
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+	unsigned strongest = 0;
+
+	EACH_MEMBER(m, set) {
+		unsigned mode = is_there(m) ? evl_core_strongest(evl_core_of(m->lock)) : 0;
+
+		if (mode > strongest)
+			strongest = mode;
+	}
+	return strongest;
+}
+
+/* --- Members that end ----------------------------------------------------- */
+
+void
+evl_set_close_over(struct evlock *member)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &member->body->sets)
+		evlock_close(MEMBER(link)->set);
+}
+
+static void
+abandon(struct evl_request *r, size_t i)
+{
+	struct evl_group *group = evl_extra_of(r)->group;
+
+	if (evl_seat_holds(&r->seat) && r->seat.kind != EVL_CONVERSION && group->part[i].ties.seat)
+		evl_core_abandon(&group->part[i].ties);
+}
+
+/* The requests for the set no longer hold member `m`. */
+static void
+let_go(struct evl_member *m)
+{
+	struct evlock *set = m->set;
+	size_t i = (size_t)(m - set->body->set->member);
+	struct evl_link *link;
+
+	evl_lock_gather(set);
+	EVL_LIST_EACH(link, &set->held)
+		abandon(EVL_REQUEST(EVL_SEAT(link)), i);
+	EVL_LIST_EACH(link, &set->port->fifo) {
+		struct evl_seat *s = EVL_SEAT(link);
+
+		if (s->kind < EVL_NOTICE && EVL_REQUEST(s)->lock == set)
+			abandon(EVL_REQUEST(s), i);
+	}
+}
+
+void
+evl_set_lose(struct evlock *member)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, &member->body->sets) {
+		struct evl_member *m = MEMBER(link);
+
+		if (m->lock != member)
+			continue;
+		evlock_close(m->set);
+		if (m->is_seated)
+			let_go(m);
+		m->lock = NULL;
+		evl_list_remove(link);
+		evl_list_init(link);
+	}
+	evl_tell_update(member->body);
+}
+
+/* --- Who is concerned ----------------------------------------------------- */
+
+/* A lock's sets, which have room if it has, and all their members, which may only have
+ * lost someone who waited. */
+static void
+visit_sets(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room)
+{
+	const struct evl_member *m;
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &lock->body->sets) {
+		visit(MEMBER(link)->set, has_room);
+		EACH_MEMBER(m, MEMBER(link)->set->body->set)
+			if (is_there(m))
+				visit(m->lock, 0);
+	}
+}
+
+void
+evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room)
+{
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+
+	visit_sets(lock, visit, has_room);
+	if (!set)
+		return;
+	EACH_MEMBER(m, set)
+		if (is_there(m)) {
+			visit(m->lock, has_room);
+			visit_sets(m->lock, visit, has_room);
+		}
+}
+
+/* --- Looking at what a set holds of a member ------------------------------ */
+
+static void
+see_part(const struct evl_member *m, const struct evl_seat *seat,
+    void (*see)(const struct evl_seat *, FILE *), FILE *out)
+{
+	const struct evl_group *group;
+
+	if (seat->kind >= EVL_CONVERSION || EVL_REQUEST(seat)->lock != m->set ||
+	    !evl_seat_holds(seat))
+		return;
+	group = evl_extra_of(EVL_REQUEST(seat))->group;
+	see(&group->part[m - m->set->body->set->member].seat, out);
+}
+
+void
+evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat *, FILE *),
+    FILE *out)
+{
+	const struct evl_link *link, *seat;
+
+	EVL_LIST_EACH(link, &lock->body->sets) {
+		const struct evl_member *m = MEMBER(link);
+
+		if (!is_there(m))
+			continue;
+		evl_lock_gather(m->set);
+		EVL_LIST_EACH(seat, &m->set->held)
+			see_part(m, EVL_SEAT(seat), see, out);
+		EVL_LIST_EACH(seat, &m->set->port->fifo)
+			see_part(m, EVL_SEAT(seat), see, out);
+	}
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Being told: events that are activated when a lock could be had, and notices to
+ * holders that someone waits for them.  Both go through the port's FIFO and its
+ * budget.  Looked at after each step, if anybody asked for them at all. */
+
+#include <errno.h>
+
+#include <event2/event.h>
+
+#include "lock.h"
+#include "mem.h"
+
+/* Who wants to know that a lock could be had in seat.mode. */
+struct evl_watch {
+	struct evl_seat seat;	/* GRANTED while on its way through the port, else FREE */
+	struct evl_link link;	/* in the body's list */
+	struct evlock *lock;
+	struct event *ev;
+};
+
+#define WATCH(l) EVL_CONTAINER(l, struct evl_watch, link)
+#define EXTRA(l) EVL_CONTAINER(l, struct evl_extra, notice_link)
+
+static void
+tell(struct evlock *lock, struct evl_seat *seat)
+{
+	seat->state = EVL_GRANTED;
+	evl_list_push(&lock->port->fifo, &seat->link);
+}
+
+static void
+untell(struct evl_seat *seat)
+{
+	if (seat->state == EVL_GRANTED)
+		evl_list_remove(&seat->link);
+	seat->state = EVL_FREE;
+}
+
+/* A lock that is a set or in one, or a key's, takes no short cuts either. */
+void
+evl_tell_update(struct evl_body *body)
+{
+	body->core.is_watched = !evl_list_is_empty(&body->notifies) ||
+	    !evl_list_is_empty(&body->notices) || !evl_list_is_empty(&body->sets) ||
+	    body->set || body->keyed;
+}
+
+/* --- Could be had --------------------------------------------------------- */
+
+static int
+admits(const struct evlock *lock, unsigned mode)
+{
+	const struct evl_core *core = evl_core_of(lock);
+
+	if (core->is_closed)
+		return 0;
+	return lock->body->set ? evl_set_admits(lock, mode)
+	    : evl_core_admits(core, mode, 1, evl_core_rank(core, mode, 0));
+}
+
+static void
+tell_if_free(struct evl_watch *watch)
+{
+	if (watch->seat.state == EVL_FREE && admits(watch->lock, watch->seat.mode))
+		tell(watch->lock, &watch->seat);
+}
+
+static struct evl_watch *
+find_watch(const struct evlock *lock, const struct event *ev)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &lock->body->notifies)
+		if (WATCH(link)->ev == ev)
+			return WATCH(link);
+	return NULL;
+}
+
+int
+evlock_notify(struct evlock *lock, unsigned mode, struct event *ev)
+{
+	struct evl_watch *watch;
+
+	int knows = lock->body->set ? !evl_set_judge(lock, mode, 1)
+	    : mode < evl_core_of(lock)->n_modes;
+
+	if (!ev || !knows || find_watch(lock, ev)) {
+		errno = !ev || !knows ? EINVAL : EEXIST;
+		return -1;
+	}
+	watch = evl_mem_zalloc(sizeof *watch);
+	if (!watch)
+		return -1;
+	watch->seat.mode = (uint8_t)(mode < EVLOCK_MAX_MODES ? mode : 0);
+	watch->seat.kind = EVL_NOTIFY;
+	watch->lock = lock;
+	watch->ev = ev;
+	evl_list_push(&lock->body->notifies, &watch->link);
+	evl_tell_update(lock->body);
+	tell_if_free(watch);
+	evl_port_wake(lock->port);
+	return 0;
+}
+
+static void
+forget_watch(struct evl_watch *watch)
+{
+	untell(&watch->seat);
+	evl_list_remove(&watch->link);
+	evl_mem_free(watch);
+}
+
+int
+evlock_unnotify(struct evlock *lock, struct event *ev)
+{
+	struct evl_watch *watch = find_watch(lock, ev);
+
+	if (!watch) {
+		errno = ENOENT;
+		return -1;
+	}
+	forget_watch(watch);
+	evl_tell_update(lock->body);
+	return 0;
+}
+
+/* --- Someone waits -------------------------------------------------------- */
+
+/* Is the waiter the holder itself, that wants to be converted, or of its owner? */
+static int
+is_own(const struct evl_ties *waiter, const struct evl_ties *holder)
+{
+	return waiter->of == holder->seat || (waiter->owner && waiter->owner == holder->owner);
+}
+
+/* Does what `holder` holds keep `waiter` from being granted? */
+static int
+keeps_out(const struct evl_core *core, const struct evl_seat *holder, const struct evl_seat *waiter)
+{
+	const struct evlock_mode *m = &core->mode[waiter->mode];
+	uint32_t *held = evl_core_held(core);
+
+	if (waiter->ties && holder->ties && is_own(waiter->ties, holder->ties))
+		return 0;
+	if (m->conflicts >> holder->mode & 1)
+		return 1;
+	if (m->limit && waiter->mode == holder->mode && !evl_core_is_within(m, held[waiter->mode], waiter->units))
+		return 1;
+	return m->is_compatible && !m->is_compatible(waiter->mode, waiter->units, held, core->arg);
+}
+
+static int
+keeps_any_out(const struct evl_core *core, const struct evl_seat *holder,
+    const struct evl_link *list)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, list)
+		if (keeps_out(core, holder, EVL_SEAT(link)))
+			return 1;
+	return 0;
+}
+
+static int
+is_wanted(const struct evl_seat *lead)
+{
+	const struct evl_ties *t;
+
+	EVL_TIES_EACH(t, (const struct evl_ties *)lead->ties)
+		if (keeps_any_out(t->core, t->seat, &t->core->ahead) ||
+		    keeps_any_out(t->core, t->seat, &t->core->queue))
+			return 1;
+	return 0;
+}
+
+/* Sends the notice when the first comes, and takes it back when the last has gone. */
+static void
+update_notice(struct evl_extra *extra)
+{
+	int is_wanted_now = is_wanted(&extra->request->seat);
+
+	if (is_wanted_now == extra->is_told)
+		return;
+	extra->is_told = (uint8_t)is_wanted_now;
+	if (is_wanted_now)
+		tell(extra->request->lock, &extra->notice);
+	else
+		untell(&extra->notice);
+}
+
+void
+evl_tell_holds(struct evlock *lock, struct evl_extra *extra)
+{
+	extra->notice.kind = EVL_NOTICE;
+	evl_list_push(&lock->body->notices, &extra->notice_link);
+	lock->body->core.is_watched = 1;
+	update_notice(extra);
+	evl_port_wake(lock->port);
+}
+
+void
+evl_tell_ends(struct evlock *lock, struct evl_extra *extra)
+{
+	untell(&extra->notice);
+	evl_list_remove(&extra->notice_link);
+	evl_tell_update(lock->body);
+}
+
+/* --- Both ----------------------------------------------------------------- */
+
+static void
+tell_own(struct evlock *lock, int has_room)
+{
+	struct evl_body *body = lock->body;
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->notices)
+		update_notice(EXTRA(link));
+	if (!has_room)
+		return;
+	EVL_LIST_EACH(link, &body->notifies)
+		tell_if_free(WATCH(link));
+}
+
+void
+evl_tell(struct evlock *lock, int has_room)
+{
+	tell_own(lock, has_room);
+	evl_set_visit(lock, tell_own, has_room);
+}
+
+void
+evl_tell_deliver(struct evl_seat *seat)
+{
+	seat->state = EVL_FREE;
+	if (seat->kind == EVL_NOTICE) {
+		struct evl_extra *extra = EVL_CONTAINER(seat, struct evl_extra, notice);
+		struct evl_request *r = extra->request;
+
+		extra->notice_cb(r->lock, evl_request_handle(r), 0, r->arg);
+	} else {
+		event_active(EVL_CONTAINER(seat, struct evl_watch, seat)->ev, EV_TIMEOUT, 0);
+	}
+}
+
+void
+evl_tell_forget_all(struct evlock *lock)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, &lock->body->notifies)
+		if (WATCH(link)->lock == lock)
+			forget_watch(WATCH(link));
+	evl_tell_update(lock->body);
+}
