@@ -1,3 +1,185 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-.PHONY: test-none
+# A test program, test/unit/core say, takes three lines (see the top Makefile.am for what it is linked with):
+#   check_PROGRAMS += test/unit/core
+#   TESTS += test/unit/core
+#   test_unit_core_SOURCES = test/unit/core.c
+
+# --- Units, and the runner itself: see test/README --------------------------------
+
+unit_tests = \
+	test/unit/acquire test/unit/bad test/unit/check test/unit/close test/unit/convert \
+	test/unit/fork test/unit/free test/unit/handles test/unit/lock test/unit/look \
+	test/unit/mem test/unit/modes test/unit/notice test/unit/notify test/unit/own \
+	test/unit/port test/unit/queue test/unit/seed_fifolock test/unit/seed_multilock \
+	test/unit/steady test/unit/timeout test/unit/value test/unit/with test/unit/withdraw
+
+unit_common = test/util.c test/util.h test/shim.h
+test_unit_acquire_SOURCES = test/unit/acquire.c $(unit_common)
+test_unit_bad_SOURCES = test/unit/bad.c $(unit_common)
+test_unit_check_SOURCES = test/unit/check.c $(unit_common)
+test_unit_close_SOURCES = test/unit/close.c $(unit_common)
+test_unit_convert_SOURCES = test/unit/convert.c $(unit_common)
+test_unit_fork_SOURCES = test/unit/fork.c $(unit_common)
+test_unit_free_SOURCES = test/unit/free.c $(unit_common)
+test_unit_handles_SOURCES = test/unit/handles.c $(unit_common)
+test_unit_lock_SOURCES = test/unit/lock.c $(unit_common)
+test_unit_look_SOURCES = test/unit/look.c $(unit_common)
+test_unit_mem_SOURCES = test/unit/mem.c $(unit_common)
+test_unit_modes_SOURCES = test/unit/modes.c $(unit_common)
+test_unit_notice_SOURCES = test/unit/notice.c $(unit_common)
+test_unit_notify_SOURCES = test/unit/notify.c $(unit_common)
+test_unit_own_SOURCES = test/unit/own.c $(unit_common)
+test_unit_port_SOURCES = test/unit/port.c $(unit_common)
+test_unit_queue_SOURCES = test/unit/queue.c $(unit_common)
+test_unit_seed_fifolock_SOURCES = test/unit/seed_fifolock.c $(unit_common)
+test_unit_seed_multilock_SOURCES = test/unit/seed_multilock.c $(unit_common)
+test_unit_steady_SOURCES = test/unit/steady.c $(unit_common)
+test_unit_timeout_SOURCES = test/unit/timeout.c $(unit_common)
+test_unit_value_SOURCES = test/unit/value.c $(unit_common)
+test_unit_with_SOURCES = test/unit/with.c $(unit_common)
+test_unit_withdraw_SOURCES = test/unit/withdraw.c $(unit_common)
+
+# Not a test: full of mistakes, which test/shim-selftest.sh looks for.
+test_planted_SOURCES = test/planted.c test/shim.h
+test_planted_LDADD = $(CRITERION_LIBS)
+
+check_PROGRAMS += $(unit_tests) test/planted
+TESTS += $(unit_tests) test/shim-selftest.sh test/readme.sh
+EXTRA_DIST += test/README test/readme.sh test/shim-selftest.sh
+# For test/readme.sh.
+AM_TESTS_ENVIRONMENT += \
+	LIBEVENT_CFLAGS='$(LIBEVENT_CORE_CFLAGS)' LIBEVENT_LIBS='$(LIBEVENT_CORE_LIBS)' \
+	RUN_CFLAGS='$(RUN_CFLAGS)'; \
+	export LIBEVENT_CFLAGS LIBEVENT_LIBS RUN_CFLAGS;
+
+# --- End of the units ----------------------------------------------------------------
+
+# --- test/model, test/fuzz, test/mutate.py ---------------------------------------
+#
+# The model and what goes through operations beside it: see test/model/model.h,
+# core_pair.h and api_pair.h.
+
+check_LTLIBRARIES = test/model/libmodel.la
+test_model_libmodel_la_SOURCES = \
+	test/model/api_draw.c \
+	test/model/api_pair.c test/model/api_pair.h \
+	test/model/choices.c test/model/choices.h \
+	test/model/core_pair.c test/model/core_pair.h \
+	test/model/explore.c test/model/explore.h \
+	test/model/model.c test/model/model.h \
+	test/model/must.c test/model/must.h \
+	test/model/tables.c test/model/tables.h
+
+# See api_pair.h.
+api_pair_ldflags = $(AM_LDFLAGS) -Wl,--wrap=evl_request_expire
+
+model_tests = \
+	test/model/core_exhaustive \
+	test/model/core_random \
+	test/model/api_exhaustive \
+	test/model/api_random
+check_PROGRAMS += $(model_tests)
+TESTS += $(model_tests)
+
+test_model_core_exhaustive_SOURCES = test/model/core_exhaustive.c
+test_model_core_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
+test_model_core_random_SOURCES = test/model/core_random.c
+test_model_core_random_LDADD = test/model/libmodel.la $(LDADD)
+test_model_api_exhaustive_SOURCES = test/model/api_exhaustive.c
+test_model_api_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
+test_model_api_exhaustive_LDFLAGS = $(api_pair_ldflags)
+test_model_api_random_SOURCES = test/model/api_random.c
+test_model_api_random_LDADD = test/model/libmodel.la $(LDADD)
+test_model_api_random_LDFLAGS = $(api_pair_ldflags)
+
+# The fuzz target without libFuzzer: known and random inputs.
+check_PROGRAMS += test/fuzz/replay
+TESTS += test/fuzz/replay.sh
+test_fuzz_replay_SOURCES = test/fuzz/fuzz_lock.c test/fuzz/replay.c
+test_fuzz_replay_LDADD = test/model/libmodel.la $(LDADD)
+test_fuzz_replay_LDFLAGS = $(api_pair_ldflags)
+
+EXTRA_DIST += test/fuzz/known.txt test/fuzz/replay.sh test/mutate.py test/mutants.txt
+
+# make fuzz FUZZ_SECONDS=600.  What is found is written to variants/fuzz/ and goes, in
+# hexadecimal, into test/fuzz/known.txt.
+FUZZ_CC = clang
+FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -DEVLOCK_DEBUG \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+fuzz_sources = test/fuzz/fuzz_lock.c \
+	$(filter %.c,$(lib_libevlock_internal_la_SOURCES) $(test_model_libmodel_la_SOURCES))
+fuzz_unwanted = test/model/core_pair.c test/model/explore.c
+
+fuzz: test/fuzz/replay
+	@command -v $(FUZZ_CC) >/dev/null || { echo 'fuzz: $(FUZZ_CC) was not found' >&2; exit 1; }
+	$(MKDIR_P) variants/fuzz/corpus variants/fuzz/seeds
+	test/fuzz/replay --write variants/fuzz/seeds --random 50 \
+		--hex $(top_srcdir)/test/fuzz/known.txt
+	$(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) -std=c99 $(FUZZ_CFLAGS) \
+		$(addprefix $(top_srcdir)/,$(filter-out $(fuzz_unwanted),$(fuzz_sources))) \
+		-o variants/fuzz/fuzz_lock -Wl,--wrap=evl_request_expire $(LIBEVENT_CORE_LIBS) -lpthread
+	cd variants/fuzz && ./fuzz_lock -max_total_time=$${FUZZ_SECONDS:-60} -max_len=1200 \
+		-timeout=20 -print_final_stats=1 corpus seeds
+
+# The long runs of the model tests: up to half an hour.
+stress: $(model_tests) test/fuzz/replay
+	EVLOCK_TEST_SCALE=large EVLOCK_TEST_TIMEOUT=3600 \
+		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(model_tests) test/fuzz/replay.sh'
+
+# Breaks the library on purpose and sees whether the tests notice; `test/mutate.py --help`.
+check-mutation:
+	CC='$(CC)' python3 $(top_srcdir)/test/mutate.py
+
+.PHONY: check-mutation fuzz stress
+
+# --- end of test/model, test/fuzz, test/mutate.py --------------------------------
+
+# --- Units of semaphores, owners, sets and tables ---------------------------------
+
+session_unit_tests = \
+	test/unit/deadlock test/unit/mem_all test/unit/owner test/unit/seed_fasteners_owner \
+	test/unit/seed_multilock_set test/unit/semaphore test/unit/set test/unit/table
+
+session_unit_common = $(unit_common) test/util3.c test/util3.h
+test_unit_deadlock_SOURCES = test/unit/deadlock.c $(session_unit_common)
+test_unit_mem_all_SOURCES = test/unit/mem_all.c $(session_unit_common)
+test_unit_owner_SOURCES = test/unit/owner.c $(session_unit_common)
+test_unit_seed_fasteners_owner_SOURCES = test/unit/seed_fasteners_owner.c $(session_unit_common)
+test_unit_seed_multilock_set_SOURCES = test/unit/seed_multilock_set.c $(session_unit_common)
+test_unit_semaphore_SOURCES = test/unit/semaphore.c $(session_unit_common)
+test_unit_set_SOURCES = test/unit/set.c $(session_unit_common)
+test_unit_table_SOURCES = test/unit/table.c $(session_unit_common)
+
+check_PROGRAMS += $(session_unit_tests)
+TESTS += $(session_unit_tests)
+
+# --- End of the units of semaphores, owners, sets and tables ----------------------
+
+# --- test/model/bound_*: owners, sets and conversions beside a model --------------
+#
+# See test/model/bound_model.h and bound_pair.h; the timers' ends are watched as in api_pair.h.
+
+bound_common = \
+	test/model/bound_model.c test/model/bound_model.h \
+	test/model/bound_pair.c test/model/bound_pair.h
+bound_tests = test/model/bound_exhaustive test/model/bound_random
+EXTRA_PROGRAMS += $(bound_tests)
+CLEANFILES += $(bound_tests)
+
+test_model_bound_exhaustive_SOURCES = test/model/bound_exhaustive.c $(bound_common)
+test_model_bound_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
+test_model_bound_exhaustive_LDFLAGS = $(api_pair_ldflags)
+test_model_bound_random_SOURCES = test/model/bound_random.c $(bound_common)
+test_model_bound_random_LDADD = test/model/libmodel.la $(LDADD)
+test_model_bound_random_LDFLAGS = $(api_pair_ldflags)
+
+# --- End of test/model/bound_* ------------------------------------------------------
+
+# --- test/stress: runs with a point of their own -----------------------------------------
+
+stress_tests = test/stress/philosophers test/stress/deadlocks
+check_PROGRAMS += $(stress_tests)
+TESTS += $(stress_tests)
+test_stress_philosophers_SOURCES = test/stress/philosophers.c test/shim.h
+test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h

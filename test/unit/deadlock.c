@@ -1,0 +1,890 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Deadlocks of owners, conversions and sets: EDEADLK for the request that closes the
+ * cycle, and for no other. */
+
+#include <string.h>
+
+#include "../shim.h"
+#include "../util.h"
+#include "../util3.h"
+
+/** A test with owners a to d and locks x, y, z and w, that end before it does. */
+#define DeadlockTest(suite, name) \
+	static void suite##_##name##_with_owners(void); \
+	LockTest(suite, name) \
+	{ \
+		make(); \
+		suite##_##name##_with_owners(); \
+		unmake(); \
+	} \
+	static void \
+	suite##_##name##_with_owners(void)
+
+static struct evlock_owner *a, *b, *c, *d;
+static struct evlock *x, *y, *z, *w;
+
+static void
+make(void)
+{
+	a = new_owner("a");
+	b = new_owner("b");
+	c = new_owner("c");
+	d = new_owner("d");
+	x = new_lock("x");
+	y = new_lock("y");
+	z = new_lock("z");
+	w = new_lock("w");
+}
+
+static void
+unmake(void)
+{
+	told();
+	evlock_owner_free(a);
+	evlock_owner_free(b);
+	evlock_owner_free(c);
+	evlock_owner_free(d);
+	evlock_free(x);
+	evlock_free(y);
+	evlock_free(z);
+	evlock_free(w);
+	told();
+}
+
+/* --- Two and more owners ---------------------------------------------------------- */
+
+DeadlockTest(deadlock, of_two)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	assert_refused(ASK(x, "b", .mode = N, .owner = b), EDEADLK);
+	cr_assert_eq(evlock_owner_mode(b, y), X, "holds what it held");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, nowait_does_not_wait)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
+}
+
+/* The handle of the one that was refused is free again. */
+DeadlockTest(deadlock, refused_request_leaves_nothing)
+{
+	evlock_handle mine = EVLOCK_HANDLE_FROM(&a), b_handle;
+	struct timeval late = { 3600, 0 };
+
+	hold_by(a, x, X);
+	b_handle = hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b, .handle = mine, .timeout = &late,
+	    .notice_cb = note), EDEADLK);
+	cr_assert_eq(evlock_waiting(x), 0);
+	drop(y, b_handle);
+	cr_assert_str_eq(run(), "a", "and no timer is left");
+	cr_assert_eq(ASK(x, "b", .mode = X, .owner = b, .handle = mine), mine);
+	cr_assert_eq(evlock_owner_release_all(b), 1);
+}
+
+DeadlockTest(deadlock, timeouts_are_not_counted_on)
+{
+	struct timeval soon = milliseconds(1);
+
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	ASK(y, "a", .mode = X, .owner = a, .timeout = &soon);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b, .timeout = &soon), EDEADLK);
+	cr_assert_str_eq(run(), "a:ETIMEDOUT");
+	ask_by(b, x, "b", X);
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "b");
+}
+
+DeadlockTest(deadlock, withdrawn_wait_is_no_deadlock)
+{
+	evlock_handle wait;
+
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	wait = ask_by(a, y, "a", X);
+	drop(y, wait);
+	ask_by(b, x, "b", X);
+	assert_refused(ASK(y, "a", .mode = X, .owner = a), EDEADLK);
+}
+
+DeadlockTest(deadlock, of_readers_and_writers)
+{
+	hold_by(a, x, S);
+	hold_by(b, y, S);
+	ask_by(a, y, "a", X);
+	ask_by(b, x, "b reads", S);
+	cr_assert_str_eq(run(), "b reads");
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+/* A reader that waits behind a writer in the queue waits for it. */
+DeadlockTest(deadlock, behind_someone_in_a_queue)
+{
+	hold(x, S);
+	hold_by(b, y, X);
+	ask_by(a, x, "a", X);
+	ask_by(a, y, "a too", S);
+	assert_refused(ASK(x, "b", .mode = S, .owner = b), EDEADLK);
+	evlock_owner_release_all(a);
+	cr_assert_neq(ASK(x, "b", .mode = S, .owner = b), 0);
+	cr_assert_str_eq(run(), "b");
+}
+
+DeadlockTest(deadlock, behind_someone_without_an_owner_in_a_queue)
+{
+	hold_by(a, x, S);
+	ask(x, "writer", X);
+	hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "b", .mode = S, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+/* What it asks for would fit, but somebody waits ahead of the queue. */
+DeadlockTest(deadlock, behind_someone_ahead_of_the_queue)
+{
+	hold_by(a, x, S);
+	hold_by(b, x, S);
+	hold_by(c, z, X);
+	ask_by(b, x, "b", X);
+	ask_by(a, z, "a", X);
+	assert_refused(ASK(x, "c", .mode = S, .owner = c), EDEADLK);
+	evlock_owner_release_all(c);
+	cr_assert_str_eq(run(), "a");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "b");
+}
+
+/* Someone without an owner who holds will let go. */
+DeadlockTest(deadlock, of_holders_without_an_owner_is_none)
+{
+	evlock_handle handle = hold(x, X);
+
+	hold_by(a, y, X);
+	ask(y, "plain", X);
+	ask_by(a, x, "a", X);
+	cr_assert_str_eq(run(), "");
+	drop(x, handle);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, of_three)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	hold_by(c, z, X);
+	ask_by(a, y, "a", X);
+	ask_by(b, z, "b", X);
+	assert_refused(ASK(x, "c", .mode = X, .owner = c), EDEADLK);
+	ask_by(d, x, "d", X);
+	evlock_owner_release_all(c);
+	cr_assert_str_eq(run(), "b");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "d");
+}
+
+DeadlockTest(deadlock, chain_of_four_is_none)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	hold_by(c, z, X);
+	hold_by(d, w, X);
+	ask_by(c, w, "c", X);
+	ask_by(b, z, "b", X);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "d", .mode = S, .owner = d), EDEADLK);
+	assert_refused(ASK(y, "d", .mode = S, .owner = d), EDEADLK);
+	assert_refused(ASK(z, "d", .mode = S, .owner = d), EDEADLK);
+	evlock_owner_release_all(d);
+	cr_assert_str_eq(run(), "c");
+}
+
+/* Only the owner that closes the cycle is refused; one who waits beside it is not. */
+DeadlockTest(deadlock, bystander_may_wait)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	hold_by(c, z, X);
+	ask_by(c, x, "c", X);
+	ask_by(d, z, "d", X);
+	cr_assert_str_eq(run(), "");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "c");
+}
+
+/* An owner may wait for several things at once; one of them closes the cycle. */
+DeadlockTest(deadlock, of_an_owner_that_waits_twice)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	hold_by(c, z, X);
+	ask_by(a, y, "a", X);
+	ask_by(a, z, "a too", X);
+	assert_refused(ASK(x, "c", .mode = X, .owner = c), EDEADLK);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(c);
+	cr_assert_str_eq(run(), "a too");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, of_two_readers_that_write)
+{
+	hold_by(a, x, S);
+	hold_by(b, x, S);
+	ask_by(a, x, "a", X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+/* --- Conversions ------------------------------------------------------------------ */
+
+DeadlockTest(deadlock, of_two_conversions)
+{
+	evlock_handle a_handle = hold_by(a, x, S), b_handle = hold_by(b, x, S);
+
+	convert(x, "a", a_handle, X);
+	assert_fails(try_to_convert(x, "b", b_handle, X), EDEADLK);
+	cr_assert_eq(evlock_mode_of(x, b_handle), S);
+	drop(x, b_handle);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, of_a_conversion_and_a_request)
+{
+	evlock_handle a_handle = hold_by(a, x, S);
+
+	hold_by(b, x, S);
+	convert(x, "a", a_handle, X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	cr_assert_neq(NOW(x, .mode = S, .owner = b), 0);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, of_a_conversion_over_two_locks)
+{
+	evlock_handle a_handle = hold_by(a, x, S);
+
+	hold_by(b, x, S);
+	hold_by(a, y, X);
+	ask_by(b, y, "b", S);
+	assert_fails(try_to_convert(x, "a", a_handle, X), EDEADLK);
+	evlock_owner_release_all(b);
+	convert(x, "a", a_handle, X);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, of_a_request_and_a_conversion_over_two_locks)
+{
+	evlock_handle a_handle = hold_by(a, x, S);
+
+	hold_by(b, x, S);
+	hold_by(a, y, X);
+	convert(x, "a", a_handle, X);
+	assert_refused(ASK(y, "b", .mode = S, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+/* The conversion of a handle without an owner has to wait for one that waits for it. */
+DeadlockTest(deadlock, of_a_plain_conversion_and_an_owner)
+{
+	evlock_handle plain = hold(x, S), a_handle = hold_by(a, x, S);
+
+	convert(x, "plain", plain, X);
+	assert_fails(try_to_convert(x, "a", a_handle, X), EDEADLK);
+	assert_refused(ASK(x, "a", .mode = X, .owner = a), EDEADLK);
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "plain");
+}
+
+DeadlockTest(deadlock, conversion_that_waits_for_a_free_holder_is_none)
+{
+	evlock_handle a_handle = hold_by(a, x, S);
+
+	hold_by(b, x, S);
+	hold_by(c, y, X);
+	ask_by(c, x, "c", X);
+	convert(x, "a", a_handle, X);
+	ask_by(b, z, "b", X);
+	cr_assert_str_eq(run(), "b");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "c");
+}
+
+/* --- Sets ------------------------------------------------------------------------- */
+
+DeadlockTest(deadlock, of_a_set_and_a_lock)
+{
+	struct evlock *set = SET(x, y);
+
+	hold_by(a, z, X);
+	hold_by(b, y, X);
+	ask_by(b, z, "b", X);
+	assert_refused(ASK(set, "a", .mode = X, .owner = a), EDEADLK);
+	cr_assert_eq(evlock_waiting(x), 0);
+	cr_assert_eq(evlock_waiting(y), 0);
+	evlock_owner_release_all(b);
+	cr_assert_neq(ASK(set, "a", .mode = X, .owner = a), 0);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_a_lock_and_a_set)
+{
+	struct evlock *set = SET(x, y);
+
+	hold_by(a, z, X);
+	hold_by(b, y, X);
+	ask_by(a, set, "a", X);
+	assert_refused(ASK(z, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_two_sets_held)
+{
+	struct evlock *xy = SET(x, y), *zw = SET(z, w);
+
+	hold_by(a, xy, X);
+	hold_by(b, zw, X);
+	ask_by(a, zw, "a", X);
+	assert_refused(ASK(xy, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(xy);
+	evlock_free(zw);
+}
+
+/* A set that waits holds its places in the queues. */
+DeadlockTest(deadlock, behind_a_set_in_a_queue)
+{
+	struct evlock *set = SET(x, y);
+
+	hold_by(b, y, X);
+	ask_by(a, set, "a", X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, behind_a_set_without_an_owner)
+{
+	struct evlock *set = SET(x, y);
+
+	hold_by(b, y, X);
+	ask(set, "plain", X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "plain");
+	evlock_free(set);
+}
+
+/* A set is not reentrant ahead of the queue: its owner would wait for itself. */
+DeadlockTest(deadlock, of_a_set_behind_someone_who_waits_for_its_owner)
+{
+	struct evlock *set = SET(x, y);
+
+	hold_by(a, x, S);
+	ask(x, "writer", X);
+	assert_refused(ASK(set, "a", .mode = S, .owner = a), EDEADLK);
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "writer");
+	evlock_free(set);
+}
+
+/* An owner may have a set with what it holds, if nobody waits. */
+DeadlockTest(deadlock, of_a_set_with_a_member_of_its_own_is_none)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle other = hold(y, X);
+
+	hold_by(a, x, X);
+	ask_by(a, set, "a", X);
+	cr_assert_str_eq(run(), "");
+	drop(y, other);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_set_conversions)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle one = NOW(set, .mode = S, .owner = a), two = NOW(set, .mode = S, .owner = b);
+
+	convert(set, "one", one, X);
+	assert_fails(try_to_convert(set, "two", two, X), EDEADLK);
+	drop(set, two);
+	cr_assert_str_eq(run(), "one");
+	evlock_free(set);
+}
+
+/* Over crosswise sets: {x, y} and {y, z}, which meet in y. */
+DeadlockTest(deadlock, of_conversions_of_crossing_sets)
+{
+	struct evlock *xy = SET(x, y), *yz = SET(y, z);
+	evlock_handle one = hold(xy, S), two = hold(yz, S);
+
+	convert(xy, "one", one, X);
+	assert_fails(try_to_convert(yz, "two", two, X), EDEADLK);
+	drop(yz, two);
+	cr_assert_str_eq(run(), "one");
+	evlock_free(xy);
+	evlock_free(yz);
+}
+
+DeadlockTest(deadlock, of_a_set_conversion_and_a_members)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle one = hold(set, S), two = hold(y, S);
+
+	convert(y, "two", two, X);
+	assert_fails(try_to_convert(set, "one", one, X), EDEADLK);
+	drop(set, one);
+	cr_assert_str_eq(run(), "two");
+	evlock_free(set);
+}
+
+/* {x, y} and {y, x}, and the single ones: no deadlock, whatever waits. */
+DeadlockTest(deadlock, of_sets_in_opposite_orders_is_none)
+{
+	struct evlock *xy = SET(x, y), *yx = SET(y, x);
+	evlock_handle hx = hold(x, X), hy = hold(y, X);
+
+	ASK(xy, "a", .mode = X, .owner = a, .cb = note_and_drop);
+	ASK(yx, "b", .mode = X, .owner = b, .cb = note_and_drop);
+	ASK(xy, "plain", .mode = S, .cb = note_and_drop);
+	ASK(yx, "c", .mode = S, .owner = c, .cb = note_and_drop);
+	drop(y, hy);
+	drop(x, hx);
+	cr_assert_str_eq(run(), "a b plain c");
+	evlock_free(xy);
+	evlock_free(yx);
+}
+
+/* --- Queue-jumpers ---------------------------------------------------------------- */
+
+/* b has a set in the queue of x and holds y; whoever passes the set there, and waits for
+ * y, closes a cycle. */
+DeadlockTest(deadlock, of_a_jumper_without_an_owner)
+{
+	struct evlock *set = SET(x, z);
+	evlock_handle hz = hold(z, X);
+
+	hold_by(b, x, S);
+	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
+	assert_refused(ASK(x, "urgent", .mode = X, .priority = 3), EDEADLK);
+	cr_assert_neq(ASK(x, "patient", .mode = X), 0);
+	drop(z, hz);
+	cr_assert_str_eq(run(), "b");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "patient");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_a_preferred_jumper)
+{
+	struct evlock_options options = { .flags = EVLOCK_OPT_PREFER_EXCLUSIVE };
+	struct evlock *p = evlock_new(base, &options), *set = SET(p, z);
+	evlock_handle hz = hold(z, X);
+
+	hold_by(b, p, S);
+	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
+	assert_refused(evlock_acquire(p, X, NULL, note, NULL), EDEADLK);
+	drop(z, hz);
+	cr_assert_str_eq(run(), "b");
+	evlock_free(set);
+	evlock_free(p);
+}
+
+/* It would be granted at once, and would keep out one who was let wait for others. */
+DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
+{
+	evlock_handle other = hold(x, S);
+
+	hold_by(b, y, X);
+	ask_by(b, x, "b", X);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "a too", .mode = S, .owner = a, .priority = 3), EDEADLK);
+	assert_refused(NOW(x, .mode = S, .owner = a, .priority = 3), EDEADLK);
+	drop(x, other);
+	cr_assert_str_eq(run(), "b");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+DeadlockTest(deadlock, of_a_jumper_that_keeps_nobody_out_is_none)
+{
+	evlock_handle other = hold(x, S);
+
+	hold_by(b, y, X);
+	ask_by(b, x, "b", X);
+	ask_by(a, y, "a", X);
+	cr_assert_neq(NOW(x, .mode = N, .owner = a, .priority = 3), 0, "%s", strerror(errno));
+	drop(x, other);
+	cr_assert_str_eq(run(), "b");
+}
+
+/* The same with a conversion and a reentrant request, which pass the queue. */
+DeadlockTest(deadlock, of_a_conversion_given_at_once)
+{
+	evlock_handle other = hold(x, S), mine = hold_by(a, x, N);
+
+	hold_by(b, y, X);
+	ask_by(b, x, "b", X);
+	ask_by(a, y, "a", X);
+	assert_fails(try_to_convert(x, "up", mine, S), EDEADLK);
+	cr_assert_eq(evlock_mode_of(x, mine), N);
+	drop(x, other);
+	cr_assert_str_eq(run(), "b");
+}
+
+DeadlockTest(deadlock, of_a_reentrant_request_given_at_once)
+{
+	evlock_handle other = hold(x, S);
+
+	hold_by(a, x, N);
+	hold_by(b, y, X);
+	ask_by(b, x, "b", X);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "again", .mode = S, .owner = a), EDEADLK);
+	assert_refused(NOW(x, .mode = S, .owner = a), EDEADLK);
+	drop(x, other);
+	cr_assert_str_eq(run(), "b");
+}
+
+/* Somebody ahead of the queue would wait for ever. */
+DeadlockTest(deadlock, of_a_grant_that_blocks_somebody_ahead)
+{
+	evlock_handle up = hold_by(b, x, S), other = hold(x, S);
+
+	hold_by(a, x, N);
+	hold_by(b, y, X);
+	convert(x, "b", up, X);
+	ask_by(a, y, "a", X);
+	assert_refused(NOW(x, .mode = S, .owner = a), EDEADLK);
+	assert_refused(ASK(x, "again", .mode = S, .owner = a), EDEADLK);
+	drop(x, other);
+	cr_assert_str_eq(run(), "b");
+}
+
+/* --- Semaphores, and limits ------------------------------------------------------- */
+
+DeadlockTest(deadlock, any_of_two_holders_may_be_waited_for)
+{
+	struct evlock *s = evlock_semaphore_new(base, 2, NULL);
+
+	hold_by(a, s, 0);
+	hold_by(b, s, 0);
+	hold_by(c, x, X);
+	ask_by(a, x, "a", X);
+	ask_by(c, s, "c", 0);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "c");
+	evlock_owner_release_all(c);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(s);
+}
+
+DeadlockTest(deadlock, of_two_who_want_both_permits)
+{
+	struct evlock *s = evlock_semaphore_new(base, 2, NULL);
+
+	hold_by(a, s, 0);
+	hold_by(b, s, 0);
+	ask_by(a, s, "a", 0);
+	assert_refused(ASK(s, "b", .owner = b), EDEADLK);
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(s);
+}
+
+/* One unit would do, but two are asked for. */
+DeadlockTest(deadlock, of_units)
+{
+	struct evlock *s = evlock_semaphore_new(base, 3, NULL);
+
+	hold_by(a, s, 0);
+	hold_by(b, s, 0);
+	hold_by(c, x, X);
+	ask_by(a, x, "a", X);
+	assert_refused(ASK(s, "c", .owner = c, .units = 3), EDEADLK);
+	cr_assert_neq(ASK(s, "c", .owner = c, .units = 2), 0);
+	cr_assert_str_eq(run(), "");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "c");
+	evlock_free(s);
+}
+
+/* --- Tables ----------------------------------------------------------------------- */
+
+DeadlockTest(deadlock, over_keys_of_a_table)
+{
+	struct evlock_table *table = evlock_table_new(base, NULL);
+	struct evlock_request q = { .mode = X, .owner = a };
+
+	cr_assert_neq(evlock_table_acquire_request(table, "1", 1, &q), 0);
+	q.owner = b;
+	cr_assert_neq(evlock_table_acquire_request(table, "2", 1, &q), 0);
+	q.owner = a;
+	q.cb = note;
+	q.arg = (void *)(uintptr_t)"a";
+	cr_assert_neq(evlock_table_acquire_request(table, "2", 1, &q), 0);
+	q.owner = b;
+	assert_refused(evlock_table_acquire_request(table, "1", 1, &q), EDEADLK);
+	evlock_owner_free(b);
+	cr_assert_str_eq(run(), "a");
+	b = NULL;
+	evlock_table_free(table);
+}
+
+/* --- Once it is granted, a request cannot be refused any more --------------------- */
+
+/* An owner that waits for nothing can always be waited for. */
+DeadlockTest(deadlock, waiting_for_a_runner_is_none)
+{
+	unsigned i;
+
+	hold_by(a, x, X);
+	hold_by(a, y, X);
+	for (i = 0; i < 100; i++) {
+		ask_by(b, x, "b", X);
+		ask_by(b, y, "b", S);
+		ask_by(c, y, "c", X);
+		ask_by(d, x, "d", S);
+	}
+	cr_assert_eq(evlock_waiting(x), 200);
+}
+
+/* --- What the model tests found first ------------------------------------------------ */
+
+/* Of a set whose conversion does not touch the member that is waited for. */
+DeadlockTest(deadlock, of_a_conversion_that_leaves_a_member_alone)
+{
+	struct evlock *set = new_set(x, EVLOCK_SAME_MODE, y, S);
+	evlock_handle handle = hold(set, S);
+
+	hold_by(a, x, S);
+	ask_by(a, y, "a", X);
+	assert_fails(try_to_convert(set, "up", handle, X), EDEADLK);
+	drop(set, handle);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(set);
+}
+
+/* Who goes ahead may be granted before others come to hold. */
+DeadlockTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle other = hold(x, S);
+
+	ask_by(a, x, "a", X);
+	ask_by(b, x, "b", S);
+	ask_by(a, x, "a again", X);
+	cr_assert_neq(ASK(set, "b set", .mode = S, .owner = b), 0, "%s", strerror(errno));
+	drop(x, other);
+	cr_assert_str_eq(run(), "a a again");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "b b set");
+	evlock_free(set);
+}
+
+/* The newcomer is granted some day, and by that another of its owner's never. */
+DeadlockTest(deadlock, of_a_jumper_that_has_to_wait)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle other = hold(x, S);
+
+	ask_by(a, x, "a", X);
+	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
+	assert_refused(ASK(x, "b jumps", .mode = X, .owner = b, .priority = 2), EDEADLK);
+	drop(x, other);
+	cr_assert_str_eq(run(), "a");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "b");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_a_set_behind_one_that_is_passed)
+{
+	struct evlock *set = SET(x, y);
+
+	hold(x, X);
+	ask_by(a, x, "a", S);
+	ask(x, "plain", S);
+	ask_by(a, x, "a again", X);
+	assert_refused(ASK(set, "a set", .mode = S, .owner = a), EDEADLK);
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_one_that_passes_somebody_before_its_owners_set)
+{
+	struct evlock *set = SET(x, y);
+
+	hold(x, X);
+	ask_by(a, x, "a", S);
+	ask(x, "plain", S);
+	cr_assert_neq(ASK(set, "a set", .mode = S, .owner = a), 0);
+	assert_refused(ASK(x, "a again", .mode = X, .owner = a), EDEADLK);
+	evlock_free(set);
+	cr_assert_str_eq(told(), "a set:ECANCELED");
+}
+
+DeadlockTest(deadlock, of_a_reentrant_request_that_keeps_a_set_out)
+{
+	struct evlock *set = SET(x, y);
+
+	hold(x, X);
+	hold_by(a, y, S);
+	ask(set, "plain", S);
+	ask_by(a, x, "a", S);
+	assert_refused(ASK(y, "a again", .mode = X, .owner = a), EDEADLK);
+	cr_assert_neq(ASK(y, "a again", .mode = S, .owner = a), 0);
+	cr_assert_str_eq(run(), "a again");
+	evlock_free(set);
+	cr_assert_str_eq(told(), "plain:ECANCELED");
+}
+
+/* --- At random --------------------------------------------------------------------
+ * Owners that hold many locks, X only, and wait for one: the graph is a function, so an
+ * independent search for a cycle is a walk. */
+
+#define N_OWNERS 6
+#define N_LOCKS 6
+
+static int holder[N_LOCKS];		/* the owner, or -1 */
+static int wants[N_OWNERS];		/* the lock, or -1 */
+static int queue[N_LOCKS][N_OWNERS], n_queued[N_LOCKS];
+
+static int
+closes_cycle(int who, int l)
+{
+	int steps;
+
+	for (steps = 0; steps <= N_OWNERS; steps++) {
+		int next = holder[l];
+
+		if (next < 0)
+			return 0;
+		if (next == who)
+			return 1;
+		if (wants[next] < 0)
+			return 0;
+		l = wants[next];
+	}
+	cr_assert(0, "a cycle that was not refused");
+	return 1;
+}
+
+static void
+granted(struct evlock *l, evlock_handle handle, int error, void *arg)
+{
+	int who = (int)(intptr_t)arg;
+
+	(void)l;
+	(void)handle;
+	cr_assert_eq(error, 0);
+	cr_assert_eq(wants[who], -1, "it has been granted in the model");
+}
+
+static void
+grant_next(int l)
+{
+	int i;
+
+	holder[l] = -1;
+	if (!n_queued[l])
+		return;
+	holder[l] = queue[l][0];
+	wants[queue[l][0]] = -1;
+	for (i = 1; i < n_queued[l]; i++)
+		queue[l][i - 1] = queue[l][i];
+	n_queued[l]--;
+}
+
+static void
+step_at_random(struct evlock **l, struct evlock_owner **o)
+{
+	int who = rand() % N_OWNERS, k = rand() % N_LOCKS, i;
+	evlock_handle handle;
+
+	if (wants[who] >= 0)
+		return;
+	if (rand() % 6 == 0) {
+		evlock_owner_release_all(o[who]);
+		for (i = 0; i < N_LOCKS; i++)
+			if (holder[i] == who)
+				grant_next(i);
+		return;
+	}
+	if (holder[k] == who)
+		return;
+	errno = 0;
+	handle = evlock_acquire_request(l[k], &(struct evlock_request){ .mode = X, .owner = o[who],
+	    .cb = granted, .arg = (void *)(intptr_t)who });
+	if (closes_cycle(who, k)) {
+		cr_assert_eq(handle, 0, "a cycle was not refused");
+		cr_assert_eq(errno, EDEADLK);
+		return;
+	}
+	cr_assert_neq(handle, 0, "no cycle was refused: %s", strerror(errno));
+	if (holder[k] < 0) {
+		holder[k] = who;
+		return;
+	}
+	queue[k][n_queued[k]++] = who;
+	wants[who] = k;
+}
+
+LockTest(deadlock, at_random)
+{
+	struct evlock *l[N_LOCKS];
+	struct evlock_owner *o[N_OWNERS];
+	unsigned i, n = scaled(20000);
+
+	srand(1);
+	for (i = 0; i < N_LOCKS; i++) {
+		l[i] = new_lock("l");
+		holder[i] = -1;
+	}
+	for (i = 0; i < N_OWNERS; i++) {
+		o[i] = new_owner("o");
+		wants[i] = -1;
+	}
+	for (i = 0; i < n; i++) {
+		step_at_random(l, o);
+		turn();
+	}
+	for (i = 0; i < N_OWNERS; i++)
+		evlock_owner_free(o[i]);
+	for (i = 0; i < N_LOCKS; i++)
+		evlock_free(l[i]);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What fifolock's tests ask of it, asked of evlock: its mutex, read/write lock and
+ * semaphore as tables of modes, one test for each of its cases. */
+
+#include "../shim.h"
+#include "../util.h"
+
+static const struct evlock_mode mutex_mode[] = { { .name = "mutex", .conflicts = 1 } };
+static const struct evlock_modes mutex = { .mode = mutex_mode, .n_modes = 1 };
+
+enum { READ, WRITE };
+
+static const struct evlock_mode file_mode[] = {
+	[READ] = { .name = "read", .conflicts = 1 << WRITE, .access = EVLOCK_READ },
+	[WRITE] = { .name = "write", .conflicts = 1 << READ | 1 << WRITE, .access = EVLOCK_WRITE },
+};
+static const struct evlock_modes read_write = { .mode = file_mode, .n_modes = 2 };
+
+static const struct evlock_mode semaphore_mode[] = { { .name = "slot", .limit = 2 } };
+static const struct evlock_modes semaphore = { .mode = semaphore_mode, .n_modes = 1 };
+
+/* A test with `l`, a lock of these modes. */
+#define SeedTest(name, modes_) \
+	static void name(struct evlock *l); \
+	LockTest(fifolock, name) \
+	{ \
+		struct evlock *l = evlock_new(base, &(struct evlock_options){ .modes = &modes_ }); \
+\
+		name(l); \
+		evlock_free(l); \
+	} \
+	static void \
+	name(struct evlock *l)
+
+/* --- Mutex ---------------------------------------------------------------- */
+
+SeedTest(mutex_blocks_mutex, mutex)
+{
+	evlock_handle a = ask(l, "a", 0);
+
+	ask(l, "b", 0);
+	cr_assert_str_eq(run(), "a");
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+}
+
+/* A mode is a number: nothing is left in it by its use. */
+SeedTest(mutex_mode_can_be_reused, mutex)
+{
+	evlock_handle a = ask(l, "a", 0), b;
+
+	cr_assert_str_eq(run(), "a");
+	drop(l, a);
+	b = ask(l, "b", 0);
+	cr_assert_str_eq(run(), "b");
+	drop(l, b);
+	ask(l, "c", 0);
+	cr_assert_str_eq(run(), "c");
+}
+
+SeedTest(mutexes_are_independent, mutex)
+{
+	struct evlock *other = evlock_new(base, &(struct evlock_options){ .modes = &mutex });
+
+	ask(l, "a", 0);
+	ask(other, "b", 0);
+	cr_assert_str_eq(run(), "a b");
+	evlock_free(other);
+}
+
+/* C has no exceptions: evlock_with() releases however its callback is left. */
+SeedTest(mutex_holder_that_fails_lets_the_next_in, mutex)
+{
+	evlock_with(l, 0, NULL, note, (void *)(uintptr_t)"a");
+	ask(l, "b", 0);
+	cr_assert_str_eq(run(), "a b");
+}
+
+SeedTest(mutex_cancelled_after_it_acquires, mutex)
+{
+	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+
+	ask(l, "c", 0);
+	cr_assert_str_eq(run(), "a");
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+	drop(l, b);
+	cr_assert_str_eq(run(), "c");
+}
+
+SeedTest(mutex_cancelled_before_it_acquires, mutex)
+{
+	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+
+	ask(l, "c", 0);
+	cr_assert_str_eq(run(), "a");
+	drop(l, b);
+	cr_assert_str_eq(run(), "");
+	drop(l, a);
+	cr_assert_str_eq(run(), "c");
+}
+
+/* The holder is cancelled, and in turn cancels the second: granted by then, or not. */
+SeedTest(mutex_cancelled_that_cancels_the_second, mutex)
+{
+	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+
+	ask(l, "c", 0);
+	cr_assert_str_eq(run(), "a");
+	drop(l, a);
+	drop(l, b);
+	cr_assert_str_eq(run(), "c");
+}
+
+SeedTest(mutex_requested_late_waits, mutex)
+{
+	evlock_handle a = ask(l, "a", 0);
+
+	cr_assert_str_eq(run(), "a");
+	ask(l, "b", 0);
+	cr_assert_str_eq(run(), "");
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+}
+
+/* --- Read and write ------------------------------------------------------- */
+
+static void
+check_blocks(struct evlock *l, unsigned first, unsigned second)
+{
+	evlock_handle a = ask(l, "a", first);
+
+	ask(l, "b", second);
+	cr_assert_str_eq(run(), "a");
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+}
+
+SeedTest(write_blocks_write, read_write) { check_blocks(l, WRITE, WRITE); }
+SeedTest(write_blocks_read, read_write) { check_blocks(l, WRITE, READ); }
+SeedTest(read_blocks_write, read_write) { check_blocks(l, READ, WRITE); }
+
+SeedTest(read_allows_read, read_write)
+{
+	evlock_handle a = ask(l, "a", READ);
+
+	ask(l, "b", READ);
+	cr_assert_str_eq(run(), "a b");
+	drop(l, a);
+	cr_assert_str_eq(run(), "");
+}
+
+SeedTest(reads_that_end_out_of_order_still_block_a_write, read_write)
+{
+	evlock_handle a = ask(l, "a", READ), b = ask(l, "b", READ);
+
+	ask(l, "c", WRITE);
+	cr_assert_str_eq(run(), "a b");
+	drop(l, b);
+	cr_assert_str_eq(run(), "");
+	drop(l, a);
+	cr_assert_str_eq(run(), "c");
+}
+
+SeedTest(write_is_not_given_priority_over_read, read_write)
+{
+	evlock_handle a = ask(l, "a", WRITE), b = ask(l, "b", READ);
+
+	ask(l, "c", WRITE);
+	cr_assert_str_eq(run(), "a");
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+	drop(l, b);
+	cr_assert_str_eq(run(), "c");
+}
+
+/* --- Semaphore ------------------------------------------------------------ */
+
+SeedTest(semaphore_in_order, semaphore)
+{
+	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+
+	ask(l, "c", 0);
+	cr_assert_str_eq(run(), "a b");
+	drop(l, a);
+	cr_assert_str_eq(run(), "c");
+	drop(l, b);
+	cr_assert_str_eq(run(), "");
+}
+
+SeedTest(semaphore_out_of_order, semaphore)
+{
+	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+
+	ask(l, "c", 0);
+	cr_assert_str_eq(run(), "a b");
+	drop(l, b);
+	cr_assert_str_eq(run(), "c");
+	drop(l, a);
+	cr_assert_str_eq(run(), "");
+}
+
+/* --- Its defects ---------------------------------------------------------- */
+
+/* There, the one behind a cancelled waiter at the head sleeps on. */
+SeedTest(cancelled_waiter_at_the_head_lets_the_next_in, read_write)
+{
+	evlock_handle b;
+
+	ask(l, "a", READ);
+	b = ask(l, "b", WRITE);
+	ask(l, "c", READ);
+	cr_assert_str_eq(run(), "a");
+	drop(l, b);
+	cr_assert_str_eq(run(), "c");
+}

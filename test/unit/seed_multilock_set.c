@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What asyncio-multilock's tests of MultiLockSet say, by behaviour, in evlock's terms: those
+ * of its lock, of sets of three, and the members asserted too; some start from one member
+ * held alone. */
+
+#include <string.h>
+
+#include "../shim.h"
+#include "../util.h"
+#include "../util3.h"
+
+static struct evlock *member[3], *set;
+
+#define SetTest(suite, name) \
+	static void suite##_##name##_with_set(void); \
+	LockTest(suite, name) \
+	{ \
+		make_set(); \
+		suite##_##name##_with_set(); \
+		free_set(); \
+	} \
+	static void \
+	suite##_##name##_with_set(void)
+
+/** One test for each of the modes. */
+#define SetTestInMode(suite, name, mode_) \
+	SetTest(suite, name##_##mode_) { suite##_##name(mode_); }
+
+static void
+make_set(void)
+{
+	unsigned i;
+
+	for (i = 0; i < 3; i++)
+		member[i] = new_lock("member");
+	set = set_of(member, 3);
+}
+
+static void
+free_set(void)
+{
+	unsigned i;
+
+	evlock_free(set);
+	for (i = 0; i < 3; i++)
+		evlock_free(member[i]);
+	told();
+}
+
+static void
+assert_locked(unsigned mode)
+{
+	unsigned i;
+
+	cr_assert_eq(evlock_locked(set), mode);
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(evlock_locked(member[i]), mode, "member %u", i);
+}
+
+static void
+assert_nobody_waits(void)
+{
+	unsigned i;
+
+	cr_assert_eq(evlock_waiting(set), 0);
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(evlock_waiting(member[i]), 0);
+}
+
+/* --- Releasing -------------------------------------------------------------------- */
+
+SetTest(seed_multilock_set, unknown_release_is_harmless)
+{
+	static int mine;
+	evlock_handle handle = hold(set, X);
+
+	assert_fails(evlock_release(set, EVLOCK_HANDLE_FROM(&mine)), ENOENT);
+	assert_fails(evlock_release(set, handle + 1), ENOENT);
+	assert_locked(X);
+	drop(set, handle);
+	assert_fails(evlock_release(set, handle), ENOENT);
+	assert_locked(N);
+}
+
+/* A failed acquisition's roll-back released a stranger's hold there. */
+SetTest(seed_multilock_set, failed_acquisition_releases_nobody)
+{
+	evlock_handle handle = hold(member[1], S);
+
+	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
+	cr_assert_eq(evlock_mode_of(member[1], handle), S);
+	cr_assert_eq(evlock_held(member[1], S), 1);
+	cr_assert_eq(evlock_held(member[0], X), 0);
+	assert_nobody_waits();
+}
+
+/* --- Now or not at all ------------------------------------------------------------ */
+
+static void
+seed_multilock_set_nowait_when_unlocked(unsigned mode)
+{
+	evlock_handle handle = evlock_acquire_nowait(set, mode);
+
+	cr_assert_neq(handle, 0);
+	assert_locked(mode);
+	drop(set, handle);
+	assert_locked(N);
+}
+
+SetTestInMode(seed_multilock_set, nowait_when_unlocked, N)
+SetTestInMode(seed_multilock_set, nowait_when_unlocked, S)
+SetTestInMode(seed_multilock_set, nowait_when_unlocked, X)
+
+static void
+seed_multilock_set_nowait_fails_under_exclusive(unsigned mode)
+{
+	hold(set, X);
+	assert_refused(evlock_acquire_nowait(set, mode), EAGAIN);
+	assert_locked(X);
+}
+
+SetTestInMode(seed_multilock_set, nowait_fails_under_exclusive, N)
+SetTestInMode(seed_multilock_set, nowait_fails_under_exclusive, S)
+SetTestInMode(seed_multilock_set, nowait_fails_under_exclusive, X)
+
+static void
+seed_multilock_set_nowait_exclusive_fails_under(unsigned mode)
+{
+	hold(set, mode);
+	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
+	assert_locked(mode);
+}
+
+SetTestInMode(seed_multilock_set, nowait_exclusive_fails_under, S)
+SetTestInMode(seed_multilock_set, nowait_exclusive_fails_under, X)
+
+SetTest(seed_multilock_set, shared_with_shared_and_the_state_steps_down)
+{
+	evlock_handle none = hold(set, N), one = hold(set, S), two = hold(set, S);
+
+	assert_locked(S);
+	drop(set, one);
+	assert_locked(S);
+	drop(set, two);
+	assert_locked(N);
+	cr_assert_eq(evlock_held(set, N), 1);
+	cr_assert_eq(evlock_held(member[2], N), 1);
+	drop(set, none);
+	cr_assert_eq(evlock_held(member[2], N), 0);
+}
+
+/* --- From one member held alone --------------------------------------------------- */
+
+static void
+seed_multilock_set_nowait_fails_with_a_member_exclusive(unsigned mode)
+{
+	hold(member[2], X);
+	cr_assert_eq(evlock_locked(set), X);
+	assert_refused(evlock_acquire_nowait(set, mode), EAGAIN);
+	cr_assert_eq(evlock_locked(member[0]), N);
+	cr_assert_eq(evlock_held(member[0], mode), 0);
+	cr_assert_eq(evlock_held(member[1], mode), 0);
+}
+
+SetTestInMode(seed_multilock_set, nowait_fails_with_a_member_exclusive, N)
+SetTestInMode(seed_multilock_set, nowait_fails_with_a_member_exclusive, S)
+SetTestInMode(seed_multilock_set, nowait_fails_with_a_member_exclusive, X)
+
+SetTest(seed_multilock_set, nowait_with_a_member_shared)
+{
+	evlock_handle alone = hold(member[0], S), handle;
+
+	cr_assert_eq(evlock_locked(set), S);
+	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
+	handle = hold(set, S);
+	assert_locked(S);
+	drop(member[0], alone);
+	assert_locked(S);
+	drop(set, handle);
+	assert_locked(N);
+}
+
+static void
+seed_multilock_set_waits_for_a_member(unsigned mode)
+{
+	evlock_handle alone = hold(member[1], X), handle = ask(set, "set", mode);
+
+	cr_assert_str_eq(run(), "");
+	cr_assert_eq(evlock_locked(member[0]), N);
+	cr_assert_eq(evlock_locked(member[2]), N);
+	drop(member[1], alone);
+	cr_assert_str_eq(run(), "set");
+	assert_locked(mode);
+	assert_nobody_waits();
+	drop(set, handle);
+	assert_locked(N);
+}
+
+SetTestInMode(seed_multilock_set, waits_for_a_member, N)
+SetTestInMode(seed_multilock_set, waits_for_a_member, S)
+SetTestInMode(seed_multilock_set, waits_for_a_member, X)
+
+/* --- Waiting ---------------------------------------------------------------------- */
+
+static void
+seed_multilock_set_acquire_is_immediate_when_unlocked(unsigned mode)
+{
+	evlock_handle handle = ask(set, "set", mode);
+
+	cr_assert_eq(evlock_mode_of(set, handle), (int)mode);
+	assert_locked(mode);
+	cr_assert_str_eq(run(), "set");
+}
+
+SetTestInMode(seed_multilock_set, acquire_is_immediate_when_unlocked, N)
+SetTestInMode(seed_multilock_set, acquire_is_immediate_when_unlocked, S)
+SetTestInMode(seed_multilock_set, acquire_is_immediate_when_unlocked, X)
+
+static evlock_handle got;
+
+static void
+get(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	got = handle;
+}
+
+static void
+seed_multilock_set_waits_under_exclusive_and_returns_the_handle(unsigned mode)
+{
+	static int mine;
+	evlock_handle first = hold(set, X);
+
+	cr_assert_eq(ASK(set, "set", .mode = mode, .handle = EVLOCK_HANDLE_FROM(&mine), .cb = get),
+	    EVLOCK_HANDLE_FROM(&mine));
+	cr_assert_str_eq(run(), "");
+	drop(set, first);
+	cr_assert_str_eq(run(), "set");
+	cr_assert_eq(got, EVLOCK_HANDLE_FROM(&mine));
+	assert_locked(mode);
+}
+
+SetTestInMode(seed_multilock_set, waits_under_exclusive_and_returns_the_handle, N)
+SetTestInMode(seed_multilock_set, waits_under_exclusive_and_returns_the_handle, S)
+SetTestInMode(seed_multilock_set, waits_under_exclusive_and_returns_the_handle, X)
+
+static void
+seed_multilock_set_exclusive_waits_under(unsigned mode)
+{
+	evlock_handle first = hold(set, mode);
+
+	ask(set, "exclusive", X);
+	cr_assert_str_eq(run(), "");
+	assert_locked(mode);
+	drop(set, first);
+	cr_assert_str_eq(run(), "exclusive");
+	assert_locked(X);
+}
+
+SetTestInMode(seed_multilock_set, exclusive_waits_under, S)
+SetTestInMode(seed_multilock_set, exclusive_waits_under, X)
+
+SetTest(seed_multilock_set, own_handle_twice_at_a_time_is_an_error)
+{
+	static int mine;
+	evlock_handle handle = EVLOCK_HANDLE_FROM(&mine);
+
+	cr_assert_eq(NOW(set, .mode = S, .handle = handle), handle);
+	assert_refused(NOW(set, .mode = S, .handle = handle), EEXIST);
+	drop(set, handle);
+	cr_assert_eq(NOW(set, .mode = S, .handle = handle), handle);
+}
+
+/* Its wait spun while one member was held; and waited not in its turn. */
+SetTest(seed_multilock_set, waits_without_running)
+{
+	hold(member[0], X);
+	ask(set, "set", S);
+	cr_assert_str_eq(run(), "", "the loop ends: nothing is left to run");
+}
+
+/* --- Notify ----------------------------------------------------------------------- */
+
+SetTest(seed_multilock_set, notify_is_set_when_unlocked)
+{
+	struct event *ev = new_event("set");
+	unsigned mode;
+
+	for (mode = N; mode <= X; mode++) {
+		cr_assert_eq(evlock_notify(set, mode, ev), 0);
+		cr_assert_str_eq(run(), "set");
+		assert_locked(N);
+		cr_assert_eq(evlock_unnotify(set, ev), 0);
+	}
+	event_free(ev);
+}
+
+static void
+seed_multilock_set_notify_is_unset_under_exclusive(unsigned mode)
+{
+	struct event *ev = new_event("set");
+	evlock_handle handle = hold(set, X);
+
+	evlock_notify(set, mode, ev);
+	cr_assert_str_eq(run(), "");
+	drop(set, handle);
+	cr_assert_str_eq(run(), "set");
+	evlock_unnotify(set, ev);
+	event_free(ev);
+}
+
+SetTestInMode(seed_multilock_set, notify_is_unset_under_exclusive, N)
+SetTestInMode(seed_multilock_set, notify_is_unset_under_exclusive, S)
+SetTestInMode(seed_multilock_set, notify_is_unset_under_exclusive, X)
+
+SetTest(seed_multilock_set, notify_of_shared_is_set_under_shared)
+{
+	struct event *ev = new_event("set");
+
+	hold(set, S);
+	evlock_notify(set, S, ev);
+	cr_assert_str_eq(run(), "set");
+	evlock_unnotify(set, ev);
+	event_free(ev);
+}
+
+/* Any member was enough there. */
+SetTest(seed_multilock_set, notify_means_all_members)
+{
+	struct event *ev = new_event("set");
+	evlock_handle a = hold(member[0], X), b = hold(member[2], S);
+
+	evlock_notify(set, X, ev);
+	cr_assert_str_eq(run(), "");
+	drop(member[0], a);
+	cr_assert_str_eq(run(), "");
+	drop(member[2], b);
+	cr_assert_str_eq(run(), "set");
+	evlock_unnotify(set, ev);
+	event_free(ev);
+}
+
+/* --- Contexts --------------------------------------------------------------------- */
+
+static void
+look(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	assert_locked(X);
+}
+
+SetTest(seed_multilock_set, context_holds_then_frees)
+{
+	evlock_with(set, X, NULL, look, (void *)(uintptr_t)"context");
+	cr_assert_str_eq(run(), "context");
+	assert_locked(N);
+}
+
+SetTest(seed_multilock_set, context_that_has_to_wait)
+{
+	evlock_handle alone = hold(member[1], S);
+
+	evlock_with(set, X, NULL, look, (void *)(uintptr_t)"context");
+	cr_assert_str_eq(run(), "");
+	drop(member[1], alone);
+	cr_assert_str_eq(run(), "context");
+	assert_locked(N);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* evlock_release() of a handle in each state that it can be in, and that every way
+ * of leaving lets those in whose turn it is then. */
+
+#include "../shim.h"
+#include "../util.h"
+
+/* --- While it waits ------------------------------------------------------- */
+
+LockTest(withdraw, waiting_writer_lets_the_readers_behind_it_in)
+{
+	evlock_handle reader = hold(lock, S), writer = ask(lock, "writer", X);
+
+	ask(lock, "a", S);
+	ask(lock, "b", S);
+	cr_assert_str_eq(run(), "", "readers passed a writer");
+	drop(lock, writer);
+	cr_assert_eq(evlock_held(lock, S), 3, "granted after evlock_release() returned");
+	cr_assert_str_eq(run(), "a b");
+	drop(lock, reader);
+}
+
+LockTest(withdraw, waiting_writer_lets_no_one_pass_a_writer_behind_it)
+{
+	evlock_handle reader = hold(lock, S), first = ask(lock, "first", X);
+
+	ask(lock, "a", S);
+	ask(lock, "second", X);
+	ask(lock, "b", S);
+	drop(lock, first);
+	cr_assert_str_eq(run(), "a");
+	drop(lock, reader);
+	cr_assert_str_eq(run(), "");
+}
+
+LockTest(withdraw, last_waiting)
+{
+	evlock_handle held = hold(lock, X), last;
+
+	ask(lock, "a", X);
+	last = ask(lock, "last", X);
+	drop(lock, last);
+	cr_assert_eq(evlock_waiting(lock), 1);
+	ask(lock, "b", X);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "a");
+}
+
+LockTest(withdraw, middle_waiting)
+{
+	evlock_handle held = hold(lock, X), middle;
+
+	ask(lock, "a", S);
+	middle = ask(lock, "middle", S);
+	ask(lock, "b", S);
+	drop(lock, middle);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "a b");
+}
+
+LockTest(withdraw, only_waiting)
+{
+	evlock_handle held = hold(lock, X), only = ask(lock, "only", X);
+
+	drop(lock, only);
+	cr_assert_eq(evlock_waiting(lock), 0);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "");
+	hold(lock, X);
+}
+
+LockTest(withdraw, with_a_timeout)
+{
+	evlock_handle held = hold(lock, X), waiting = ask_for(lock, "a", X, 1);
+
+	drop(lock, waiting);
+	cr_assert_str_eq(run(), "");
+	drop(lock, held);
+}
+
+LockTest(withdraw, waiting_lets_those_with_too_few_units_in)
+{
+	static const struct evlock_mode mode = { .name = "unit", .limit = 4 };
+	static const struct evlock_modes modes = { .mode = &mode, .n_modes = 1 };
+	struct evlock *pool = evlock_new(base, &(struct evlock_options){ .modes = &modes });
+	evlock_handle large;
+
+	ASK(pool, "first", .units = 3);
+	large = ASK(pool, "large", .units = 2);
+	ASK(pool, "small", .units = 1);
+	cr_assert_str_eq(run(), "first");
+	drop(pool, large);
+	cr_assert_str_eq(run(), "small");
+	evlock_free(pool);
+}
+
+/* --- Once it is granted, before its callback ------------------------------ */
+
+LockTest(withdraw, granted_is_not_called_back)
+{
+	evlock_handle granted = ask(lock, "granted", X);
+
+	drop(lock, granted);
+	cr_assert_eq(evlock_locked(lock), N);
+	cr_assert_str_eq(run(), "");
+}
+
+LockTest(withdraw, granted_lets_the_next_in)
+{
+	evlock_handle granted = ask(lock, "granted", X);
+
+	ask(lock, "a", S);
+	ask(lock, "b", S);
+	ask(lock, "c", X);
+	drop(lock, granted);
+	cr_assert_str_eq(run(), "a b");
+}
+
+LockTest(withdraw, granted_by_a_release_lets_the_next_in)
+{
+	evlock_handle held = hold(lock, X), granted = ask(lock, "granted", X);
+
+	ask(lock, "next", X);
+	drop(lock, held);
+	drop(lock, granted);
+	cr_assert_str_eq(run(), "next");
+}
+
+LockTest(withdraw, granted_leaves_other_grants_in_order)
+{
+	evlock_handle granted;
+
+	ask(lock, "a", S);
+	granted = ask(lock, "granted", S);
+	ask(lock, "b", S);
+	drop(lock, granted);
+	cr_assert_str_eq(run(), "a b");
+}
+
+LockTest(withdraw, granted_with_a_timeout)
+{
+	evlock_handle held = hold(lock, X), granted = ask_for(lock, "a", X, 1);
+
+	drop(lock, held);
+	drop(lock, granted);
+	cr_assert_str_eq(run(), "");
+}
+
+/* --- While it holds ------------------------------------------------------- */
+
+LockTest(withdraw, held_lets_the_next_in)
+{
+	evlock_handle held = ask(lock, "a", X);
+
+	ask(lock, "b", X);
+	cr_assert_str_eq(run(), "a");
+	drop(lock, held);
+	cr_assert_eq(evlock_locked(lock), X, "granted after evlock_release() returned");
+	cr_assert_str_eq(run(), "b");
+}
+
+LockTest(withdraw, held_lets_all_readers_in_up_to_a_writer)
+{
+	evlock_handle held = hold(lock, X);
+
+	ask(lock, "a", S);
+	ask(lock, "b", N);
+	ask(lock, "c", U);
+	ask(lock, "d", X);
+	ask(lock, "e", S);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "a b c");
+}
+
+static void
+drop_and_ask(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	drop(l, handle);
+	ask(l, "again", X);
+}
+
+LockTest(withdraw, held_in_its_callback)
+{
+	ask_then(lock, "a", X, drop_and_ask);
+	ask(lock, "b", X);
+	cr_assert_str_eq(run(), "a b");
+}
+
+/* --- After it failed, before its callback --------------------------------- */
+
+LockTest(withdraw, cancelled_is_not_called_back)
+{
+	evlock_handle held = hold(lock, X), waiting = ask(lock, "a", X);
+
+	evlock_close(lock);
+	drop(lock, waiting);
+	assert_fails(evlock_release(lock, waiting), ENOENT);
+	cr_assert_str_eq(run(), "");
+	drop(lock, held);
+}
+
+static evlock_handle other;
+
+static void
+drop_other(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	drop(l, other);
+}
+
+LockTest(withdraw, timed_out_is_not_called_back)
+{
+	struct timeval now = { 0, 0 };
+
+	hold(lock, X);
+	ASK(lock, "first", .mode = X, .timeout = &now, .cb = drop_other);
+	other = ask_for(lock, "other", X, 0);	/* both timers go off in one pass */
+	cr_assert_str_eq(run(), "first:ETIMEDOUT");
+}
+
+/* --- While it is converted ------------------------------------------------ */
+
+LockTest(withdraw, converting_ends_the_conversion_too)
+{
+	evlock_handle a = hold(lock, S), b = hold(lock, S);
+
+	convert(lock, "b", b, X);
+	ask(lock, "next", S);
+	drop(lock, b);
+	cr_assert_eq(evlock_waiting(lock), 0);
+	cr_assert_str_eq(run(), "next");
+	drop(lock, a);
+}
+
+LockTest(withdraw, converted_is_not_called_back)
+{
+	evlock_handle held = hold(lock, S);
+
+	convert(lock, "up", held, X);
+	ask(lock, "next", X);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "next");
+}
+
+LockTest(withdraw, conversion_cancelled_is_not_called_back)
+{
+	evlock_handle a = hold(lock, S), b = hold(lock, S);
+
+	convert(lock, "b", b, X);
+	evlock_close(lock);
+	drop(lock, b);
+	cr_assert_str_eq(run(), "");
+	drop(lock, a);
+}
+
+/* --- Not twice ------------------------------------------------------------ */
+
+LockTest(withdraw, again_is_an_error)
+{
+	evlock_handle held = hold(lock, X), waiting = ask(lock, "a", X);
+
+	drop(lock, waiting);
+	assert_fails(evlock_release(lock, waiting), ENOENT);
+	drop(lock, held);
+	assert_fails(evlock_release(lock, held), ENOENT);
+}
+
+LockTest(withdraw, after_it_failed_is_an_error)
+{
+	evlock_handle waiting;
+
+	hold(lock, X);
+	waiting = ask_for(lock, "a", X, 0);
+	cr_assert_str_eq(run(), "a:ETIMEDOUT");
+	assert_fails(evlock_release(lock, waiting), ENOENT);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef UTIL3_H_INCLUDED_
+#define UTIL3_H_INCLUDED_
+
+/* What the tests of semaphores, owners, sets and tables share, beside util.h.
+ * Included after it. */
+
+#include <evlock/owner.h>
+#include <evlock/semaphore.h>
+#include <evlock/set.h>
+#include <evlock/table.h>
+
+/** As ASK(), now or not at all: NOW(lock, .mode = S, .units = 2). */
+#define NOW(lock, ...) \
+	evlock_acquire_request(lock, &(struct evlock_request){ __VA_ARGS__ })
+
+/** Acquires at once for an owner. */
+evlock_handle hold_by(struct evlock_owner *owner, struct evlock *lock, unsigned mode);
+
+/** Acquires for an owner, and when called back writes down `who`. */
+evlock_handle ask_by(struct evlock_owner *owner, struct evlock *lock, const char *who,
+    unsigned mode);
+
+/** As evlock_convert(), with note() for `who`.  May fail. */
+int try_to_convert(struct evlock *lock, const char *who, evlock_handle handle, unsigned mode);
+
+struct evlock *new_lock(const char *name);
+struct evlock_owner *new_owner(const char *name);
+
+/** A set of two locks, each in a mode of its own, or EVLOCK_SAME_MODE. */
+struct evlock *new_set(struct evlock *a, int a_mode, struct evlock *b, int b_mode);
+
+/** The same for any number, all in the mode that is asked of the set. */
+#define SET(...) \
+	set_of((struct evlock *[]){ __VA_ARGS__ }, \
+	    sizeof (struct evlock *[]){ __VA_ARGS__ } / sizeof (struct evlock *))
+struct evlock *set_of(struct evlock **locks, size_t n);
+
+/** As assert_refused(), when a state is not to be compared. */
+#define assert_errno(call, failure, error) \
+	do { \
+		errno = 0; \
+		cr_assert((call) == failure, #call " does not fail"); \
+		cr_assert(errno == (error), "errno is %s, not " #error, strerror(errno)); \
+	} while (0)
+
+/** Could `mode` be acquired at once? */
+int could_hold(struct evlock *lock, unsigned mode);
+
+#endif
