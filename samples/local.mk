@@ -1,3 +1,79 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-.PHONY: samples-none
+# Programs that people start from; samples/README says what each of them shows.
+
+if SAMPLES
+small_samples = samples/guarded-value samples/hello-lock samples/intention-modes \
+	samples/nowait-notify samples/rate-limiter samples/session samples/transfer
+noinst_PROGRAMS += $(small_samples) samples/document-server/document-server samples/demo/demo
+
+samples_guarded_value_SOURCES = samples/guarded-value.c
+samples_guarded_value_LDADD = $(sample_libs)
+samples_hello_lock_SOURCES = samples/hello-lock.c
+samples_hello_lock_LDADD = $(sample_libs)
+samples_intention_modes_SOURCES = samples/intention-modes.c
+samples_intention_modes_LDADD = $(sample_libs)
+samples_nowait_notify_SOURCES = samples/nowait-notify.c
+samples_nowait_notify_LDADD = $(sample_libs)
+samples_rate_limiter_SOURCES = samples/rate-limiter.c
+samples_rate_limiter_LDADD = $(sample_libs)
+samples_session_SOURCES = samples/session.c
+samples_session_LDADD = $(sample_libs)
+samples_transfer_SOURCES = samples/transfer.c
+samples_transfer_LDADD = $(sample_libs)
+
+# A sample sees what a user sees: the library that is installed, not its internals.
+sample_libs = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
+
+samples_document_server_document_server_LDADD = $(sample_libs) $(LIBEVENT_EXTRA_LIBS)
+samples_document_server_document_server_SOURCES = \
+	samples/document-server/append.c samples/document-server/append.h \
+	samples/document-server/client.c samples/document-server/client.h \
+	samples/document-server/get.c samples/document-server/get.h \
+	samples/document-server/job.c samples/document-server/job.h \
+	samples/document-server/lines.c samples/document-server/lines.h \
+	samples/document-server/main.c \
+	samples/document-server/move.c samples/document-server/move.h \
+	samples/document-server/name.c samples/document-server/name.h \
+	samples/document-server/options.c samples/document-server/options.h \
+	samples/document-server/put.c samples/document-server/put.h \
+	samples/document-server/reply.c samples/document-server/reply.h \
+	samples/document-server/routes.c samples/document-server/routes.h \
+	samples/document-server/save.c samples/document-server/save.h \
+	samples/document-server/server.c samples/document-server/server.h \
+	samples/document-server/show.c samples/document-server/show.h \
+	samples/document-server/store.c samples/document-server/store.h \
+	samples/document-server/workers.c samples/document-server/workers.h
+
+samples_demo_demo_LDADD = $(LIBEVENT_CORE_LIBS) $(LIBEVENT_EXTRA_LIBS)
+samples_demo_demo_SOURCES = \
+	samples/demo/child.c samples/demo/child.h \
+	samples/demo/client.c samples/demo/client.h \
+	samples/demo/clock.h \
+	samples/demo/folder.c samples/demo/folder.h \
+	samples/demo/killer.c samples/demo/killer.h \
+	samples/demo/ledger.c samples/demo/ledger.h \
+	samples/demo/main.c \
+	samples/demo/options.c samples/demo/options.h \
+	samples/demo/reader.c samples/demo/reader.h \
+	samples/demo/report.c samples/demo/report.h \
+	samples/demo/run.c samples/demo/run.h \
+	samples/demo/texts.c samples/demo/texts.h \
+	samples/demo/writer.c samples/demo/writer.h
+
+demo: samples/demo/demo samples/document-server/document-server
+	@samples/demo/demo --server samples/document-server/document-server
+
+check_PROGRAMS += samples/ask
+samples_ask_SOURCES = samples/ask.c
+samples_ask_LDADD =
+
+TESTS += samples/test-samples.sh
+else
+demo:
+	@echo 'demo: configured without the samples' >&2; exit 1
+endif
+
+EXTRA_DIST += samples/README samples/test-samples.sh samples/tsan.supp
+
+.PHONY: demo
