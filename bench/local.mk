@@ -1,3 +1,37 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-.PHONY: bench-none
+# What evlock costs; see bench/README.  Nothing of this is built by `make` or run
+# by `make check`:
+#
+#   make bench            measures; FLOOR=DIR, RUNS=N, WORKLOADS="W1 W2:1000"
+#   make bench-smoke      runs everything at tiny sizes, and measures nothing
+
+bench_programs = bench/evlock bench/libevent bench/rwlock bench/several
+EXTRA_PROGRAMS += $(bench_programs)
+
+bench_evlock_SOURCES = bench/evlock.c bench/bench.c bench/bench.h
+bench_evlock_LDADD = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
+# The library by its static form: the floor is one file, and calls nothing through a table.
+bench_evlock_LDFLAGS = $(AM_LDFLAGS) -static
+
+bench_libevent_SOURCES = bench/libevent.c bench/bench.c bench/bench.h
+bench_libevent_LDADD = $(LIBEVENT_CORE_LIBS)
+
+bench_rwlock_SOURCES = bench/rwlock.c bench/bench.c bench/bench.h
+bench_rwlock_LDADD =
+
+bench_several_SOURCES = bench/several.c bench/bench.c bench/bench.h
+bench_several_LDADD = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
+bench_several_LDFLAGS = $(AM_LDFLAGS) -static
+
+EXTRA_DIST += bench/README bench/medians.awk bench/run bench/smoke
+CLEANFILES += $(bench_programs) bench/floor bench/raw bench/smoke.out bench/smoke.raw
+
+bench: $(bench_programs)
+	@BENCH=bench CC='$(CC)' $(SHELL) $(srcdir)/bench/run $(WORKLOADS)
+	@test -n '$(WORKLOADS)' || bench/several
+
+bench-smoke: $(bench_programs)
+	@BENCH=bench CC='$(CC)' RAW=bench/smoke.raw $(SHELL) $(srcdir)/bench/smoke
+
+.PHONY: bench bench-smoke
