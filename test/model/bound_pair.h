@@ -50,7 +50,7 @@ void bound_repeat(const struct bound_op *op);
 
 /* Does somebody wait for ever?  No request may bring that about; but who was let through
  * since another request of its owner would take it along does if that one is withdrawn.
- * What is refused from there on is not looked at: do not go on. */
+ * What is refused or denied from there on is not compared: do not go on. */
 int bound_is_dead(void);
 
 /* Ends every acquisition, so that all begins anew. */
