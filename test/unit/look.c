@@ -115,6 +115,7 @@ n_lines(const char *a, const char *b, const char *c)
 	return n;
 }
 
+/* As it is dumped, all digits: fewer may be part of an address. */
 static const char *
 hex(evlock_handle handle)
 {
@@ -122,7 +123,7 @@ hex(evlock_handle handle)
 	static unsigned next;
 
 	next = (next + 1) % 4;
-	snprintf(text[next], sizeof text[next], "%" PRIx64, handle);
+	snprintf(text[next], sizeof text[next], "%#018" PRIx64, handle);
 	return text[next];
 }
 
