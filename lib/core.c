@@ -162,6 +162,27 @@ evl_core_seat_fits(struct evl_core *core, const struct evl_seat *seat)
 	return fits;
 }
 
+int
+evl_core_is_allowed(struct evl_core *core, const struct evl_seat *seat)
+{
+	const struct evlock_mode *m = &core->mode[seat->mode];
+	const struct evl_ties *ties = seat->ties;
+	int is_allowed;
+
+	if (!m->is_compatible)
+		return 1;
+	if (ties && ties->of)
+		evl_core_drop(core, ties->of->mode, ties->of->units);
+	if (ties && ties->owner)
+		count_own(core, ties, 0);
+	is_allowed = m->is_compatible(seat->mode, seat->units, evl_core_held(core), core->arg);
+	if (ties && ties->owner)
+		count_own(core, ties, 1);
+	if (ties && ties->of)
+		evl_core_take(core, ties->of->mode, ties->of->units);
+	return is_allowed;
+}
+
 /* --- The queue ------------------------------------------------------------ */
 
 /* The link that a newcomer of `rank` is queued behind. */

@@ -339,6 +339,9 @@ void evl_step_finish(struct evl_step *step);
 /** Does a seat, with its ties, fit into what is held? */
 int evl_core_seat_fits(struct evl_core *core, const struct evl_seat *seat);
 
+/** Has its mode's predicate, if there is one, nothing against it, beside what others hold? */
+int evl_core_is_allowed(struct evl_core *core, const struct evl_seat *seat);
+
 /** In deadlock.c: has a request that waits now closed a circle, of those who hold and
  * wait for each other for ever?  Of a newcomer, so there was none before. */
 int evl_core_is_stuck(const struct evl_seat *seat);

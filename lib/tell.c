@@ -136,22 +136,22 @@ is_own(const struct evl_ties *waiter, const struct evl_ties *holder)
 
 /* Does what `holder` holds keep `waiter` from being granted? */
 static int
-keeps_out(const struct evl_core *core, const struct evl_seat *holder, const struct evl_seat *waiter)
+keeps_out(struct evl_core *core, const struct evl_seat *holder, const struct evl_seat *waiter)
 {
 	const struct evlock_mode *m = &core->mode[waiter->mode];
-	uint32_t *held = evl_core_held(core);
 
 	if (waiter->ties && holder->ties && is_own(waiter->ties, holder->ties))
 		return 0;
 	if (m->conflicts >> holder->mode & 1)
 		return 1;
-	if (m->limit && waiter->mode == holder->mode && !evl_core_is_within(m, held[waiter->mode], waiter->units))
+	if (m->limit && waiter->mode == holder->mode &&
+	    !evl_core_is_within(m, evl_core_held(core)[waiter->mode], waiter->units))
 		return 1;
-	return m->is_compatible && !m->is_compatible(waiter->mode, waiter->units, held, core->arg);
+	return !evl_core_is_allowed(core, waiter);
 }
 
 static int
-keeps_any_out(const struct evl_core *core, const struct evl_seat *holder,
+keeps_any_out(struct evl_core *core, const struct evl_seat *holder,
     const struct evl_link *list)
 {
 	struct evl_link *link;

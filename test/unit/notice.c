@@ -182,6 +182,36 @@ LockTest(notice, of_a_predicate)
 	cr_assert_str_eq(told(), "waits:ECANCELED");
 }
 
+static int
+is_at_most_three(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
+{
+	(void)mode;
+	(void)arg;
+	return held[0] + held[1] + units <= 3;
+}
+
+/* The conversion waits for the third holder alone: without the units that it has itself,
+ * the predicate has nothing against it. */
+LockTest(notice, not_of_a_predicate_that_counts_the_converting_handle)
+{
+	static const struct evlock_mode mode[] = {
+		{ .name = "a", .is_compatible = is_at_most_three },
+		{ .name = "b", .is_compatible = is_at_most_three, .conflicts = 1u << 2 },
+		{ .name = "c" },
+	};
+	static const struct evlock_modes modes = { .mode = mode, .n_modes = 3 };
+	struct evlock *l = evlock_new(base, &(struct evlock_options){ .modes = &modes });
+	evlock_handle two = ASK(l, "two", .mode = 0, .units = 2), third;
+
+	hold_noticing(l, "one", 0);
+	third = hold(l, 2);
+	convert(l, "converted", two, 1);
+	cr_assert_str_eq(run(), "two");
+	drop(l, third);
+	cr_assert_str_eq(run(), "converted");
+	evlock_free(l);
+}
+
 /* --- Conversions ---------------------------------------------------------- */
 
 LockTest(notice, of_a_conversion)

@@ -838,6 +838,29 @@ OwnerTest(owner, is_not_told_that_it_waits_for_itself)
 	evlock_owner_release_all(b);
 }
 
+/* The request waits for the third alone: without what its owner holds, the condition has
+ * nothing against it. */
+OwnerTest(owner, is_not_told_of_a_condition_that_counts_the_waiters_own_holds)
+{
+	static const struct evlock_mode mode[] = {
+		{ .name = "first" },
+		{ .name = "as first", .is_compatible = is_first, .conflicts = 1 << 2 },
+		{ .name = "third" },
+	};
+	static const struct evlock_modes modes = { mode, 3, NULL };
+	struct evlock *l = evlock_new(base, &(struct evlock_options){ .modes = &modes });
+	evlock_handle third;
+
+	NOW(l, .mode = 1, .notice_cb = note, .arg = (void *)(uintptr_t)"wanted");
+	hold_by(a, l, 0);
+	third = hold(l, 2);
+	ask_by(a, l, "a", 1);
+	cr_assert_str_eq(run(), "");
+	drop(l, third);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(l);
+}
+
 /* --- On many locks ---------------------------------------------------------------- */
 
 #define MANY 200
