@@ -36,15 +36,12 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 }
 
 void
-evl_request_fail_all(struct evlock *lock, int error)
+evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error)
 {
 	struct evl_core *core = evl_core_of(lock);
-	struct evl_step step = { NULL, evl_lock_fifo(lock) };
 
-	fail_list(&step, core, &core->ahead, NULL, NULL, error);
-	fail_list(&step, core, &core->queue, NULL, NULL, error);
-	evl_step_finish(&step);
-	evl_lock_settle(lock, 1);
+	fail_list(step, core, &core->ahead, NULL, NULL, error);
+	fail_list(step, core, &core->queue, NULL, NULL, error);
 }
 
 /* --- Ending everything ---------------------------------------------------- */

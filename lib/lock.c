@@ -183,11 +183,8 @@ evlock_free(struct evlock *lock)
 void
 evlock_close(struct evlock *lock)
 {
-	if (lock->body->core.is_closed)
-		return;
-	lock->body->core.is_closed = 1;
-	evl_set_close_over(lock);
-	evl_request_fail_all(lock, ECANCELED);
+	if (!evl_core_of(lock)->is_closed)
+		evl_set_close_from(lock);
 }
 
 struct evlock *

@@ -102,8 +102,8 @@ evl_seat_holds(const struct evl_seat *seat)
 	return seat->state == EVL_GRANTED || seat->state == EVL_HELD;
 }
 
-/** Ends every wait for `lock` with `error`. */
-void evl_request_fail_all(struct evlock *lock, int error);
+/** Ends every wait for `lock` with `error`, as part of a step. */
+void evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error);
 
 /** Ends everything made through `lock`.  If `is_told`, runs the callbacks that
  * are still due, with ECANCELED. */
@@ -130,8 +130,10 @@ struct evlock *evl_member_set(const struct evl_link *link);
 int evl_set_admits(const struct evlock *lock, unsigned mode);
 unsigned evl_set_strongest(const struct evlock *lock);
 
-/** A member is closed, or one of its objects freed. */
-void evl_set_close_over(struct evlock *member);
+/** Closes a lock and the sets above it, of which it may be one. */
+void evl_set_close_from(struct evlock *lock);
+
+/** One of a member's objects is freed. */
 void evl_set_lose(struct evlock *member);
 
 /** Shows the seats of those who hold `lock` through a set. */

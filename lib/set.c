@@ -357,13 +357,42 @@ evl_set_strongest(const struct evlock *lock)
 
 /* --- Members that end ----------------------------------------------------- */
 
-void
-evl_set_close_over(struct evlock *member)
+/* Closes the sets that have `body` as a member, through `object` or, if that is NULL,
+ * through any.  All are closed before anyone who waits for one fails, and nobody is
+ * granted before all have failed: they may wait in each other's members. */
+static void
+close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object)
 {
 	struct evl_link *link;
 
-	EVL_LIST_EACH(link, &member->body->sets)
-		evlock_close(MEMBER(link)->set);
+	EVL_LIST_EACH(link, &body->sets)
+		if (!object || MEMBER(link)->lock == object)
+			evl_core_of(MEMBER(link)->set)->is_closed = 1;
+	EVL_LIST_EACH(link, &body->sets)
+		if (!object || MEMBER(link)->lock == object)
+			evl_request_fail_all(step, MEMBER(link)->set, ECANCELED);
+}
+
+static void
+settle_sets(const struct evl_body *body)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->sets)
+		evl_lock_settle(MEMBER(link)->set, 1);
+}
+
+void
+evl_set_close_from(struct evlock *lock)
+{
+	struct evl_step step = { NULL, &lock->port->fifo };
+
+	evl_core_of(lock)->is_closed = 1;
+	close_sets(&step, lock->body, NULL);
+	evl_request_fail_all(&step, lock, ECANCELED);
+	evl_step_finish(&step);
+	settle_sets(lock->body);
+	evl_lock_settle(lock, 1);
 }
 
 static void
@@ -397,14 +426,17 @@ let_go(struct evl_member *m)
 void
 evl_set_lose(struct evlock *member)
 {
+	struct evl_step step = { NULL, &member->port->fifo };
 	struct evl_link *link, *after;
 
+	close_sets(&step, member->body, member);
+	evl_step_finish(&step);
+	settle_sets(member->body);
 	EVL_LIST_EACH_SAFE(link, after, &member->body->sets) {
 		struct evl_member *m = MEMBER(link);
 
 		if (m->lock != member)
 			continue;
-		evlock_close(m->set);
 		if (m->is_seated)
 			let_go(m);
 		m->lock = NULL;

@@ -113,8 +113,7 @@ draw_menu(struct choices *c)
 	menu.n_priorities = choose(c, 3) ? 1 : 4;
 	menu.n_sets = choose(c, 4);
 	menu.has_limits = choose(c, 3) == 0;
-	/* What waits for two sets that end at once is told ECANCELED or granted, as it comes. */
-	menu.closes = choose(c, 2) == 0 && menu.n_sets < 2;
+	menu.closes = choose(c, 2) == 0;
 	menu.is_brief = choose(c, 3) == 0;
 	menu.is_lazy = choose(c, 2) == 0;
 	menu.waits_once = must_size() < 2 || choose(c, 2) == 0 || menu.has_limits;

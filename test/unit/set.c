@@ -1134,6 +1134,33 @@ SetTest(set, close_of_a_member_while_it_converts)
 	cr_assert_str_eq(members(), "x:1 y:1");
 }
 
+/* Nobody gains by it that others who wait for the member fail first. */
+static void
+end_a_member_of_two_sets(void (*end)(struct evlock *))
+{
+	struct evlock *all = SET(x, y, z), *xy = SET(x, y);
+
+	hold(z, X);
+	ask(all, "all", X);
+	ask(xy, "behind it", X);
+	end(y);
+	cr_assert_str_eq(run(), "all:ECANCELED behind it:ECANCELED");
+	cr_assert(could_hold(x, X));
+	evlock_free(xy);
+	evlock_free(all);
+}
+
+SetTest(set, close_of_a_member_of_two_sets)
+{
+	end_a_member_of_two_sets(evlock_close);
+}
+
+SetTest(set, free_of_a_member_of_two_sets)
+{
+	end_a_member_of_two_sets(evlock_free);
+	y = NULL;
+}
+
 /* One that is closed already makes a closed set. */
 SetTest(set, of_a_closed_member)
 {
