@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Acquiring: the public calls that make a request, which is granted at once or waits.
- * Called in the thread of the lock's base. */
+ * Called in the thread of the lock's base.  What a call does quickly, without a look at
+ * everything, it does for locks without a guard alone. */
 
 #include "life.h"
 #include "owner.h"
@@ -11,7 +12,7 @@ static inline evlock_handle
 hold_now(struct evlock *lock, struct evl_request *r)
 {
 	evl_core_take(evl_core_of(lock), r->seat.mode, r->seat.units);
-	evl_request_hold(lock, r);
+	evl_request_hold_plain(lock, r);
 	evl_check(lock);
 	return r->handle;
 }
@@ -22,7 +23,7 @@ grant(struct evlock *lock, struct evl_request *r)
 {
 	evl_core_take(evl_core_of(lock), r->seat.mode, r->seat.units);
 	r->seat.state = EVL_GRANTED;
-	evl_list_push(evl_lock_fifo(lock), &r->seat.link);
+	evl_list_push(&lock->port->fifo, &r->seat.link);
 }
 
 /* Makes `r` wait: there is memory, and it does not wait for itself. */
@@ -33,7 +34,7 @@ enqueue(struct evlock *lock, struct evl_request *r, const struct timeval *timeou
 	int passes_bound = r->seat.rank && core->n_bound;
 	struct evl_extra *extra = evl_extra_of(r);
 
-	if ((timeout || passes_bound) && !(extra = evl_extra_need(lock->port, r)))
+	if ((timeout || passes_bound) && !(extra = evl_extra_need(r)))
 		return -1;
 	if (timeout && evl_extra_start_timer(extra, timeout) < 0)
 		return -1;
@@ -44,6 +45,7 @@ enqueue(struct evlock *lock, struct evl_request *r, const struct timeval *timeou
 		evl_core_withdraw(core, &r->seat, evl_lock_fifo(lock));
 		return evl_fail(EDEADLK);
 	}
+	evl_lock_await(lock);
 	return 0;
 }
 
@@ -61,7 +63,7 @@ evl_request_submit(struct evlock *lock, struct evl_request *r, const struct time
 	if (!granted && enqueue(lock, r, timeout) < 0)
 		return -1;
 	if (granted)
-		evl_list_push(evl_lock_fifo(lock), &r->seat.link);
+		evl_request_post(r);
 	while ((link = evl_list_pop(&gain)))
 		evl_list_push(evl_lock_fifo(lock), link);
 	evl_lock_settle(lock, granted && evl_seat_is_bound(&r->seat));
@@ -83,6 +85,21 @@ submit_nowait(struct evlock *lock, struct evl_request *r)
 	return 0;
 }
 
+/* A step of its own. */
+static evlock_handle
+ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
+{
+	struct evl_guard *guard = lock->body->guard;
+	evlock_handle handle;
+
+	if (!evl_owner_may_ask(q->owner, guard))
+		return evl_refuse(EINVAL);
+	evl_body_enter(lock->body);
+	handle = evl_request_ask(lock, q, kind);
+	evl_body_leave(guard);
+	return handle;
+}
+
 static EVL_NOINLINE evlock_handle
 acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
     evlock_cb cb, void *arg, enum evl_kind kind)
@@ -95,7 +112,7 @@ acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	q.timeout = timeout;
 	q.cb = cb;
 	q.arg = arg;
-	return evl_request_ask(lock, &q, kind);
+	return ask(lock, &q, kind);
 }
 
 /* Is there nothing to look at but what is held? */
@@ -131,7 +148,7 @@ acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	struct evl_request *r;
 	int is_granted;
 
-	if (!cb || mode >= core->n_modes || !lock->pool->free)
+	if (!cb || mode >= core->n_modes || !lock->quick->free)
 		return acquire_any(lock, mode, timeout, cb, arg, kind);
 	is_granted = is_granted_easily(lock, mode);
 	if (!is_granted && (timeout || !is_queued_easily(lock, mode)))
@@ -166,7 +183,7 @@ acquire_nowait(struct evlock *lock, unsigned mode)
 	struct evlock_request q = { 0 };
 
 	q.mode = mode;
-	return evl_request_ask(lock, &q, EVL_ACQUISITION);
+	return ask(lock, &q, EVL_ACQUISITION);
 }
 
 evlock_handle
@@ -174,7 +191,7 @@ evlock_acquire_nowait(struct evlock *lock, unsigned mode)
 {
 	struct evl_core *core = evl_core_of(lock);
 
-	if (mode >= core->n_modes || !is_easy(core) || !lock->pool->free ||
+	if (mode >= core->n_modes || !lock->quick->free || !is_easy(core) ||
 	    !evl_core_is_compatible(core, mode))
 		return acquire_nowait(lock, mode);
 	return hold_now(lock, evl_request_begin(lock, mode, 1, 0, EVL_ACQUISITION));
@@ -226,7 +243,7 @@ equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q
 
 	if (!q->handle && !q->notice_cb && !q->owner && !lock->body->set)
 		return 0;
-	extra = evl_extra_need(lock->port, r);
+	extra = evl_extra_need(r);
 	if (!extra)
 		return -1;
 	evl_list_init(&extra->notice_link);
@@ -259,12 +276,14 @@ evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_ki
 
 	if (error)
 		return evl_refuse(error);
+	if (kind == EVL_ACQUISITION && lock->body->guard)
+		kind = EVL_GUARDED;
 	core->is_counted |= units > 1;
 	r = evl_request_begin(lock, mode, units, evl_core_rank(core, mode, q->priority), kind);
 	if (!r)
 		return 0;
-	if (lock->body->keyed)
-		evl_keyed_use(lock->body, lock);
+	if (lock->table)
+		evl_keyed_use(lock->body);
 	r->cb = q->cb;
 	r->arg = q->arg;
 	if (equip(lock, r, q) == 0 &&
@@ -278,5 +297,5 @@ evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_ki
 evlock_handle
 evlock_acquire_request(struct evlock *lock, const struct evlock_request *q)
 {
-	return evl_request_ask(lock, q, EVL_ACQUISITION);
+	return ask(lock, q, EVL_ACQUISITION);
 }

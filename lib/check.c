@@ -78,7 +78,7 @@ check_counts(const struct evlock *lock)
 	const struct evl_link *link;
 	unsigned n = 0;
 
-	if (lock->body->n_objects > 1 || !evl_list_is_empty(&lock->body->sets))
+	if (lock->body->guard || lock->body->n_objects > 1 || !evl_list_is_empty(&lock->body->sets))
 		return;	/* some hold through other objects */
 	if (lock->sole)
 		count(held, &lock->sole->seat);

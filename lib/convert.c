@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Converting.  A conversion is a request of its own, tied to the one that it
- * converts.  Called in the thread of the lock's base. */
+ * converts.  Called in the thread of the lock's base; what is
+ * converted may belong to another's. */
 
 #include <string.h>
 
@@ -47,7 +48,7 @@ own_self(struct evl_request *r)
 static int
 tie_conversion(struct evlock *lock, struct evl_request *c, struct evl_request *r)
 {
-	struct evl_extra *extra = evl_extra_need(lock->port, c);
+	struct evl_extra *extra = evl_extra_need(c);
 
 	if (!extra)
 		return -1;
@@ -67,7 +68,7 @@ begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
 {
 	struct evl_request *c;
 
-	if (!evl_extra_need(r->lock->port, r))
+	if (!evl_extra_need(r))
 		return NULL;
 	c = evl_request_begin(lock, evl_request_mode(lock, mode), r->seat.units, 0, EVL_CONVERSION);
 	if (!c)
@@ -80,43 +81,60 @@ begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
 	return NULL;
 }
 
-int
-evlock_convert(struct evlock *lock, evlock_handle handle, unsigned mode,
-    const struct timeval *timeout, evlock_cb cb, void *arg)
+/* In a step.  Returns 0 or an errno. */
+static int
+convert(struct evlock *lock, evlock_handle handle, unsigned mode, const struct timeval *timeout,
+    evlock_cb cb, void *arg)
 {
-	struct evl_request *r, *c;
+	struct evl_request *r = find_holder(lock, handle, mode), *c;
 	int error;
 
-	if (!cb)
-		return evl_fail(EINVAL);
-	r = find_holder(lock, handle, mode);
-	if (!r)
-		return -1;
-	c = begin_conversion(lock, r, mode);
-	if (!c)
-		return -1;
+	if (!r || !(c = begin_conversion(lock, r, mode)))
+		return errno;
 	c->cb = cb;
 	c->arg = arg;
 	if (evl_request_submit(lock, c, timeout) == 0)
 		return 0;
 	error = errno;
 	evl_request_discard(c);
-	return evl_fail(error);
+	return error;
+}
+
+static int
+convert_now(struct evlock *lock, evlock_handle handle, unsigned mode)
+{
+	struct evl_request *r = find_holder(lock, handle, mode), *c;
+	int granted;
+
+	if (!r || !(c = begin_conversion(lock, r, mode)))
+		return errno;
+	granted = evl_core_try(evl_core_of(lock), &c->seat, evl_lock_fifo(lock));
+	evl_request_discard(c);
+	evl_lock_settle(lock, granted > 0);
+	return granted > 0 ? 0 : granted ? EDEADLK : EAGAIN;
+}
+
+int
+evlock_convert(struct evlock *lock, evlock_handle handle, unsigned mode,
+    const struct timeval *timeout, evlock_cb cb, void *arg)
+{
+	struct evl_guard *guard;
+	int error;
+
+	if (!cb)
+		return evl_fail(EINVAL);
+	guard = evl_body_enter(lock->body);
+	error = convert(lock, handle, mode, timeout, cb, arg);
+	evl_body_leave(guard);
+	return error ? evl_fail(error) : 0;
 }
 
 int
 evlock_convert_nowait(struct evlock *lock, evlock_handle handle, unsigned mode)
 {
-	struct evl_request *c, *r = find_holder(lock, handle, mode);
-	int granted;
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	int error = convert_now(lock, handle, mode);
 
-	if (!r)
-		return -1;
-	c = begin_conversion(lock, r, mode);
-	if (!c)
-		return -1;
-	granted = evl_core_try(evl_core_of(lock), &c->seat, evl_lock_fifo(lock));
-	evl_request_discard(c);
-	evl_lock_settle(lock, granted > 0);
-	return granted > 0 ? 0 : evl_fail(granted ? EDEADLK : EAGAIN);
+	evl_body_leave(guard);
+	return error ? evl_fail(error) : 0;
 }

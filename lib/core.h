@@ -36,6 +36,9 @@
  *	                        | timeout, close     the callback runs
  *	                        +------> FAILED -------------------> (FREE)
  *
+ * A request that ends where another thread may be about to look at it is VOID until
+ * its own thread has seen it.
+ *
  * A conversion is a seat of its own that holds nothing: once GRANTED, the seat
  * that it converts holds in the new mode.
  */
@@ -44,7 +47,8 @@ enum evl_state {
 	EVL_QUEUED,	/**< linked in a core's queue */
 	EVL_GRANTED,	/**< holds, is linked in a port's FIFO */
 	EVL_HELD,	/**< holds, its callback has run, is linked in its lock object's list */
-	EVL_FAILED	/**< holds nothing, `units` is the errno, is linked in a port's FIFO */
+	EVL_FAILED,	/**< holds nothing, `units` is the errno, is linked in a port's FIFO */
+	EVL_VOID	/**< has ended, and is linked in a port's FIFO: not to be told of */
 };
 
 struct evl_core;

@@ -1,48 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Delivering: what a port does for a seat that comes out of its FIFO.  Called from
- * the loop, with no mutex held. */
+ * the loop, with no mutex held: the step that a request takes is over, and its guard
+ * left, before its callback runs. */
 
 #include "life.h"
 
-/* Tells the end of a request for the lock of a key.  That lock stays until the
- * callback has run, or frees the table. */
-static void
-deliver_keyed_end(struct evl_request *r, int error)
-{
-	struct evlock *lock = r->lock;
-	struct evl_body *body = lock->body;
-	evlock_handle handle = evl_request_told_handle(r);
-	evlock_cb cb = r->cb;
-	void *arg = r->arg;
+/** What is to be called when the step is over. */
+struct call {
+	evlock_cb cb;
+	struct evlock *lock;
+	evlock_handle handle;
+	int error;
+	void *arg;
+};
 
+static inline void
+prepare(struct call *call, const struct evl_request *r, int error)
+{
+	call->cb = r->cb;
+	call->lock = r->lock;
+	call->handle = evl_request_told_handle(r);
+	call->error = error;
+	call->arg = r->arg;
+}
+
+static inline void
+make(const struct call *call)
+{
+	call->cb(call->lock, call->handle, call->error, call->arg);
+}
+
+/* --- A request, or a conversion, that is gone when it is told ----------------- */
+
+/* That of a key: its lock stays until the callback has run, or frees the table.  Until then
+ * the callback is one more user. */
+static void
+deliver_keyed_end(struct evl_request *r, struct evl_guard *guard, int error)
+{
+	struct evl_body *body = r->lock->body;
+	struct call call;
+
+	prepare(&call, r, error);
 	evl_body_keep(body);
-	evl_keyed_use(body, lock);
+	evl_keyed_use(body);
 	evl_request_discard(r);
-	cb(lock, handle, error, arg);
-	if (body->keyed) {
-		evl_keyed_unuse(body, lock);
-		evl_keyed_retire(body);
-	}
+	evl_body_leave(guard);
+	make(&call);
+	guard = evl_body_enter(body);
+	if (body->keyed)
+		evl_keyed_free_object(body);
+	evl_body_leave(guard);
 	evl_body_drop(body);
 }
 
-/* Tells the end of a request, or of a conversion, that is gone with it. */
 static void
-deliver_end(struct evl_request *r, int error)
+deliver_end(struct evl_request *r, struct evl_guard *guard, int error)
 {
-	struct evlock *lock = r->lock;
-	evlock_handle handle = evl_request_told_handle(r);
-	evlock_cb cb = r->cb;
-	void *arg = r->arg;
+	struct call call;
 
-	if (lock->body->keyed) {
-		deliver_keyed_end(r, error);
+	if (r->lock->body->keyed) {
+		deliver_keyed_end(r, guard, error);
 		return;
 	}
+	prepare(&call, r, error);
 	evl_request_discard(r);
-	cb(lock, handle, error, arg);
+	evl_body_leave(guard);
+	make(&call);
 }
+
+/* --- One that holds ----------------------------------------------------------- */
 
 /* The wait is over: gives back what only the wait needed. */
 static void
@@ -57,49 +84,86 @@ deliver_extra(struct evlock *lock, struct evl_request *r)
 		evl_extra_drop(lock->port, r);
 }
 
-/* Runs the callback of evlock_with(), and releases unless it did so itself, or
- * freed the lock. */
+/* Releases what the callback of evlock_with() may have released itself, or freed the
+ * lock of. */
 static void
-deliver_scoped(struct evlock *lock, struct evl_request *r)
+end_scope(const struct evl_pool *pool, struct evl_guard *guard, evlock_handle handle)
 {
-	struct evl_port *port = lock->port;
-	evlock_handle handle = evl_request_handle(r);
+	struct evl_request *r;
 
-	port->scoped = lock;
-	r->cb(lock, handle, 0, r->arg);
-	if (port->scoped == lock)
-		evlock_release(lock, handle);
-	port->scoped = NULL;
+	if (guard)
+		evl_guard_enter(guard);
+	r = evl_pool_find(pool, handle);
+	if (r)
+		evl_request_end(r);
+	evl_body_leave(guard);
 }
 
-/* Tells a holder, who has asked for more than a plain callback. */
-static EVL_NOINLINE void
-deliver_tied(struct evl_request *r)
+static void
+deliver_scoped(struct evl_request *r, struct evl_guard *guard)
 {
-	struct evlock *lock = r->lock;
+	const struct evl_pool *pool = r->lock->pool;
+	struct call call;
 
-	evl_request_hold(lock, r);
-	deliver_extra(lock, r);
-	r->cb(lock, evl_request_handle(r), 0, r->arg);
+	prepare(&call, r, 0);
+	if (guard)
+		evl_guard_keep(guard);
+	evl_body_leave(guard);
+	make(&call);
+	end_scope(pool, guard, call.handle);
+	if (guard)
+		evl_guard_drop(guard);
 }
 
 static EVL_NOINLINE void
-deliver_special(struct evl_request *r)
+deliver_hold(struct evl_request *r, struct evl_guard *guard)
 {
-	struct evlock *lock = r->lock;
+	struct call call;
 
-	if (r->seat.kind >= EVL_NOTICE) {
-		evl_tell_deliver(&r->seat);
-	} else if (r->seat.state == EVL_FAILED) {
-		deliver_end(r, (int)r->seat.units);
-	} else if (r->seat.kind == EVL_CONVERSION) {
-		deliver_end(r, 0);
-	} else {
-		evl_request_hold(lock, r);
-		if (r->seat.ties)
-			deliver_extra(lock, r);
-		deliver_scoped(lock, r);
+	evl_request_hold(r->lock, r);
+	if (r->seat.ties)
+		deliver_extra(r->lock, r);
+	if (r->seat.kind == EVL_SCOPED) {
+		deliver_scoped(r, guard);
+		return;
 	}
+	prepare(&call, r, 0);
+	evl_body_leave(guard);
+	make(&call);
+}
+
+/* --- Any ---------------------------------------------------------------------- */
+
+/* A request that has ended on its way. */
+static void
+deliver_nothing(struct evl_request *r, struct evl_guard *guard)
+{
+	struct evl_body *body = r->lock->body;
+
+	evl_request_discard(r);
+	evl_lock_retire(body);
+	evl_body_leave(guard);
+}
+
+static EVL_NOINLINE void
+deliver_special(struct evl_seat *seat)
+{
+	struct evl_request *r = EVL_REQUEST(seat);
+	struct evl_guard *guard;
+
+	if (seat->kind >= EVL_NOTICE) {
+		evl_tell_deliver(seat);
+		return;
+	}
+	guard = evl_body_enter(r->lock->body);
+	if (seat->state == EVL_VOID)
+		deliver_nothing(r, guard);
+	else if (seat->state == EVL_FAILED)
+		deliver_end(r, guard, (int)seat->units);
+	else if (seat->kind == EVL_CONVERSION)
+		deliver_end(r, guard, 0);
+	else
+		deliver_hold(r, guard);
 }
 
 void
@@ -108,13 +172,13 @@ evl_deliver(struct evl_seat *seat)
 	struct evl_request *r = EVL_REQUEST(seat);
 
 	if (seat->kind != EVL_ACQUISITION)
-		deliver_special(r);
+		deliver_special(seat);
 	else if (seat->state == EVL_FAILED)
-		deliver_end(r, (int)r->seat.units);
+		deliver_end(r, NULL, (int)seat->units);
 	else if (seat->ties)
-		deliver_tied(r);
+		deliver_hold(r, NULL);
 	else {
-		evl_request_hold(r->lock, r);
+		evl_request_hold_plain(r->lock, r);
 		r->cb(r->lock, r->handle, 0, r->arg);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Ends that nobody asked for by a handle: a timeout, the close of a lock, the end
- * of one of its objects.  Called in the thread of the lock's base. */
+ * of one of its objects.  Called in a step but for the first, which is one. */
 
 #include "life.h"
 
@@ -9,12 +9,14 @@ void
 evl_request_expire(struct evl_request *r)
 {
 	struct evlock *lock = r->lock;
+	struct evl_guard *guard = evl_body_enter(lock->body);
 
-	if (r->seat.state != EVL_QUEUED)
-		return;
-	evl_core_withdraw(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
-	evl_request_conclude(r, ETIMEDOUT, evl_lock_fifo(lock));
-	evl_lock_settle(lock, 1);
+	if (r->seat.state == EVL_QUEUED) {
+		evl_core_withdraw(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
+		evl_request_conclude(r, ETIMEDOUT, evl_lock_fifo(lock));
+		evl_lock_settle(lock, 1);
+	}
+	evl_body_leave(guard);
 }
 
 /* Moves those of `list` who were asked for through `lock`, or all if that is NULL,
@@ -31,7 +33,9 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 		if (r->seat.kind == EVL_MEMBER || (lock && r->lock != lock))
 			continue;
 		evl_step_withdraw(step, core, &r->seat);
-		evl_request_conclude(r, error, due ? due : evl_lock_fifo(r->lock));
+		if (due)
+			evl_lock_unawait(r->lock);
+		evl_request_conclude(r, error, due ? due : step->out);
 	}
 }
 
@@ -46,19 +50,24 @@ evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error)
 
 /* --- Ending everything ---------------------------------------------------- */
 
-/* Moves what the port still has to deliver for `lock` to `due`. */
+/* Moves what the port still has to deliver for `lock` to `due`.  What is void stays void. */
 static void
 collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link *due)
 {
 	struct evl_link *link, *after;
 
-	EVL_LIST_EACH_SAFE(link, after, evl_lock_fifo(lock)) {
+	evl_port_collect(lock->port);
+	EVL_LIST_EACH_SAFE(link, after, &lock->port->fifo) {
 		struct evl_seat *seat = EVL_SEAT(link);
 		int is_request = seat->kind < EVL_NOTICE;
 
 		if (!is_request || EVL_REQUEST(seat)->lock != lock)
 			continue;
 		evl_list_remove(link);
+		if (seat->state == EVL_VOID) {
+			evl_list_push(due, link);
+			continue;
+		}
 		if (seat->state == EVL_GRANTED && seat->kind != EVL_CONVERSION)
 			evl_step_release(step, evl_core_of(lock), seat);
 		evl_request_conclude(EVL_REQUEST(seat),
@@ -79,6 +88,20 @@ release_held(struct evl_step *step, struct evlock *lock)
 	}
 }
 
+/* Tells one who is due, in no step. */
+static void
+tell(const struct evl_request *r, struct evl_guard *guard)
+{
+	evlock_handle handle = evl_request_told_handle(r);
+	evlock_cb cb = r->cb;
+	int error = (int)r->seat.units;
+	void *arg = r->arg;
+
+	evl_body_leave(guard);
+	cb(r->lock, handle, error, arg);
+	evl_body_enter(r->lock->body);
+}
+
 /* Runs the callbacks of those who are due, and moves them to `done`. */
 static void
 tell_due(struct evl_link *due, struct evl_link *done)
@@ -89,7 +112,8 @@ tell_due(struct evl_link *due, struct evl_link *done)
 		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
 
 		evl_list_push(done, link);
-		r->cb(r->lock, evl_request_told_handle(r), (int)r->seat.units, r->arg);
+		if (r->seat.state == EVL_FAILED)
+			tell(r, r->lock->body->guard);
 	}
 }
 
@@ -129,6 +153,7 @@ evl_request_end_all(struct evlock *lock, int is_told)
 	append(&due, &waited);
 	release_held(&step, lock);
 	evl_step_finish(&step);
+	evl_lock_settle(lock, 1);
 	if (is_told)
 		tell_due(&due, &done);
 	discard_list(&due);

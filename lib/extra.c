@@ -76,13 +76,15 @@ put(struct evl_port *port, struct evl_extra *extra)
 }
 
 struct evl_extra *
-evl_extra_need(struct evl_port *port, struct evl_request *r)
+evl_extra_need(struct evl_request *r)
 {
 	struct evl_extra *extra = evl_extra_of(r);
+	struct evl_port *port = r->lock->port;
+	int may_reuse = !r->lock->body->guard || evl_port_is_home(port);
 
 	if (extra)
 		return extra;
-	extra = get(port);
+	extra = may_reuse ? get(port) : create(port);
 	if (!extra)
 		return NULL;
 	memset(extra, 0, sizeof *extra);
@@ -105,6 +107,10 @@ evl_extra_drop(struct evl_port *port, struct evl_request *r)
 	struct evl_extra *extra = evl_extra_of(r);
 
 	evl_extra_stop_timer(extra);
+	if (extra->notice.state == EVL_VOID) {
+		evl_port_collect(port);
+		evl_list_remove(&extra->notice.link);
+	}
 	r->seat.ties = NULL;
 	put(port, extra);
 }

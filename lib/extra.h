@@ -42,8 +42,8 @@ evl_extra_of(const struct evl_request *r)
 	return (struct evl_extra *)r->seat.ties;
 }
 
-/** Gives `r` an extra, if it has none yet.  NULL with errno ENOMEM. */
-struct evl_extra *evl_extra_need(struct evl_port *port, struct evl_request *r);
+/** Gives `r` an extra, if it has none yet.  NULL with errno ENOMEM.  From any thread. */
+struct evl_extra *evl_extra_need(struct evl_request *r);
 
 /** Takes it away again, and its timer with it. */
 void evl_extra_drop(struct evl_port *port, struct evl_request *r);

@@ -177,6 +177,8 @@ free_region(struct evl_region *region, int is_reusable)
 /* Stands in for a region until there is one. */
 static struct evl_region no_region;
 
+struct evl_pool evl_no_pool = { .newest = &no_region };
+
 void
 evl_pool_init(struct evl_pool *pool, uint32_t n)
 {

@@ -54,7 +54,11 @@ struct evl_pool {
 	uint32_t n_at_first;		/**< slots of the first region, once there is one */
 	struct evl_extra *own;		/**< callers' own handles, see own.c */
 	struct evl_extra *own_keeper;
+	uint64_t n_scopes;		/**< that were numbered, see evl_body.scope */
 };
+
+/** A pool that is always empty. */
+extern struct evl_pool evl_no_pool;
 
 /** Makes a pool that begins with `n` slots, at most EVL_CHUNK_SLOTS, once it is used. */
 void evl_pool_init(struct evl_pool *pool, uint32_t n);

@@ -3,7 +3,8 @@
 #define EVL_LIFE_H_INCLUDED_
 
 /* The steps of a request's life that acquire.c, release.c, convert.c, deliver.c
- * and end.c share.  All of them are called in the thread of the lock's base. */
+ * and end.c share.  All of them are called in a step: in the thread of the lock's base
+ * or, if it has a guard, with that entered. */
 
 #include <errno.h>
 
@@ -24,13 +25,6 @@ evl_request_find(const struct evlock *lock, evlock_handle handle)
 	return r && (r->lock == lock || r->lock->body == lock->body) ? r : NULL;
 }
 
-/** Where what is granted is delivered. */
-static inline struct evl_link *
-evl_lock_fifo(const struct evlock *lock)
-{
-	return &lock->port->fifo;
-}
-
 /** A request with a handle, and nobody to call back.  NULL with errno ENOMEM. */
 static inline struct evl_request *
 evl_request_begin(struct evlock *lock, unsigned mode, uint32_t units, unsigned rank,
@@ -49,15 +43,27 @@ evl_request_begin(struct evlock *lock, unsigned mode, uint32_t units, unsigned r
 	return r;
 }
 
-/** The callback runs, or there is none: `r` is HELD. */
+/** The callback runs, or there is none: `r` is HELD.  Of a lock without a guard. */
 static inline void
-evl_request_hold(struct evlock *lock, struct evl_request *r)
+evl_request_hold_plain(struct evlock *lock, struct evl_request *r)
 {
 	r->seat.state = EVL_HELD;
 	if (!lock->sole)
 		lock->sole = r;
 	else
 		evl_list_push(&lock->held, &r->seat.link);
+}
+
+/** The same of any lock. */
+static inline void
+evl_request_hold(struct evlock *lock, struct evl_request *r)
+{
+	if (!lock->body->guard) {
+		evl_request_hold_plain(lock, r);
+		return;
+	}
+	r->seat.state = EVL_HELD;
+	evl_list_push(&lock->held, &r->seat.link);
 }
 
 /** Takes `r`, which is not QUEUED, out of the list that it is in. */
@@ -80,20 +86,39 @@ evl_request_conclude(struct evl_request *r, int error, struct evl_link *out)
 	evl_list_push(out, &r->seat.link);
 }
 
-/** Undoes what few requests have; ends a conversion that waits. */
-void evl_request_untie(struct evl_request *r);
+/** Undoes what few requests have, but for the memory, which belongs to the port; ends a
+ * conversion that waits. */
+void evl_request_detach(struct evl_request *r);
 
-/** Gives the memory back; `r` is in no list and holds nothing. */
+/** Gives the memory back; `r` is in no list and holds nothing.  In its base's thread. */
 static inline void
 evl_request_discard(struct evl_request *r)
 {
 	struct evlock *lock = r->lock;
 
-	if (r->seat.ties)
-		evl_request_untie(r);
-	if (lock->body->keyed && r->seat.kind != EVL_CONVERSION)
-		evl_keyed_unuse(lock->body, lock);
+	if (r->seat.ties) {
+		evl_request_detach(r);
+		evl_extra_drop(lock->port, r);
+	}
+	if (lock->table && r->seat.kind != EVL_CONVERSION)
+		evl_keyed_unuse(lock->body);
 	evl_pool_put(lock->pool, r);
+}
+
+/** The same from any thread. */
+void evl_request_bury(struct evl_request *r);
+
+/** Ends a request of a guarded lock that is on its way to its port. */
+void evl_request_void(struct evl_request *r);
+
+/** Sends a request that was granted as soon as it was made. */
+static inline void
+evl_request_post(struct evl_request *r)
+{
+	if (r->lock->body->guard)
+		evl_port_post(r->lock->port, &r->seat);
+	else
+		evl_list_push(&r->lock->port->fifo, &r->seat.link);
 }
 
 /** Frees the lock of a key that nobody needs any more. */

@@ -17,6 +17,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/deadlock.c \
 	lib/exports.h \
 	lib/extra.c lib/extra.h \
+	lib/guard.c lib/guard.h \
 	lib/handles.c lib/handles.h \
 	lib/list.h \
 	lib/lock.c lib/lock.h \

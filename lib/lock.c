@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Making, closing and freeing locks.  Called in the thread of the lock's base. */
+/* Making, sharing, closing and freeing locks. */
 
 #include <errno.h>
 #include <unistd.h>
@@ -42,8 +42,23 @@ name_body(struct evl_body *body, const char *name)
 	return body->name ? 0 : -1;
 }
 
-static struct evl_body *
-create_body(const struct evlock_options *options, const struct evlock_modes *modes)
+/* Gives a body its guard, if it needs one. */
+static int
+guard_body(struct evl_body *body, const struct evlock_options *options, struct evl_guard *guard)
+{
+	body->guard = guard;
+	if (guard)
+		evl_guard_keep(guard);
+	else if (options->flags & EVLOCK_OPT_THREADSAFE)
+		body->guard = evl_guard_new();
+	else
+		return 0;
+	return body->guard ? 0 : -1;
+}
+
+struct evl_body *
+evl_body_create(const struct evlock_options *options, const struct evlock_modes *modes,
+    struct evl_guard *guard)
 {
 	size_t size = offsetof(struct evl_body, core) + evl_core_size(modes->n_modes);
 	struct evl_body *body = evl_mem_zalloc(size);
@@ -51,33 +66,132 @@ create_body(const struct evlock_options *options, const struct evlock_modes *mod
 	if (!body)
 		return NULL;
 	evl_core_init(&body->core, modes, !!(options->flags & EVLOCK_OPT_PREFER_EXCLUSIVE));
+	evl_list_init(&body->objects);
 	evl_list_init(&body->sets);
 	evl_list_init(&body->notifies);
 	evl_list_init(&body->notices);
 	body->n_objects = 1;	/* whoever creates it */
-	if (name_body(body, options->name) == 0)
+	if (name_body(body, options->name) == 0 && guard_body(body, options, guard) == 0)
 		return body;
+	evl_mem_free(body->name);
 	evl_mem_free(body);
+	errno = ENOMEM;
 	return NULL;
 }
 
 void
 evl_body_drop(struct evl_body *body)
 {
-	if (--body->n_objects)
+	if (__atomic_sub_fetch(&body->n_objects, 1, __ATOMIC_ACQ_REL))
 		return;
 	if (body->free_value)
 		body->free_value(body->value);
+	if (body->guard)
+		evl_guard_drop(body->guard);
 	evl_mem_free(body->permit);
 	evl_mem_free(body->name);
 	evl_mem_free(body);
 }
 
+/* --- Who waits for other threads -------------------------------------------- */
+
+/* Is one of the body's objects on the port? */
+static int
+is_on(const struct evl_body *body, const struct evl_port *port)
+{
+	const struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->objects)
+		if (EVL_OBJECT(link)->port == port)
+			return 1;
+	return 0;
+}
+
+void
+evl_body_update_far(struct evl_body *body)
+{
+	uint8_t is_far = body->n_ports > 1 || (body->set && evl_set_is_far(body->set));
+	struct evl_link *link;
+
+	if (is_far == body->is_far)
+		return;
+	body->is_far = is_far;
+	EVL_LIST_EACH(link, &body->objects) {
+		struct evlock *lock = EVL_OBJECT(link);
+
+		if (!lock->n_queued)
+			continue;
+		evl_port_await(lock->port, is_far ? lock->n_queued : -lock->n_queued);
+		evl_port_poke(lock->port);
+	}
+	EVL_LIST_EACH(link, &body->sets)
+		evl_body_update_far(evl_member_set(link)->body);
+}
+
+void
+evl_lock_await(struct evlock *lock)
+{
+	if (!lock->body->guard)
+		return;
+	lock->n_queued++;
+	if (!lock->body->is_far)
+		return;
+	evl_port_await(lock->port, 1);
+	evl_port_keep(lock->port);
+}
+
+void
+evl_lock_unawait(struct evlock *lock)
+{
+	if (!lock->body->guard)
+		return;
+	lock->n_queued--;
+	if (lock->body->is_far && evl_port_await(lock->port, (uint32_t)-1) == 0)
+		evl_port_poke(lock->port);
+}
+
+/* A request that was sent has waited, or it would have been sent at once. */
+void
+evl_lock_send(struct evl_seat *seat)
+{
+	struct evlock *lock;
+
+	if (seat->kind >= EVL_NOTICE) {
+		evl_port_post(evl_tell_port(seat), seat);
+		return;
+	}
+	lock = EVL_REQUEST(seat)->lock;
+	lock->n_queued--;
+	if (lock->body->is_far)
+		evl_port_await(lock->port, (uint32_t)-1);
+	evl_port_post(lock->port, seat);
+}
+
 /* --- Objects -------------------------------------------------------------- */
 
-/* Makes an object for `body`; `port` becomes its user. */
-static struct evlock *
-create_object(struct evl_body *body, struct evl_port *port)
+static void
+join_body(struct evlock *lock, struct evl_body *body)
+{
+	evl_body_keep(body);
+	body->n_ports += !is_on(body, lock->port);
+	evl_list_push(&body->objects, &lock->body_link);
+	if (!body->guard)
+		return;
+	__atomic_store_n(&lock->port->is_shared, 1, __ATOMIC_RELAXED);
+	evl_body_update_far(body);
+}
+
+static void
+leave_body(struct evlock *lock, struct evl_body *body)
+{
+	evl_list_remove(&lock->body_link);
+	body->n_ports -= !is_on(body, lock->port);
+	if (body->guard)
+		evl_body_update_far(body);
+}
+
+struct evlock *
+evl_object_create(struct evl_body *body, struct evl_port *port, struct evlock_table *table)
 {
 	struct evlock *lock = evl_mem_zalloc(sizeof *lock);
 
@@ -85,22 +199,34 @@ create_object(struct evl_body *body, struct evl_port *port)
 		return NULL;
 	lock->body = body;
 	lock->port = port;
-	lock->pool = &port->pool;
+	lock->table = table;
+	lock->pool = body->guard ? &body->guard->pool : &port->pool;
+	lock->quick = body->guard ? &evl_no_pool : lock->pool;
 	evl_list_init(&lock->held);
-	evl_list_push(&port->locks, &lock->link);
-	body->n_objects++;
+	if (!table)
+		evl_port_add(port, &port->locks, &lock->link);
+	join_body(lock, body);
 	return lock;
 }
 
-struct evlock *
-evl_lock_object(struct evlock *lock)
+void
+evl_object_destroy(struct evlock *lock)
 {
-	struct evl_port *port = evl_port_get(lock->port->base);
+	if (!lock->table)
+		evl_port_remove(lock->port, &lock->link);
+	leave_body(lock, lock->body);
+	evl_mem_free(lock);
+}
+
+struct evlock *
+evl_lock_object(struct evlock *lock, struct event_base *base)
+{
+	struct evl_port *port = evl_port_get(base);
 	struct evlock *object;
 
 	if (!port)
 		return NULL;
-	object = create_object(lock->body, port);
+	object = evl_object_create(lock->body, port, NULL);
 	if (!object)
 		evl_port_put(port);
 	return object;
@@ -110,18 +236,18 @@ static struct evlock *
 create_on_port(struct evl_port *port, const struct evlock_options *options,
     const struct evlock_modes *modes)
 {
-	struct evl_body *body = create_body(options, modes);
+	struct evl_body *body = evl_body_create(options, modes, NULL);
 	struct evlock *lock;
 
 	if (!body)
 		return NULL;
-	lock = create_object(body, port);
+	lock = evl_object_create(body, port, NULL);
+	if (lock) {
+		body->scope = ++lock->pool->n_scopes;
+		body->value = options->value;
+		body->free_value = options->free_value;
+	}
 	evl_body_drop(body);	/* the object keeps it */
-	if (!lock)
-		return NULL;
-	body->scope = ++port->n_scopes;
-	body->value = options->value;
-	body->free_value = options->free_value;
 	return lock;
 }
 
@@ -154,34 +280,62 @@ evlock_new(struct event_base *base, const struct evlock_options *options)
 	return evl_lock_create(base, options, options->modes ? options->modes : &evl_standard_modes);
 }
 
+/* Is it the last object of its lock? */
+static int
+is_alone(const struct evlock *lock)
+{
+	return lock->body_link.next == lock->body_link.prev;
+}
+
+/* Frees an object, and returns its body, which is still to be dropped. */
+static struct evl_body *
+dissolve(struct evlock *lock, int is_told)
+{
+	struct evl_body *body = lock->body;
+	struct evl_guard *guard = evl_body_enter(body);
+
+	evl_set_lose(lock);
+	evl_tell_forget_all(lock);
+	evl_request_end_all(lock, is_told);
+	if (body->set && is_alone(lock))
+		evl_set_destroy(body);
+	evl_object_destroy(lock);
+	if (body->keyed)
+		evl_keyed_free_object(body);
+	evl_body_leave(guard);
+	return body;
+}
+
 void
 evlock_free(struct evlock *lock)
 {
 	struct evl_port *port;
-	struct evl_body *body;
+	int is_ours;
 
 	if (!lock)
 		return;
 	port = lock->port;
-	body = lock->body;
-	if (port->scoped == lock)
-		port->scoped = NULL;
-	evl_list_remove(&lock->link);
-	evl_set_lose(lock);
-	evl_tell_forget_all(lock);
-	evl_request_end_all(lock, getpid() == port->pid);
-	if (body->set)
-		evl_set_destroy(lock);
-	evl_mem_free(lock);
-	if (body->keyed)
-		evl_keyed_free_object(body);
-	evl_body_drop(body);
+	is_ours = getpid() == port->pid;
+	if (!is_ours && lock->body->guard)
+		evl_guard_reset(lock->body->guard);
+	evl_port_collect(port);
+	evl_body_drop(dissolve(lock, is_ours));
 	evl_port_wake(port);
+	evl_port_keep(port);
 	evl_port_put(port);
 }
 
 void
 evlock_close(struct evlock *lock)
+{
+	struct evl_guard *guard = evl_body_enter(lock->body);
+
+	evl_lock_close(lock);
+	evl_body_leave(guard);
+}
+
+void
+evl_lock_close(struct evlock *lock)
 {
 	if (!evl_core_of(lock)->is_closed)
 		evl_set_close_from(lock);
@@ -190,10 +344,15 @@ evlock_close(struct evlock *lock)
 struct evlock *
 evlock_share(struct evlock *lock, struct event_base *base)
 {
-	(void)lock;
-	(void)base;
-	errno = ENOTSUP;
-	return NULL;
+	struct evl_guard *guard;
+	struct evlock *object;
+
+	if (!evl_port_is_sharable(lock->port, lock->body->guard, base))
+		return NULL;
+	guard = evl_body_enter(lock->body);
+	object = evl_lock_object(lock, base);
+	evl_body_leave(guard);
+	return object;
 }
 
 struct event_base *

@@ -5,21 +5,26 @@
 /* What a lock is made of: the body, and one or more objects that stand for it. */
 
 #include "extra.h"
+#include "guard.h"
 #include "port.h"
 
 struct evl_keyed;
 struct evl_set;
 
-/** The lock itself, shared by its objects. */
+/** The lock itself, shared by its objects.  Protected by its guard, if it has one. */
 struct evl_body {
+	struct evl_guard *guard;	/**< NULL: one loop uses it */
 	char *name;			/**< NULL: none */
 	void *value;
 	void (*free_value)(void *);
 	uint32_t n_objects;		/**< and who else keeps it */
+	uint32_t n_ports;		/**< that its objects are on, if it has a guard */
+	uint8_t is_far;			/**< who waits for it may wait for another thread */
 	uint64_t scope;			/**< what callers' own handles are unique in: a lock, or a table */
 	struct evl_set *set;		/**< if it is a set */
 	struct evl_keyed *keyed;	/**< if it is the lock of a table's key */
 	struct evlock_mode *permit;	/**< if it is a semaphore: its mode, which belongs to it */
+	struct evl_link objects;	/**< struct evlock, by body_link */
 	struct evl_link sets;		/**< the sets that have it as a member: struct evl_member */
 	struct evl_link notifies;	/**< who wants to know that it could be had: struct evl_watch */
 	struct evl_link notices;	/**< holders who want to know that someone waits: evl_extra */
@@ -29,11 +34,17 @@ struct evl_body {
 /** A lock object. */
 struct evlock {
 	struct evl_body *body;
+	struct evl_pool *quick;		/**< `pool`, if one loop uses the lock; else the empty one, so
+					     that nothing is done without the guard */
 	struct evl_pool *pool;		/**< of its requests */
 	struct evl_port *port;
-	struct evl_request *sole;	/**< a request made through it, in state HELD, or NULL */
+	struct evl_request *sole;	/**< a request made through it, in state HELD, or NULL; the
+					     guard's locks have none */
 	struct evl_link held;		/**< the others */
-	struct evl_link link;		/**< in port->locks */
+	struct evl_link body_link;	/**< in body->objects */
+	struct evl_link link;		/**< in port->locks, or those of the table */
+	struct evlock_table *table;	/**< which has it for a key, or NULL */
+	uint32_t n_queued;		/**< requests made through it that wait, if it has a guard */
 };
 
 /** Puts the sole holder among the others, for whoever goes through all. */
@@ -46,6 +57,7 @@ evl_lock_gather(struct evlock *lock)
 }
 
 #define EVL_LOCK(l) EVL_CONTAINER(l, struct evlock, link)
+#define EVL_OBJECT(l) EVL_CONTAINER(l, struct evlock, body_link)
 
 static inline struct evl_core *
 evl_core_of(const struct evlock *lock)
@@ -53,21 +65,72 @@ evl_core_of(const struct evlock *lock)
 	return &lock->body->core;
 }
 
+/** A step begins in a lock that may have a guard, which is returned, or NULL. */
+static inline struct evl_guard *
+evl_body_enter(const struct evl_body *body)
+{
+	if (body->guard)
+		evl_guard_enter(body->guard);
+	return body->guard;
+}
+
+/** It ends; the body may be gone by now. */
+static inline void
+evl_body_leave(struct evl_guard *guard)
+{
+	if (guard)
+		evl_guard_leave(guard);
+}
+
+/** Where what is granted goes. */
+static inline struct evl_link *
+evl_lock_fifo(const struct evlock *lock)
+{
+	return lock->body->guard ? lock->body->guard->out : &lock->port->fifo;
+}
+
 /** Makes a lock with the modes given, and what else `options` has, which is valid.
  * NULL with errno ENOMEM. */
 struct evlock *evl_lock_create(struct event_base *base, const struct evlock_options *options,
     const struct evlock_modes *modes);
 
-/** Makes one more object for the body of `lock`, on the same base. */
-struct evlock *evl_lock_object(struct evlock *lock);
+/** The same without an object: its guard may be `guard`, which gets a user more, or is
+ * made if the options say THREADSAFE.  Ends by evl_body_drop(). */
+struct evl_body *evl_body_create(const struct evlock_options *options,
+    const struct evlock_modes *modes, struct evl_guard *guard);
+
+/** Makes one more object for a body, on a port, for `table` or the caller.  In a step. */
+struct evlock *evl_object_create(struct evl_body *body, struct evl_port *port,
+    struct evlock_table *table);
+
+/** Frees an object, without a callback; it has no requests.  In a step. */
+void evl_object_destroy(struct evlock *lock);
+
+/** Makes one more object for the body of `lock`, on `base`, for the caller.  In a step. */
+struct evlock *evl_lock_object(struct evlock *lock, struct event_base *base);
+
+/** evlock_close(), in a step. */
+void evl_lock_close(struct evlock *lock);
+
+/** A member of the set `body` has come to be used by other threads, or is no longer. */
+void evl_body_update_far(struct evl_body *body);
+
+/** A request made through `lock` begins to wait, or does not wait any more (and was not
+ * granted: evl_lock_send() knows). */
+void evl_lock_await(struct evlock *lock);
+void evl_lock_unawait(struct evlock *lock);
+
+/** Sends a seat that was granted or has failed to the port of its request. */
+void evl_lock_send(struct evl_seat *seat);
 
 /** Keeps a body from being freed, and ends that. */
 static inline void
 evl_body_keep(struct evl_body *body)
 {
-	body->n_objects++;
+	__atomic_add_fetch(&body->n_objects, 1, __ATOMIC_RELAXED);
 }
 
+/** Not in a step, when it may be the last. */
 void evl_body_drop(struct evl_body *body);
 
 /** The modes of a lock that has no table of its own. */
@@ -76,7 +139,9 @@ extern const struct evlock_modes evl_standard_modes;
 /** Are these options that evlock_new() takes? */
 int evl_options_are_valid(const struct evlock_options *options);
 
-/* --- The life of a request: acquire.c, release.c, end.c --------------------  */
+/* --- The life of a request: acquire.c, release.c, end.c -----------------------
+ *
+ * Called in a step: with the lock's guard entered, if it has one. */
 
 /** The seat in `lock` of the request that `handle` names, which may have been made
  * through a set that `lock` is a member of; or NULL. */
@@ -106,7 +171,7 @@ evl_seat_holds(const struct evl_seat *seat)
 void evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error);
 
 /** Ends everything made through `lock`.  If `is_told`, runs the callbacks that
- * are still due, with ECANCELED. */
+ * are still due, with ECANCELED, and is left for that. */
 void evl_request_end_all(struct evlock *lock, int is_told);
 
 /** Something changed: whoever watches is told, and what is granted is delivered.
@@ -123,8 +188,11 @@ int evl_set_judge(const struct evlock *lock, unsigned mode, uint32_t units);
 int evl_set_bind(struct evlock *lock, struct evl_request *r);
 void evl_set_unbind(struct evlock *lock, struct evl_extra *extra);
 
-/** The set that a link in body->sets belongs to. */
+/** The set that a link in body->sets belongs to: one of its objects. */
 struct evlock *evl_member_set(const struct evl_link *link);
+
+/** Is one of the members used by other threads? */
+int evl_set_is_far(const struct evl_set *set);
 
 /** Would a newcomer be granted at once? */
 int evl_set_admits(const struct evlock *lock, unsigned mode);
@@ -145,13 +213,16 @@ void evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl
 void evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room);
 
 /** What a set needs to be freed. */
-void evl_set_destroy(struct evlock *lock);
+void evl_set_destroy(struct evl_body *body);
 
 /* --- In tell.c ------------------------------------------------------------ */
 
 /** Tells whoever watches what has changed.  `has_room`: someone left, or took less. */
 void evl_tell(struct evlock *lock, int has_room);
 void evl_tell_deliver(struct evl_seat *seat);
+
+/** The port that it is delivered by. */
+struct evl_port *evl_tell_port(const struct evl_seat *seat);
 void evl_tell_holds(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_ends(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_forget_all(struct evlock *lock);
@@ -161,11 +232,11 @@ void evl_tell_update(struct evl_body *body);
 
 /* --- In table.c ----------------------------------------------------------- */
 
-/** A request for the lock of a key was made through `lock`, or is gone. */
-void evl_keyed_use(struct evl_body *body, const struct evlock *lock);
-void evl_keyed_unuse(struct evl_body *body, const struct evlock *lock);
+/** A request for the lock of a key was made through a table's object, or is gone. */
+void evl_keyed_use(struct evl_body *body);
+void evl_keyed_unuse(struct evl_body *body);
 
-/** One of the objects for a key has been freed. */
+/** One of the caller's objects for a key has been freed. */
 void evl_keyed_free_object(struct evl_body *body);
 
 /** Frees the lock of a key if nothing needs it any more. */
@@ -173,6 +244,12 @@ void evl_keyed_retire(struct evl_body *body);
 
 /** Writes the key for a person to read. */
 void evl_keyed_dump(const struct evl_body *body, FILE *out);
+
+/** Writes the locks of all keys; in no step.  `table` is a link in port->tables. */
+void evl_table_dump(struct evl_link *table, FILE *out);
+
+/* In look.c: writes one lock, unless another object of it on the same base comes before. */
+void evl_lock_dump(struct evlock *lock, FILE *out);
 
 /* --- In check.c: asserts the invariants, if EVLOCK_DEBUG is defined. -------- */
 

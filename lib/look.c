@@ -11,50 +11,65 @@
 unsigned
 evlock_locked(const struct evlock *lock)
 {
-	return lock->body->set ? evl_set_strongest(lock) : evl_core_strongest(evl_core_of(lock));
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	unsigned mode = lock->body->set ? evl_set_strongest(lock)
+	    : evl_core_strongest(evl_core_of(lock));
+
+	evl_body_leave(guard);
+	return mode;
 }
 
 uint32_t
 evlock_held(const struct evlock *lock, unsigned mode)
 {
 	const struct evl_core *core = evl_core_of(lock);
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	uint32_t held = mode < core->n_modes ? evl_core_held(core)[mode] : 0;
 
-	return mode < core->n_modes ? evl_core_held(core)[mode] : 0;
+	evl_body_leave(guard);
+	return held;
 }
 
 size_t
 evlock_waiting(const struct evlock *lock)
 {
-	return evl_core_of(lock)->n_waiting;
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	size_t n = evl_core_of(lock)->n_waiting;
+
+	evl_body_leave(guard);
+	return n;
 }
 
 /* --- Of one handle -------------------------------------------------------- */
 
-static const struct evl_seat *
-find_holder(const struct evlock *lock, evlock_handle handle)
+/* The mode that a handle holds, or -1. */
+static int
+mode_of(const struct evlock *lock, evlock_handle handle)
 {
+	struct evl_guard *guard = evl_body_enter(lock->body);
 	const struct evl_seat *seat = evl_seat_find(lock, handle);
+	int mode = seat && evl_seat_holds(seat) ? seat->mode : -1;
 
-	return seat && evl_seat_holds(seat) ? seat : NULL;
+	evl_body_leave(guard);
+	return mode;
 }
 
 int
 evlock_mode_of(const struct evlock *lock, evlock_handle handle)
 {
-	const struct evl_seat *seat = find_holder(lock, handle);
+	int mode = mode_of(lock, handle);
 
-	if (seat)
-		return seat->mode;
-	errno = ENOENT;
-	return -1;
+	if (mode < 0)
+		errno = ENOENT;
+	return mode;
 }
 
 static void *
 value(const struct evlock *lock, evlock_handle handle, enum evlock_access needed)
 {
-	const struct evl_seat *seat = find_holder(lock, handle);
+	int mode = mode_of(lock, handle);
 
-	if (seat && evl_core_of(lock)->mode[seat->mode].access >= needed)
+	if (mode >= 0 && evl_core_of(lock)->mode[mode].access >= needed)
 		return lock->body->value;
 	errno = EPERM;
 	return NULL;
@@ -154,33 +169,27 @@ dump_granted(const struct evl_port *port, const struct evl_body *body, FILE *out
 	}
 }
 
-/* What is held through the objects of a lock: this one and those after it. */
+/* What is held through the objects of a lock. */
 static void
-dump_held(struct evlock *lock, FILE *out)
+dump_held(const struct evl_body *body, FILE *out)
 {
 	struct evl_link *link;
 
-	for (link = &lock->link; link != &lock->port->locks; link = link->next) {
-		if (EVL_LOCK(link)->body != lock->body)
-			continue;
-		evl_lock_gather(EVL_LOCK(link));
-		dump_list(evl_core_of(lock), &EVL_LOCK(link)->held, "held", out);
-		if (lock->body->n_objects == 1)
-			return;
+	EVL_LIST_EACH(link, &body->objects) {
+		evl_lock_gather(EVL_OBJECT(link));
+		dump_list(&body->core, &EVL_OBJECT(link)->held, "held", out);
 	}
 }
 
-/* Is it the first of a lock's objects? */
+/* Is it the first of the lock's objects on its base? */
 static int
 is_first_object(const struct evlock *lock)
 {
 	const struct evl_link *link;
 
-	if (lock->body->n_objects == 1)
-		return 1;
-	for (link = lock->link.prev; link != &lock->port->locks; link = link->prev)
-		if (EVL_LOCK(link)->body == lock->body)
-			return 0;
+	EVL_LIST_EACH(link, &lock->body->objects)
+		if (EVL_OBJECT(link)->port == lock->port)
+			return EVL_OBJECT(link) == lock;
 	return 1;
 }
 
@@ -201,17 +210,28 @@ dump_title(const struct evlock *lock, FILE *out)
 	    core->is_closed ? ", closed" : "");
 }
 
-static void
-dump_lock(struct evlock *lock, FILE *out)
+void
+evl_lock_dump(struct evlock *lock, FILE *out)
 {
 	const struct evl_core *core = evl_core_of(lock);
 
+	if (!is_first_object(lock))
+		return;
 	dump_title(lock, out);
-	dump_held(lock, out);
+	dump_held(lock->body, out);
 	evl_set_see_holders(lock, dump_held_by_set, out);
 	dump_granted(lock->port, lock->body, out);
 	dump_list(core, &core->ahead, "ahead", out);
 	dump_list(core, &core->queue, "waits", out);
+}
+
+static void
+dump_lock(struct evlock *lock, FILE *out)
+{
+	struct evl_guard *guard = evl_body_enter(lock->body);
+
+	evl_lock_dump(lock, out);
+	evl_body_leave(guard);
 }
 
 void
@@ -222,7 +242,9 @@ evlock_dump(struct event_base *base, FILE *out)
 
 	if (!port)
 		return;
-	EVL_LIST_EACH(link, &port->locks)
-		if (is_first_object(EVL_LOCK(link)))
-			dump_lock(EVL_LOCK(link), out);
+	evl_port_collect(port);
+	for (link = &port->locks; (link = evl_port_next(port, &port->locks, link)); )
+		dump_lock(EVL_LOCK(link), out);
+	for (link = &port->tables; (link = evl_port_next(port, &port->tables, link)); )
+		evl_table_dump(link, out);
 }

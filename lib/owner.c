@@ -10,7 +10,8 @@
 #include "owner.h"
 
 struct evlock_owner {
-	struct evl_owner core;
+	struct evl_owner core;	/* protected by the tied guards' mutex, if is_shared */
+	int is_shared;		/* its locks have guards; changes only while it has none */
 	char *name;
 };
 
@@ -43,6 +44,39 @@ evl_owner_name(const struct evl_owner *owner)
 	return EVL_CONTAINER(owner, struct evlock_owner, core)->name;
 }
 
+static void
+enter(const struct evlock_owner *owner)
+{
+	if (owner->is_shared)
+		evl_guard_enter_tied();
+}
+
+static void
+leave(const struct evlock_owner *owner)
+{
+	if (owner->is_shared)
+		evl_guard_leave_tied();
+}
+
+int
+evl_owner_may_ask(struct evlock_owner *owner, struct evl_guard *guard)
+{
+	int has_none;
+
+	if (!owner)
+		return 1;
+	if (guard)
+		evl_guard_tie(guard);
+	if (owner->is_shared == (guard != NULL))
+		return 1;
+	enter(owner);
+	has_none = evl_list_is_empty(&owner->core.ties);
+	leave(owner);
+	if (has_none)
+		owner->is_shared = guard != NULL;
+	return has_none;
+}
+
 /* The request that ends with the seat: that which a conversion converts. */
 static struct evl_request *
 acquisition_of(const struct evl_ties *ties)
@@ -59,10 +93,12 @@ evlock_owner_release_all(struct evlock_owner *owner)
 {
 	size_t n = 0;
 
+	enter(owner);
 	while (!evl_list_is_empty(&owner->core.ties)) {
 		evl_request_end(acquisition_of(TIES(owner->core.ties.next)));
 		n++;
 	}
+	leave(owner);
 	return n;
 }
 
@@ -82,6 +118,7 @@ evlock_owner_mode(const struct evlock_owner *owner, const struct evlock *lock)
 	const struct evl_link *link;
 	int strongest = -1;
 
+	enter(owner);
 	EVL_LIST_EACH(link, &owner->core.ties) {
 		const struct evl_ties *ties = TIES(link);
 
@@ -89,6 +126,7 @@ evlock_owner_mode(const struct evlock_owner *owner, const struct evlock *lock)
 		    ties->seat->mode > strongest)
 			strongest = ties->seat->mode;
 	}
+	leave(owner);
 	if (strongest < 0)
 		errno = ENOENT;
 	return strongest;

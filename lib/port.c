@@ -11,9 +11,9 @@
  */
 
 #include <errno.h>
-#include <pthread.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 
 #include "mem.h"
@@ -27,15 +27,19 @@ static struct {
 
 #define PORT(l) EVL_CONTAINER(l, struct evl_port, link)
 
+static void destroy(struct evl_port *port);
+
 /* --- Draining ------------------------------------------------------------- */
 
 static void
 drain(struct evl_port *port)
 {
 	struct evl_link *link;
-	uint32_t left = port->left;
+	uint32_t left;
 
-	port->n_users++;
+	evl_port_collect(port);
+	left = port->left;
+	port->is_draining = 1;
 	while (left && (link = evl_list_pop(&port->fifo))) {
 		left--;
 		evl_deliver(EVL_SEAT(link));
@@ -43,9 +47,14 @@ drain(struct evl_port *port)
 			break;
 	}
 	port->left = left;
+	port->is_draining = 0;
 	port->is_armed = 0;
+	if (port->is_ended) {
+		destroy(port);
+		return;
+	}
 	evl_port_wake(port);
-	evl_port_put(port);
+	evl_port_keep(port);
 }
 
 static void
@@ -80,19 +89,245 @@ evl_port_arm(struct evl_port *port)
 	event_active(port->wake, EV_TIMEOUT, 0);
 }
 
+/* --- Other threads ---------------------------------------------------------- */
+
+/* A number for each thread, which no later one gets. */
+static uint64_t
+self(void)
+{
+	static uint64_t n_threads;
+	static __thread uint64_t number;
+
+	if (!number)
+		number = __atomic_add_fetch(&n_threads, 1, __ATOMIC_RELAXED);
+	return number;
+}
+
+int
+evl_port_is_home(struct evl_port *port)
+{
+	return __atomic_load_n(&port->thread, __ATOMIC_RELAXED) == self();
+}
+
+/* Called with the port's mutex held. */
+static void
+poke(struct evl_port *port)
+{
+	if (port->is_posted)
+		return;
+	port->is_posted = 1;
+	event_active(port->post, EV_TIMEOUT, 0);
+}
+
+void
+evl_port_poke(struct evl_port *port)
+{
+	pthread_mutex_lock(&port->mutex);
+	poke(port);
+	pthread_mutex_unlock(&port->mutex);
+}
+
+void
+evl_port_post(struct evl_port *port, struct evl_seat *seat)
+{
+	if (evl_port_is_home(port)) {
+		evl_list_push(&port->fifo, &seat->link);
+		evl_port_wake(port);
+		return;
+	}
+	pthread_mutex_lock(&port->mutex);
+	evl_list_push(&port->letters, &seat->link);
+	poke(port);
+	pthread_mutex_unlock(&port->mutex);
+}
+
+/* Has any other thread ever been told of?  Saves a port without such locks the mutex. */
+static int
+is_shared(const struct evl_port *port)
+{
+	return __atomic_load_n(&port->is_shared, __ATOMIC_RELAXED);
+}
+
+static void
+take_letters(struct evl_port *port)
+{
+	if (!evl_list_is_empty(&port->letters))
+		evl_list_move_front(&port->letters, &port->letters, &port->fifo);
+}
+
+void
+evl_port_collect(struct evl_port *port)
+{
+	if (!is_shared(port))
+		return;
+	pthread_mutex_lock(&port->mutex);
+	__atomic_store_n(&port->thread, self(), __ATOMIC_RELAXED);
+	take_letters(port);
+	pthread_mutex_unlock(&port->mutex);
+}
+
+static void
+on_post(evutil_socket_t fd, short what, void *arg)
+{
+	struct evl_port *port = arg;
+
+	(void)fd;
+	(void)what;
+	pthread_mutex_lock(&port->mutex);
+	port->is_posted = 0;
+	pthread_mutex_unlock(&port->mutex);
+	if (port->left && !port->is_armed) {
+		port->is_armed = 1;
+		drain(port);
+		return;
+	}
+	evl_port_collect(port);
+	evl_port_wake(port);
+	evl_port_keep(port);
+}
+
+void
+evl_port_add(struct evl_port *port, struct evl_link *list, struct evl_link *link)
+{
+	pthread_mutex_lock(&port->mutex);
+	evl_list_push(list, link);
+	pthread_mutex_unlock(&port->mutex);
+}
+
+void
+evl_port_remove(struct evl_port *port, struct evl_link *link)
+{
+	pthread_mutex_lock(&port->mutex);
+	evl_list_remove(link);
+	pthread_mutex_unlock(&port->mutex);
+}
+
+struct evl_link *
+evl_port_next(struct evl_port *port, const struct evl_link *list, const struct evl_link *link)
+{
+	struct evl_link *next;
+
+	pthread_mutex_lock(&port->mutex);
+	next = link->next;
+	pthread_mutex_unlock(&port->mutex);
+	return next == list ? NULL : next;
+}
+
+void
+evl_port_keep(struct evl_port *port)
+{
+	int is_awaited = __atomic_load_n(&port->n_awaited, __ATOMIC_RELAXED) != 0;
+
+	if (is_awaited == port->is_kept)
+		return;
+	if (is_awaited ? event_add(port->sentinel, NULL) : event_del(port->sentinel))
+		return;
+	port->is_kept = (uint8_t)is_awaited;
+}
+
+/* Never called: see `sentinel`. */
+static void
+on_nothing(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* --- Is libevent set up for threads? ---------------------------------------- */
+
+/* There is no call to ask.  But evbuffer_enable_locking() fails unless libevent can
+ * make mutexes; and a base that was made while it could has an event of its own, by
+ * which others wake it, with the same callback in all such bases. */
+
+static int
+has_mutexes(void)
+{
+	struct evbuffer *buffer = evbuffer_new();
+	int has = buffer && evbuffer_enable_locking(buffer, NULL) == 0;
+
+	if (buffer)
+		evbuffer_free(buffer);
+	return has;
+}
+
+struct sought {
+	event_callback_fn callback;
+	int is_found;
+};
+
+static int
+note_callback(const struct event_base *base, const struct event *ev, void *arg)
+{
+	struct sought *sought = arg;
+
+	(void)base;
+	if (!sought->callback)
+		sought->callback = event_get_callback(ev);
+	sought->is_found |= event_get_callback(ev) == sought->callback;
+	return sought->is_found;
+}
+
+int
+evl_port_is_threaded(struct event_base *base)
+{
+	struct sought sought = { NULL, 0 };
+	struct event_base *fresh = has_mutexes() ? event_base_new() : NULL;
+
+	if (!fresh)
+		return 0;
+	event_base_foreach_event(fresh, note_callback, &sought);
+	event_base_free(fresh);
+	if (!sought.callback)
+		return 1;	/* a libevent that hides it */
+	sought.is_found = 0;
+	event_base_foreach_event(base, note_callback, &sought);
+	return sought.is_found;
+}
+
+int
+evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
+    struct event_base *base)
+{
+	int error = !base || !guard ? EINVAL
+	    : !evl_port_is_threaded(base) || !evl_port_is_threaded(port->base) ? ENOTSUP : 0;
+
+	errno = error ? error : errno;
+	return !error;
+}
+
 /* --- Making and freeing --------------------------------------------------- */
 
 static void
+free_event(struct event *ev)
+{
+	if (ev)
+		event_free(ev);
+}
+
+/* Nobody sends any more: what could be sent to, has gone. */
+static void
 destroy(struct evl_port *port)
 {
-	if (port->wake)
-		event_free(port->wake);
-	if (port->turn)
-		event_free(port->turn);
+	free_event(port->wake);
+	free_event(port->turn);
+	free_event(port->post);
+	free_event(port->sentinel);
+	pthread_mutex_destroy(&port->mutex);
 	evl_extra_free_spare(port);
 	evl_own_clear(&port->pool);
 	evl_pool_clear(&port->pool);
 	evl_mem_free(port);
+}
+
+static int
+create_events(struct evl_port *port)
+{
+	port->wake = event_new(port->base, -1, 0, on_wake, port);
+	port->turn = event_new(port->base, -1, 0, on_turn, port);
+	port->post = event_new(port->base, -1, 0, on_post, port);
+	port->sentinel = event_new(port->base, -1, EV_READ, on_nothing, NULL);
+	return port->wake && port->turn && port->post && port->sentinel ? 0 : -1;
 }
 
 static struct evl_port *
@@ -102,20 +337,57 @@ create(struct event_base *base)
 
 	if (!port)
 		return NULL;
+	pthread_mutex_init(&port->mutex, NULL);	/* cannot fail for want of memory */
 	evl_list_init(&port->fifo);
 	evl_list_init(&port->locks);
+	evl_list_init(&port->tables);
+	evl_list_init(&port->letters);
 	evl_pool_init(&port->pool, 64);
 	port->base = base;
 	port->left = EVL_BUDGET;
 	port->pid = getpid();
-	port->wake = event_new(base, -1, 0, on_wake, port);
-	port->turn = event_new(base, -1, 0, on_turn, port);
-	if (port->wake && port->turn)
+	if (create_events(port) == 0)
 		return port;
 	destroy(port);
 	errno = ENOMEM;
 	return NULL;
 }
+
+/* --- After fork() ----------------------------------------------------------- */
+
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&ports.mutex);
+}
+
+static void
+after_fork(void)
+{
+	pthread_mutex_unlock(&ports.mutex);
+}
+
+/* Other threads, which may have held the ports' mutexes, are no more; and nobody is to
+ * be woken by the descriptors that are the parent's as well. */
+static void
+after_fork_in_child(void)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &ports.list) {
+		pthread_mutex_init(&PORT(link)->mutex, NULL);
+		PORT(link)->is_posted = 1;
+	}
+	pthread_mutex_init(&ports.mutex, NULL);
+}
+
+static void
+watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+/* --- The list of ports ------------------------------------------------------- */
 
 static struct evl_port *
 find(struct event_base *base)
@@ -142,27 +414,41 @@ evl_port_find(struct event_base *base)
 struct evl_port *
 evl_port_get(struct event_base *base)
 {
-	struct evl_port *port = evl_port_find(base);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct evl_port *port;
 
-	if (!port) {
-		port = create(base);
-		if (!port)
-			return NULL;
-		pthread_mutex_lock(&ports.mutex);
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&ports.mutex);
+	port = find(base);
+	if (!port && (port = create(base)))
 		evl_list_push(&ports.list, &port->link);
-		pthread_mutex_unlock(&ports.mutex);
-	}
-	port->n_users++;
+	if (port)
+		port->n_users++;
+	pthread_mutex_unlock(&ports.mutex);
 	return port;
+}
+
+/* Returns 1 if it was the last. */
+static int
+let_go(struct evl_port *port)
+{
+	int is_last;
+
+	pthread_mutex_lock(&ports.mutex);
+	is_last = !--port->n_users;
+	if (is_last)
+		evl_list_remove(&port->link);
+	pthread_mutex_unlock(&ports.mutex);
+	return is_last;
 }
 
 void
 evl_port_put(struct evl_port *port)
 {
-	if (--port->n_users)
+	if (!let_go(port))
 		return;
-	pthread_mutex_lock(&ports.mutex);
-	evl_list_remove(&port->link);
-	pthread_mutex_unlock(&ports.mutex);
-	destroy(port);
+	if (port->is_draining)
+		port->is_ended = 1;
+	else
+		destroy(port);
 }

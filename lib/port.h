@@ -7,11 +7,12 @@
  * told for the price of one event.  The only user of event_base; knows nothing
  * of modes.
  *
- * One port for each base, made with its first lock and gone with its last.
- * Used by the base's thread alone, except for the list of ports itself, which
- * has a mutex.
+ * One port for each base, made with its first lock and gone with its last.  Used by
+ * the base's thread alone, except for what says otherwise: other threads put what is
+ * to be delivered among the letters, and make one event active for all of them.
  */
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "handles.h"
@@ -31,21 +32,42 @@ struct evl_port {
 	struct event_base *base;
 	struct event *wake;		/**< drains with what is left of the budget; made active */
 	struct event *turn;		/**< drains with a new one; a {0,0} timer */
-	struct evlock *scoped;		/**< the lock of the evlock_with() callback that is running */
 	struct evl_pool pool;		/**< requests of this base's locks, if one loop uses them */
 	struct evl_extra *spare;	/**< unused extras */
 	uint32_t n_spare;
-	uint32_t n_users;		/**< lock objects, and a drain under way */
-	uint64_t n_scopes;		/**< that were numbered, see evl_body.scope */
-	struct evl_link locks;		/**< lock objects */
-	struct evl_link link;		/**< in the list of ports */
+	uint32_t n_users;		/**< lock objects and tables; under the mutex of the ports */
+	uint8_t is_draining;
+	uint8_t is_ended;		/**< the last user went in a drain, which has to free it */
+	uint8_t is_kept;		/**< `sentinel` was added */
+	struct event *sentinel;		/**< keeps the loop alive, and never comes */
+	struct evl_link link;		/**< in the list of ports; under its mutex */
 	pid_t pid;			/**< the process that made it */
+
+	/* What other threads use: */
+	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
+	struct evl_link locks, tables;	/**< objects; only the base's thread takes some away */
+	struct evl_link letters;	/**< seats that go to `fifo` */
+	uint8_t is_posted;		/**< `post` was made active, and has not come yet */
+	struct event *post;		/**< collects the letters */
+	uint8_t is_shared;		/**< atomic: there was a lock that has a guard */
+	uint64_t thread;		/**< atomic: the thread that was last seen to run the loop */
+	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
 };
 
 /** The port of `base`, made if there is none.  NULL with errno ENOMEM.  Each call
  * is undone by one of evl_port_put(). */
 struct evl_port *evl_port_get(struct event_base *base);
 void evl_port_put(struct evl_port *port);
+
+/** Can other threads wake `base`: was libevent set up for threads before it was made? */
+int evl_port_is_threaded(struct event_base *base);
+
+struct evl_guard;
+
+/** May a lock, or a table, of this port that has `guard`, or NULL, be shared with `base`?
+ * If not, sets errno to EINVAL or ENOTSUP. */
+int evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
+    struct event_base *base);
 
 /** The port of `base` if it has one; for looking. */
 struct evl_port *evl_port_find(struct event_base *base);
@@ -63,5 +85,38 @@ evl_port_wake(struct evl_port *port)
 
 /** Delivers one seat that was in a FIFO; in deliver.c. */
 void evl_deliver(struct evl_seat *seat);
+
+/* --- For locks that several threads use ------------------------------------- */
+
+/** Is the caller known to be the base's thread?  If not, it may be all the same. */
+int evl_port_is_home(struct evl_port *port);
+
+/** Sends a seat, from any thread. */
+void evl_port_post(struct evl_port *port, struct evl_seat *seat);
+
+/** Makes the base's thread look whether it is to be kept alive, from any thread. */
+void evl_port_poke(struct evl_port *port);
+
+/** Moves the letters to the FIFO.  In the base's thread. */
+void evl_port_collect(struct evl_port *port);
+
+/** So many more, or fewer, requests wait for other threads. */
+static inline uint32_t
+evl_port_await(struct evl_port *port, uint32_t more)
+{
+	return __atomic_add_fetch(&port->n_awaited, more, __ATOMIC_RELAXED);
+}
+
+/** Adds a lock object or a table to its list, from any thread, and takes it away, in the
+ * base's thread. */
+void evl_port_add(struct evl_port *port, struct evl_link *list, struct evl_link *link);
+void evl_port_remove(struct evl_port *port, struct evl_link *link);
+
+/** What is in the list after `link`, which may be the list; NULL: nothing. */
+struct evl_link *evl_port_next(struct evl_port *port, const struct evl_link *list,
+    const struct evl_link *link);
+
+/** Keeps the loop alive while they do.  In the base's thread. */
+void evl_port_keep(struct evl_port *port);
 
 #endif

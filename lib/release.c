@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Finding requests by their handles, and ending them.  Called in the thread of the
- * lock's base. */
+ * lock's base or, if the lock has a guard, in any. */
 
 #include "life.h"
 
@@ -24,23 +24,22 @@ evl_lock_settle(struct evlock *lock, int has_room)
 {
 	if (evl_core_of(lock)->is_watched)
 		evl_tell(lock, has_room);
-	evl_port_wake(lock->port);
+	if (!lock->body->guard)
+		evl_port_wake(lock->port);
 	evl_check(lock);
 }
 
 /* --- Finding -------------------------------------------------------------- */
 
-/* The request that `handle` names, of whatever lock of the pool. */
+/* The request that `handle` names, for a set that has the lock. */
 static struct evl_request *
 find_through_sets(const struct evlock *lock, evlock_handle handle)
 {
 	const struct evl_link *link;
 	struct evl_request *r;
 
-	if (!(handle & EVL_HIDDEN))
-		return evl_pool_find(lock->pool, handle);
 	EVL_LIST_EACH(link, &lock->body->sets) {
-		r = evl_own_find(lock->pool, evl_member_set(link)->body->scope, handle);
+		r = evl_request_find(evl_member_set(link), handle);
 		if (r)
 			return r;
 	}
@@ -66,20 +65,35 @@ evl_seat_find(const struct evlock *lock, evlock_handle handle)
 
 /* --- Ending --------------------------------------------------------------- */
 
+/* Is a request of a guarded lock somewhere between the thread that ended its wait, and
+ * the one that is to be told? */
+static inline int
+is_in_transit(const struct evl_request *r)
+{
+	return r->lock->body->guard && r->seat.state != EVL_QUEUED && r->seat.state != EVL_HELD;
+}
+
 static void
 end_conversion(struct evl_seat *conversion)
 {
 	struct evl_request *r = EVL_REQUEST(conversion);
 
-	if (conversion->state == EVL_QUEUED)
+	if (is_in_transit(r)) {
+		evl_request_void(r);
+		return;
+	}
+	if (conversion->state == EVL_QUEUED) {
 		evl_core_withdraw(evl_core_of(r->lock), conversion, evl_lock_fifo(r->lock));
-	else
+		evl_lock_unawait(r->lock);
+	} else {
 		evl_list_remove(&conversion->link);
-	evl_request_discard(r);
+	}
+	evl_request_bury(r);
 }
 
+/* May be called again: what was undone, is undone. */
 void
-evl_request_untie(struct evl_request *r)
+evl_request_detach(struct evl_request *r)
 {
 	struct evl_extra *extra = evl_extra_of(r);
 
@@ -87,6 +101,7 @@ evl_request_untie(struct evl_request *r)
 		end_conversion(extra->ties.conversion);
 	if (extra->ties.of)
 		extra->ties.of->ties->conversion = NULL;
+	extra->ties.of = NULL;
 	if (extra->group)
 		evl_set_unbind(r->lock, extra);
 	evl_ties_disown(&extra->ties);
@@ -94,7 +109,27 @@ evl_request_untie(struct evl_request *r)
 		evl_own_remove(r->lock->pool, extra);
 	if (extra->notice_cb)
 		evl_tell_ends(r->lock, extra);
-	evl_extra_drop(r->lock->port, r);
+	extra->notice_cb = NULL;
+}
+
+void
+evl_request_void(struct evl_request *r)
+{
+	r->seat.state = EVL_VOID;
+	r->handle |= EVL_HIDDEN;
+	if (r->seat.ties)
+		evl_request_detach(r);
+}
+
+void
+evl_request_bury(struct evl_request *r)
+{
+	if (!r->lock->body->guard || !r->seat.ties || evl_port_is_home(r->lock->port)) {
+		evl_request_discard(r);
+		return;
+	}
+	evl_request_void(r);
+	evl_port_post(r->lock->port, &r->seat);
 }
 
 /* Takes `r` out of whatever it is in. */
@@ -103,11 +138,21 @@ leave(struct evl_core *core, struct evl_request *r, struct evl_link *out)
 {
 	if (r->seat.state == EVL_QUEUED) {
 		evl_core_withdraw(core, &r->seat, out);
+		evl_lock_unawait(r->lock);
 		return;
 	}
 	evl_request_unlink(r->lock, r);
 	if (r->seat.state != EVL_FAILED)
 		evl_core_release(core, &r->seat, out);
+}
+
+/* The same of one that is in transit, and has to stay there. */
+static void
+end_in_transit(struct evl_core *core, struct evl_request *r, struct evl_link *out)
+{
+	if (r->seat.state == EVL_GRANTED)
+		evl_core_release(core, &r->seat, out);
+	evl_request_void(r);
 }
 
 static EVL_NOINLINE int
@@ -117,8 +162,12 @@ end(struct evlock *lock, struct evl_request *r)
 
 	if (r->seat.ties && r->seat.ties->conversion)
 		end_conversion(r->seat.ties->conversion);
-	leave(&body->core, r, evl_lock_fifo(lock));
-	evl_request_discard(r);
+	if (is_in_transit(r)) {
+		end_in_transit(&body->core, r, evl_lock_fifo(lock));
+	} else {
+		leave(&body->core, r, evl_lock_fifo(lock));
+		evl_request_bury(r);
+	}
 	evl_lock_settle(lock, 1);
 	evl_lock_retire(body);
 	return 0;
@@ -133,7 +182,7 @@ pass_on(struct evlock *lock, unsigned mode)
 
 	if (evl_core_held(core)[mode] && !core->is_counted && !core->n_bound)
 		return 0;
-	evl_core_promote(core, evl_lock_fifo(lock));
+	evl_core_promote(core, &lock->port->fifo);
 	evl_port_wake(lock->port);
 	evl_check(lock);
 	return 0;
@@ -148,9 +197,13 @@ evl_request_end(struct evl_request *r)
 static EVL_NOINLINE int
 find_and_end(struct evlock *lock, evlock_handle handle)
 {
+	struct evl_guard *guard = evl_body_enter(lock->body);
 	struct evl_request *r = evl_request_find(lock, handle);
 
-	return r ? end(lock, r) : evl_fail(ENOENT);
+	if (r)
+		end(lock, r);
+	evl_body_leave(guard);
+	return r ? 0 : evl_fail(ENOENT);
 }
 
 /* What most releases are: of a plain hold, or of a plain waiter behind others. */
@@ -187,7 +240,7 @@ is_sole(const struct evlock *lock, evlock_handle handle)
 static EVL_NOINLINE int
 release_other(struct evlock *lock, evlock_handle handle)
 {
-	struct evl_request *r = evl_pool_find_newest(lock->pool, handle);
+	struct evl_request *r = evl_pool_find_newest(lock->quick, handle);
 
 	if (!r || handle & EVL_HIDDEN || r->lock != lock)
 		return find_and_end(lock, handle);

@@ -10,6 +10,7 @@
 /** What a port has to do for a seat in its FIFO. */
 enum evl_kind {
 	EVL_ACQUISITION,
+	EVL_GUARDED,	/**< the same, of a lock that has a guard */
 	EVL_SCOPED,	/**< evlock_with(): released when the callback returns */
 	EVL_CONVERSION,
 	EVL_MEMBER,	/**< nothing: a set's seat in a member, in no FIFO */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Semaphores: locks with one mode, whose limit can be changed.  Called in the
- * thread of the semaphore's base. */
+/* Semaphores: locks with one mode, whose limit can be changed. */
 
 #include <errno.h>
 
@@ -74,15 +73,18 @@ int
 evlock_semaphore_resize(struct evlock *semaphore, uint32_t permits)
 {
 	struct evl_body *body = semaphore->body;
+	struct evl_guard *guard;
 
 	if (!body->permit) {
 		errno = EINVAL;
 		return -1;
 	}
+	guard = evl_body_enter(body);
 	set_permits(body->permit, permits);
 	body->core.is_conditional = !permits;
-	evl_core_promote(&body->core, &semaphore->port->fifo);
+	evl_core_promote(&body->core, evl_lock_fifo(semaphore));
 	evl_lock_settle(semaphore, 1);
+	evl_body_leave(guard);
 	return 0;
 }
 
@@ -90,7 +92,10 @@ uint32_t
 evlock_semaphore_available(const struct evlock *semaphore)
 {
 	const struct evl_body *body = semaphore->body;
+	struct evl_guard *guard = evl_body_enter(body);
 	uint32_t held = evl_core_held(&body->core)[EVLOCK_PERMIT];
+	uint32_t limit = body->permit ? body->permit->limit : 0;
 
-	return body->permit && body->permit->limit > held ? body->permit->limit - held : 0;
+	evl_body_leave(guard);
+	return limit > held ? limit - held : 0;
 }

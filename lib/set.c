@@ -18,7 +18,7 @@
 /** One lock of a set. */
 struct evl_member {
 	struct evlock *lock;	/* NULL: freed */
-	struct evlock *set;
+	struct evl_body *body;	/* the set */
 	int mode;		/* to acquire it in, or EVLOCK_SAME_MODE */
 	int is_seated;		/* not a set */
 	struct evl_link link;	/* in lock->body->sets */
@@ -29,6 +29,7 @@ struct evl_member {
 /** The seats of a request in the members, by the members' numbers. */
 struct evl_group {
 	struct evl_group *next;	/* among the set's spare ones */
+	struct evl_link link;	/* in set->groups, while used */
 	struct {
 		struct evl_seat seat;
 		struct evl_ties ties;
@@ -37,6 +38,7 @@ struct evl_group {
 
 struct evl_set {
 	struct evl_group *spare;
+	struct evl_link groups;
 	int has_same_mode;	/* some member is acquired in the set's mode */
 	size_t n;
 	struct evl_member member[];
@@ -58,7 +60,7 @@ is_there(const struct evl_member *m)
 struct evlock *
 evl_member_set(const struct evl_link *link)
 {
-	return MEMBER(link)->set;
+	return EVL_OBJECT(MEMBER(link)->body->objects.next);
 }
 
 /* --- Making --------------------------------------------------------------- */
@@ -83,6 +85,7 @@ count(const struct evlock_set_member *members, size_t n)
 		const struct evlock *lock = members[i].lock;
 
 		if (!lock || lock->port != members[0].lock->port ||
+		    !lock->body->guard != !members[0].lock->body->guard ||
 		    !knows_mode(lock, members[i].mode))
 			return 0;
 		if (lock->body->set)
@@ -147,6 +150,7 @@ create(const struct evlock_set_member *members, size_t n)
 	set = evl_mem_zalloc(sizeof *set + total * sizeof set->member[0]);
 	if (!set)
 		return NULL;
+	evl_list_init(&set->groups);
 	for (i = 0; i < n; i++)
 		add_all(set, &members[i]);
 	if (!has_twins(set))
@@ -163,12 +167,27 @@ join(struct evlock *lock)
 	struct evl_member *m;
 
 	EACH_MEMBER(m, lock->body->set) {
-		m->set = lock;
+		m->body = lock->body;
 		evl_list_push(&m->lock->body->sets, &m->link);
 		evl_tell_update(m->lock->body);
 		if (evl_core_of(m->lock)->is_closed)
-			evlock_close(lock);
+			evl_lock_close(lock);
 	}
+	if (lock->body->guard)
+		evl_body_update_far(lock->body);
+}
+
+/* A set and its members have one guard, if they have any. */
+static struct evl_guard *
+tie(const struct evlock_set_member *members, size_t n)
+{
+	struct evl_guard *guard = NULL;
+	size_t i;
+
+	for (i = 0; members && i < n; i++)
+		if (members[i].lock && (guard = members[i].lock->body->guard))
+			evl_guard_tie(guard);
+	return guard;
 }
 
 static int
@@ -177,11 +196,30 @@ is_only_a_name(const struct evlock_options *options)
 	return !options->flags && !options->modes && !options->value && !options->free_value;
 }
 
+/* Makes the lock that is the set.  In a step, if there is a guard. */
+static struct evlock *
+create_lock(struct evl_set *set, struct event_base *base, const struct evlock_options *options,
+    int is_guarded)
+{
+	struct evlock_options all = *options;
+	struct evlock *lock;
+
+	all.flags |= is_guarded ? EVLOCK_OPT_THREADSAFE : 0;
+	lock = evl_lock_create(base, &all, &set_modes);
+	if (!lock)
+		return NULL;
+	lock->body->set = set;
+	lock->body->core.is_counted = 1;	/* no short cuts */
+	evl_tell_update(lock->body);
+	return lock;
+}
+
 struct evlock *
 evlock_set_new(const struct evlock_set_member *members, size_t n,
     const struct evlock_options *options)
 {
 	static const struct evlock_options no_options;
+	struct evl_guard *guard;
 	struct evl_set *set;
 	struct evlock *lock;
 
@@ -191,25 +229,36 @@ evlock_set_new(const struct evlock_set_member *members, size_t n,
 		errno = EINVAL;
 		return NULL;
 	}
+	guard = tie(members, n);
+	if (guard)
+		evl_guard_enter(guard);
 	set = create(members, n);
-	if (!set)
-		return NULL;
-	lock = evl_lock_create(members[0].lock->port->base, options, &set_modes);
-	if (!lock) {
+	lock = set ? create_lock(set, members[0].lock->port->base, options, guard != NULL) : NULL;
+	if (lock && guard)
+		evl_guard_tie_in_step(lock->body->guard);
+	if (lock)
+		join(lock);
+	else
 		evl_mem_free(set);
-		return NULL;
-	}
-	lock->body->set = set;
-	lock->body->core.is_counted = 1;	/* no short cuts */
-	evl_tell_update(lock->body);
-	join(lock);
+	evl_body_leave(guard);
 	return lock;
 }
 
-void
-evl_set_destroy(struct evlock *lock)
+int
+evl_set_is_far(const struct evl_set *set)
 {
-	struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+
+	EACH_MEMBER(m, set)
+		if (m->lock && m->lock->body->is_far)
+			return 1;
+	return 0;
+}
+
+void
+evl_set_destroy(struct evl_body *body)
+{
+	struct evl_set *set = body->set;
 	struct evl_member *m;
 
 	EACH_MEMBER(m, set) {
@@ -224,7 +273,7 @@ evl_set_destroy(struct evlock *lock)
 		evl_mem_free(group);
 	}
 	evl_mem_free(set);
-	lock->body->set = NULL;
+	body->set = NULL;
 }
 
 /* --- Asking --------------------------------------------------------------- */
@@ -300,6 +349,7 @@ evl_set_bind(struct evlock *lock, struct evl_request *r)
 	if (!group)
 		return -1;
 	evl_extra_of(r)->group = group;
+	evl_list_push(&set->groups, &group->link);
 	for (i = 0; i < set->n; i++) {
 		group->part[i].ties.seat = NULL;
 		if (!is_there(&set->member[i]))
@@ -323,6 +373,7 @@ evl_set_unbind(struct evlock *lock, struct evl_extra *extra)
 		if (group->part[i].ties.seat)
 			evl_ties_disown(&group->part[i].ties);
 	extra->group = NULL;
+	evl_list_remove(&group->link);
 	group->next = set->spare;
 	set->spare = group;
 }
@@ -367,10 +418,10 @@ close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *ob
 
 	EVL_LIST_EACH(link, &body->sets)
 		if (!object || MEMBER(link)->lock == object)
-			evl_core_of(MEMBER(link)->set)->is_closed = 1;
+			MEMBER(link)->body->core.is_closed = 1;
 	EVL_LIST_EACH(link, &body->sets)
 		if (!object || MEMBER(link)->lock == object)
-			evl_request_fail_all(step, MEMBER(link)->set, ECANCELED);
+			evl_request_fail_all(step, evl_member_set(link), ECANCELED);
 }
 
 static void
@@ -379,13 +430,13 @@ settle_sets(const struct evl_body *body)
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &body->sets)
-		evl_lock_settle(MEMBER(link)->set, 1);
+		evl_lock_settle(evl_member_set(link), 1);
 }
 
 void
 evl_set_close_from(struct evlock *lock)
 {
-	struct evl_step step = { NULL, &lock->port->fifo };
+	struct evl_step step = { NULL, evl_lock_fifo(lock) };
 
 	evl_core_of(lock)->is_closed = 1;
 	close_sets(&step, lock->body, NULL);
@@ -395,38 +446,36 @@ evl_set_close_from(struct evlock *lock)
 	evl_lock_settle(lock, 1);
 }
 
-static void
-abandon(struct evl_request *r, size_t i)
-{
-	struct evl_group *group = evl_extra_of(r)->group;
+#define GROUP(l) EVL_CONTAINER(l, struct evl_group, link)
 
-	if (evl_seat_holds(&r->seat) && r->seat.kind != EVL_CONVERSION && group->part[i].ties.seat)
-		evl_core_abandon(&group->part[i].ties);
+/* What a group holds of a member, or NULL. */
+static struct evl_ties *
+part_held(struct evl_group *group, size_t i)
+{
+	struct evl_ties *ties = &group->part[i].ties;
+
+	return ties->seat && evl_ties_hold(ties) ? ties : NULL;
 }
 
 /* The requests for the set no longer hold member `m`. */
 static void
 let_go(struct evl_member *m)
 {
-	struct evlock *set = m->set;
-	size_t i = (size_t)(m - set->body->set->member);
+	struct evl_set *set = m->body->set;
 	struct evl_link *link;
 
-	evl_lock_gather(set);
-	EVL_LIST_EACH(link, &set->held)
-		abandon(EVL_REQUEST(EVL_SEAT(link)), i);
-	EVL_LIST_EACH(link, &set->port->fifo) {
-		struct evl_seat *s = EVL_SEAT(link);
+	EVL_LIST_EACH(link, &set->groups) {
+		struct evl_ties *ties = part_held(GROUP(link), (size_t)(m - set->member));
 
-		if (s->kind < EVL_NOTICE && EVL_REQUEST(s)->lock == set)
-			abandon(EVL_REQUEST(s), i);
+		if (ties)
+			evl_core_abandon(ties);
 	}
 }
 
 void
 evl_set_lose(struct evlock *member)
 {
-	struct evl_step step = { NULL, &member->port->fifo };
+	struct evl_step step = { NULL, evl_lock_fifo(member) };
 	struct evl_link *link, *after;
 
 	close_sets(&step, member->body, member);
@@ -457,8 +506,8 @@ visit_sets(struct evlock *lock, void (*visit)(struct evlock *, int), int has_roo
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &lock->body->sets) {
-		visit(MEMBER(link)->set, has_room);
-		EACH_MEMBER(m, MEMBER(link)->set->body->set)
+		visit(evl_member_set(link), has_room);
+		EACH_MEMBER(m, MEMBER(link)->body->set)
 			if (is_there(m))
 				visit(m->lock, 0);
 	}
@@ -482,34 +531,23 @@ evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_
 
 /* --- Looking at what a set holds of a member ------------------------------ */
 
-static void
-see_part(const struct evl_member *m, const struct evl_seat *seat,
-    void (*see)(const struct evl_seat *, FILE *), FILE *out)
-{
-	const struct evl_group *group;
-
-	if (seat->kind >= EVL_CONVERSION || EVL_REQUEST(seat)->lock != m->set ||
-	    !evl_seat_holds(seat))
-		return;
-	group = evl_extra_of(EVL_REQUEST(seat))->group;
-	see(&group->part[m - m->set->body->set->member].seat, out);
-}
-
 void
 evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat *, FILE *),
     FILE *out)
 {
-	const struct evl_link *link, *seat;
+	const struct evl_link *link, *group;
 
 	EVL_LIST_EACH(link, &lock->body->sets) {
 		const struct evl_member *m = MEMBER(link);
+		const struct evl_set *set = m->body->set;
 
 		if (!is_there(m))
 			continue;
-		evl_lock_gather(m->set);
-		EVL_LIST_EACH(seat, &m->set->held)
-			see_part(m, EVL_SEAT(seat), see, out);
-		EVL_LIST_EACH(seat, &m->set->port->fifo)
-			see_part(m, EVL_SEAT(seat), see, out);
+		EVL_LIST_EACH(group, &set->groups) {
+			const struct evl_ties *ties = part_held(GROUP(group), (size_t)(m - set->member));
+
+			if (ties)
+				see(ties->seat, out);
+		}
 	}
 }

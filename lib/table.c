@@ -2,12 +2,14 @@
 
 /* Tables: a lock for every key, made when it is first asked for, and freed when
  * nothing needs it any more: no request through the table, and no object of the
- * caller's.  Called in the thread of the table's base. */
+ * caller's.  A table that several threads use has one guard for all its keys. */
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <evlock/table.h>
 
@@ -31,26 +33,37 @@ static unsigned char secret[16];
 #define uthash_nonfatal_oom(keyed) ((keyed)->table = NULL)
 
 #include "lock.h"
+#include "owner.h"
 
 #define LONGEST_KEY 65536
 #define MOST_SHOWN 100
 
-struct evlock_table {
+/** The table itself, shared by its objects.  Protected by its guard, if it has one. */
+struct evl_table {
+	struct evl_guard *guard;
 	struct evlock_options options;
 	char *name;
-	struct event_base *base;
-	struct evl_port *port;
 	struct evl_keyed *keys;		/* uthash */
 	uint64_t scope;			/* of callers' own handles */
-	int is_dying;
+	size_t n_objects;
 };
+
+/** A table object. */
+struct evlock_table {
+	struct evl_table *common;
+	struct evl_port *port;
+	struct evl_link link;		/* in port->tables; used by the base's thread alone */
+	struct evl_link locks;		/* the objects that it has for keys, by evlock.link */
+};
+
+#define TABLE(l) EVL_CONTAINER(l, struct evlock_table, link)
 
 /** The lock of one key. */
 struct evl_keyed {
 	UT_hash_handle hh;
-	struct evlock_table *table;
-	struct evlock *lock;		/* the table's own object */
-	size_t n_users;			/* requests through that, and objects of the caller's */
+	struct evl_table *table;
+	struct evl_body *body;
+	size_t n_users;			/* requests through tables' objects, and objects of the caller's */
 	size_t len;
 	unsigned char key[];
 };
@@ -58,7 +71,7 @@ struct evl_keyed {
 /* --- Keys ----------------------------------------------------------------- */
 
 static struct evl_keyed *
-find(const struct evlock_table *table, const void *key, size_t len)
+find(const struct evl_table *table, const void *key, size_t len)
 {
 	struct evl_keyed *keyed;
 
@@ -68,34 +81,61 @@ find(const struct evlock_table *table, const void *key, size_t len)
 
 /* Returns -1 with errno ENOMEM. */
 static int
-insert(struct evlock_table *table, struct evl_keyed *keyed)
+insert(struct evl_table *table, struct evl_keyed *keyed)
 {
 	HASH_ADD_KEYPTR(hh, table->keys, keyed->key, keyed->len, keyed);
 	return keyed->table ? 0 : -1;
 }
 
+/* The key is forgotten; its lock goes with its last object. */
 static void
-destroy(struct evl_keyed *keyed)
+forget(struct evl_keyed *keyed)
 {
-	struct evlock *lock = keyed->lock;
-
 	HASH_DELETE(hh, keyed->table->keys, keyed);
-	lock->body->keyed = NULL;
-	evlock_free(lock);
+	keyed->body->keyed = NULL;
 	evl_mem_free(keyed);
 }
 
-static struct evlock *
-create_lock(const struct evlock_table *table)
+/* Frees an object that a table has for a key. */
+static void
+free_object(struct evlock *lock)
+{
+	struct evl_body *body = lock->body;
+
+	evl_list_remove(&lock->link);
+	evl_object_destroy(lock);
+	evl_body_drop(body);
+}
+
+/* Frees the lock of a key that nobody uses, so that all its objects are tables'. */
+static void
+destroy(struct evl_keyed *keyed)
+{
+	struct evl_body *body = keyed->body;
+
+	forget(keyed);
+	evl_body_keep(body);
+	while (!evl_list_is_empty(&body->objects))
+		free_object(EVL_OBJECT(body->objects.next));
+	evl_body_drop(body);
+}
+
+static struct evl_body *
+create_body(const struct evl_table *table)
 {
 	const struct evlock_options *options = &table->options;
+	const struct evlock_modes *modes = options->modes ? options->modes : &evl_standard_modes;
+	struct evl_body *body = evl_body_create(options, modes, table->guard);
 
-	return evl_lock_create(table->base, options,
-	    options->modes ? options->modes : &evl_standard_modes);
+	if (!body)
+		return NULL;
+	body->scope = table->scope;
+	body->core.is_counted = 1;	/* no short cuts: users are counted */
+	return body;
 }
 
 static struct evl_keyed *
-create(struct evlock_table *table, const void *key, size_t len)
+create(struct evl_table *table, const void *key, size_t len)
 {
 	struct evl_keyed *keyed = evl_mem_zalloc(sizeof *keyed + len);
 
@@ -105,25 +145,65 @@ create(struct evlock_table *table, const void *key, size_t len)
 	keyed->len = len;
 	if (len)
 		memcpy(keyed->key, key, len);
-	keyed->lock = create_lock(table);
-	if (!keyed->lock || insert(table, keyed) < 0) {
-		evlock_free(keyed->lock);
-		evl_mem_free(keyed);
-		errno = ENOMEM;
-		return NULL;
+	keyed->body = create_body(table);
+	if (keyed->body && insert(table, keyed) == 0) {
+		keyed->body->keyed = keyed;
+		evl_tell_update(keyed->body);
+		return keyed;
 	}
-	keyed->lock->body->keyed = keyed;
-	keyed->lock->body->scope = table->scope;
-	keyed->lock->body->core.is_counted = 1;	/* no short cuts: users are counted */
-	evl_tell_update(keyed->lock->body);
-	return keyed;
+	if (keyed->body)
+		evl_body_drop(keyed->body);
+	evl_mem_free(keyed);
+	errno = ENOMEM;
+	return NULL;
 }
 
-/* The lock of a key, which may be a new one that has to be retired again. */
-static struct evl_keyed *
+static struct evlock *
+find_object(const struct evlock_table *table, const struct evl_body *body)
+{
+	const struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->objects)
+		if (EVL_OBJECT(link)->table == table)
+			return EVL_OBJECT(link);
+	return NULL;
+}
+
+static struct evlock *
+create_object(struct evlock_table *table, struct evl_body *body)
+{
+	struct evlock *lock = evl_object_create(body, table->port, table);
+
+	if (lock)
+		evl_list_push(&table->locks, &lock->link);
+	return lock;
+}
+
+/* A new lock, and the table's object for it. */
+static struct evlock *
+create_lock(struct evlock_table *table, const void *key, size_t len)
+{
+	struct evl_keyed *keyed = create(table->common, key, len);
+	struct evl_body *body;
+	struct evlock *lock;
+
+	if (!keyed)
+		return NULL;
+	body = keyed->body;
+	lock = create_object(table, body);
+	if (!lock)
+		forget(keyed);
+	evl_body_drop(body);	/* the object keeps it */
+	return lock;
+}
+
+/* The table's object for the lock of a key, which may be a new one that has to be retired
+ * again. */
+static struct evlock *
 need(struct evlock_table *table, const void *key, size_t len)
 {
 	struct evl_keyed *keyed;
+	struct evlock *lock;
 
 	if (len > LONGEST_KEY || (len && !key)) {
 		errno = EINVAL;
@@ -131,29 +211,30 @@ need(struct evlock_table *table, const void *key, size_t len)
 	}
 	if (!len)
 		key = "";
-	keyed = find(table, key, len);
-	return keyed ? keyed : create(table, key, len);
+	keyed = find(table->common, key, len);
+	if (!keyed)
+		return create_lock(table, key, len);
+	lock = find_object(table, keyed->body);
+	return lock ? lock : create_object(table, keyed->body);
 }
 
 void
-evl_keyed_use(struct evl_body *body, const struct evlock *lock)
+evl_keyed_use(struct evl_body *body)
 {
-	body->keyed->n_users += lock == body->keyed->lock;
+	body->keyed->n_users++;
 }
 
 void
-evl_keyed_unuse(struct evl_body *body, const struct evlock *lock)
+evl_keyed_unuse(struct evl_body *body)
 {
-	body->keyed->n_users -= lock == body->keyed->lock;
+	body->keyed->n_users--;
 }
 
 void
 evl_keyed_retire(struct evl_body *body)
 {
-	struct evl_keyed *keyed = body->keyed;
-
-	if (!keyed->n_users && !keyed->table->is_dying)
-		destroy(keyed);
+	if (!body->keyed->n_users)
+		destroy(body->keyed);
 }
 
 void
@@ -187,12 +268,8 @@ evl_keyed_dump(const struct evl_body *body, FILE *out)
 static void
 draw_secret(void)
 {
-	static int is_drawn;
 	struct timespec now;
 
-	if (is_drawn)
-		return;
-	is_drawn = 1;
 	if (getentropy(secret, sizeof secret) == 0)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);	/* better than nothing */
@@ -206,7 +283,7 @@ is_valid(const struct evlock_options *options)
 }
 
 static int
-set_name(struct evlock_table *table)
+set_name(struct evl_table *table)
 {
 	if (!table->options.name)
 		return 0;
@@ -215,66 +292,206 @@ set_name(struct evlock_table *table)
 	return table->name ? 0 : -1;
 }
 
+static int
+set_guard(struct evl_table *table)
+{
+	if (!(table->options.flags & EVLOCK_OPT_THREADSAFE))
+		return 0;
+	table->guard = evl_guard_new();
+	return table->guard ? 0 : -1;
+}
+
+static void
+destroy_common(struct evl_table *table)
+{
+	if (table->guard)
+		evl_guard_drop(table->guard);
+	evl_mem_free(table->name);
+	evl_mem_free(table);
+}
+
+static struct evl_table *
+create_common(const struct evlock_options *options)
+{
+	struct evl_table *table = evl_mem_zalloc(sizeof *table);
+
+	if (!table)
+		return NULL;
+	if (options)
+		table->options = *options;
+	if (set_name(table) == 0 && set_guard(table) == 0)
+		return table;
+	destroy_common(table);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* One more object for a table. */
+static struct evlock_table *
+attach(struct evl_table *common, struct event_base *base)
+{
+	struct evlock_table *table = evl_mem_zalloc(sizeof *table);
+
+	if (!table)
+		return NULL;
+	table->port = evl_port_get(base);
+	if (!table->port) {
+		evl_mem_free(table);
+		return NULL;
+	}
+	table->common = common;
+	common->n_objects++;
+	evl_list_init(&table->locks);
+	evl_port_add(table->port, &table->port->tables, &table->link);
+	return table;
+}
+
+static struct evl_pool *
+pool_of(const struct evlock_table *table)
+{
+	return table->common->guard ? &table->common->guard->pool : &table->port->pool;
+}
+
 struct evlock_table *
 evlock_table_new(struct event_base *base, const struct evlock_options *options)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct evl_table *common;
 	struct evlock_table *table;
 
 	if (!base || (options && !is_valid(options))) {
 		errno = EINVAL;
 		return NULL;
 	}
-	table = evl_mem_zalloc(sizeof *table);
-	if (!table)
+	pthread_once(&once, draw_secret);
+	common = create_common(options);
+	if (!common)
 		return NULL;
-	draw_secret();
-	table->base = base;
-	if (options)
-		table->options = *options;
-	table->port = evl_port_get(base);
-	if (table->port)
-		table->scope = ++table->port->n_scopes;
-	if (table->port && set_name(table) == 0)
-		return table;
-	if (table->port)
-		evl_port_put(table->port);
-	evl_mem_free(table);
-	errno = ENOMEM;
-	return NULL;
+	table = attach(common, base);
+	if (!table) {
+		destroy_common(common);
+		errno = ENOMEM;
+		return NULL;
+	}
+	common->scope = ++pool_of(table)->n_scopes;
+	return table;
+}
+
+static struct evl_guard *
+enter(const struct evlock_table *table)
+{
+	if (table->common->guard)
+		evl_guard_enter(table->common->guard);
+	return table->common->guard;
+}
+
+struct evlock_table *
+evlock_table_share(struct evlock_table *table, struct event_base *base)
+{
+	struct evl_guard *guard;
+	struct evlock_table *object;
+
+	if (!evl_port_is_sharable(table->port, table->common->guard, base))
+		return NULL;
+	guard = enter(table);
+	object = attach(table->common, base);
+	evl_body_leave(guard);
+	return object;
+}
+
+/* Ends all that was asked for one key through a table that is being freed. */
+static void
+end_object(struct evlock *lock, int is_told)
+{
+	struct evl_body *body = lock->body;
+
+	evl_body_keep(body);
+	evl_set_lose(lock);
+	evl_tell_forget_all(lock);
+	evl_request_end_all(lock, is_told);
+	free_object(lock);
+	if (body->keyed)
+		evl_keyed_retire(body);
+	evl_body_drop(body);
 }
 
 void
 evlock_table_free(struct evlock_table *table)
 {
-	struct evl_keyed *keyed, *after;
+	struct evl_table *common;
+	struct evl_port *port;
+	struct evl_guard *guard;
+	int is_ours, is_last;
 
 	if (!table)
 		return;
-	table->is_dying = 1;
-	HASH_ITER(hh, table->keys, keyed, after)
-		destroy(keyed);
-	evl_port_put(table->port);
-	evl_mem_free(table->name);
+	common = table->common;
+	port = table->port;
+	is_ours = getpid() == port->pid;
+	if (!is_ours && common->guard)
+		evl_guard_reset(common->guard);
+	evl_port_collect(port);
+	evl_port_remove(port, &table->link);
+	guard = enter(table);
+	while (!evl_list_is_empty(&table->locks))
+		end_object(EVL_LOCK(table->locks.next), is_ours);
+	is_last = !--common->n_objects;
+	while (is_last && common->keys)	/* the caller has objects of these */
+		forget(common->keys);
+	evl_body_leave(guard);
+	if (is_last)
+		destroy_common(common);
 	evl_mem_free(table);
+	evl_port_wake(port);
+	evl_port_keep(port);
+	evl_port_put(port);
+}
+
+void
+evl_table_dump(struct evl_link *link, FILE *out)
+{
+	struct evlock_table *table = TABLE(link);
+	struct evl_guard *guard = enter(table);
+
+	EVL_LIST_EACH(link, &table->locks)
+		evl_lock_dump(EVL_LOCK(link), out);
+	evl_body_leave(guard);
 }
 
 /* --- Requests ------------------------------------------------------------- */
+
+/* In a step. */
+static evlock_handle
+ask(struct evlock_table *table, const void *key, size_t len, const struct evlock_request *request)
+{
+	struct evlock *lock = need(table, key, len);
+	evlock_handle handle;
+	int error;
+
+	if (!lock)
+		return 0;
+	handle = evl_request_ask(lock, request, EVL_ACQUISITION);
+	error = errno;
+	if (!handle)
+		evl_keyed_retire(lock->body);
+	errno = error;
+	return handle;
+}
 
 evlock_handle
 evlock_table_acquire_request(struct evlock_table *table, const void *key, size_t len,
     const struct evlock_request *request)
 {
-	struct evl_keyed *keyed = need(table, key, len);
+	struct evl_guard *guard;
 	evlock_handle handle;
-	int error;
 
-	if (!keyed)
+	if (!evl_owner_may_ask(request->owner, table->common->guard)) {
+		errno = EINVAL;
 		return 0;
-	handle = evl_request_ask(keyed->lock, request, EVL_ACQUISITION);
-	error = errno;
-	if (!handle)
-		evl_keyed_retire(keyed->lock->body);
-	errno = error;
+	}
+	guard = enter(table);
+	handle = ask(table, key, len, request);
+	evl_body_leave(guard);
 	return handle;
 }
 
@@ -304,31 +521,32 @@ evlock_table_acquire_nowait(struct evlock_table *table, const void *key, size_t 
 	return evlock_table_acquire_request(table, key, len, &q);
 }
 
-struct evlock *
-evlock_table_lock(struct evlock_table *table, const void *key, size_t len)
+/* In a step. */
+static struct evlock *
+create_callers_object(struct evlock_table *table, const void *key, size_t len)
 {
-	struct evl_keyed *keyed = need(table, key, len);
-	struct evlock *object;
+	struct evlock *own = need(table, key, len), *object;
 
-	if (!keyed)
+	if (!own)
 		return NULL;
-	object = evl_lock_object(keyed->lock);
+	object = evl_lock_object(own, table->port->base);
 	if (object) {
-		keyed->n_users++;
+		own->body->keyed->n_users++;
 		return object;
 	}
-	evl_keyed_retire(keyed->lock->body);
+	evl_keyed_retire(own->body);
 	errno = ENOMEM;
 	return NULL;
 }
 
-struct evlock_table *
-evlock_table_share(struct evlock_table *table, struct event_base *base)
+struct evlock *
+evlock_table_lock(struct evlock_table *table, const void *key, size_t len)
 {
-	(void)table;
-	(void)base;
-	errno = ENOTSUP;
-	return NULL;
+	struct evl_guard *guard = enter(table);
+	struct evlock *object = create_callers_object(table, key, len);
+
+	evl_body_leave(guard);
+	return object;
 }
 
 /* --- Handles -------------------------------------------------------------- */
@@ -336,41 +554,50 @@ evlock_table_share(struct evlock_table *table, struct event_base *base)
 static struct evl_request *
 find_request(const struct evlock_table *table, evlock_handle handle)
 {
-	struct evl_pool *pool = &table->port->pool;
-	struct evl_request *r = handle & EVL_HIDDEN ? evl_own_find(pool, table->scope, handle)
-	    : evl_pool_find(pool, handle);
+	struct evl_pool *pool = pool_of(table);
+	struct evl_request *r = handle & EVL_HIDDEN
+	    ? evl_own_find(pool, table->common->scope, handle) : evl_pool_find(pool, handle);
 
-	return r && r->lock->body->keyed && r->lock->body->keyed->table == table ? r : NULL;
+	return r && r->lock->body->keyed && r->lock->body->keyed->table == table->common ? r : NULL;
 }
 
 int
 evlock_table_release(struct evlock_table *table, evlock_handle handle)
 {
+	struct evl_guard *guard = enter(table);
 	struct evl_request *r = find_request(table, handle);
 
-	if (!r) {
-		errno = ENOENT;
-		return -1;
-	}
-	evl_request_end(r);
-	return 0;
+	if (r)
+		evl_request_end(r);
+	evl_body_leave(guard);
+	if (r)
+		return 0;
+	errno = ENOENT;
+	return -1;
 }
 
 const void *
 evlock_table_key(const struct evlock_table *table, evlock_handle handle, size_t *len)
 {
+	struct evl_guard *guard = enter(table);
 	const struct evl_request *r = find_request(table, handle);
+	const struct evl_keyed *keyed = r ? r->lock->body->keyed : NULL;
 
-	if (!r) {
-		errno = ENOENT;
-		return NULL;
-	}
-	*len = r->lock->body->keyed->len;
-	return r->lock->body->keyed->key;
+	if (keyed)
+		*len = keyed->len;
+	evl_body_leave(guard);
+	if (keyed)
+		return keyed->key;
+	errno = ENOENT;
+	return NULL;
 }
 
 size_t
 evlock_table_count(const struct evlock_table *table)
 {
-	return HASH_COUNT(table->keys);
+	struct evl_guard *guard = enter(table);
+	size_t n = HASH_COUNT(table->common->keys);
+
+	evl_body_leave(guard);
+	return n;
 }

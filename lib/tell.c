@@ -2,7 +2,8 @@
 
 /* Being told: events that are activated when a lock could be had, and notices to
  * holders that someone waits for them.  Both go through the port's FIFO and its
- * budget.  Looked at after each step, if anybody asked for them at all. */
+ * budget.  Looked at after each step, if anybody asked for them at all.  Called in a
+ * step, but for the public calls and evl_tell_deliver(), which are one. */
 
 #include <errno.h>
 
@@ -13,7 +14,7 @@
 
 /* Who wants to know that a lock could be had in seat.mode. */
 struct evl_watch {
-	struct evl_seat seat;	/* GRANTED while on its way through the port, else FREE */
+	struct evl_seat seat;	/* GRANTED while on its way through the port, or VOID; else FREE */
 	struct evl_link link;	/* in the body's list */
 	struct evlock *lock;
 	struct event *ev;
@@ -25,15 +26,23 @@ struct evl_watch {
 static void
 tell(struct evlock *lock, struct evl_seat *seat)
 {
+	if (seat->state != EVL_VOID)
+		evl_list_push(evl_lock_fifo(lock), &seat->link);
 	seat->state = EVL_GRANTED;
-	evl_list_push(&lock->port->fifo, &seat->link);
 }
 
+/* Another thread's port may be about to look at it. */
 static void
-untell(struct evl_seat *seat)
+untell(struct evlock *lock, struct evl_seat *seat)
 {
-	if (seat->state == EVL_GRANTED)
-		evl_list_remove(&seat->link);
+	if (seat->state != EVL_GRANTED)
+		return;
+	if (lock->body->guard && !evl_port_is_home(lock->port)) {
+		seat->state = EVL_VOID;
+		return;
+	}
+	evl_port_collect(lock->port);
+	evl_list_remove(&seat->link);
 	seat->state = EVL_FREE;
 }
 
@@ -77,21 +86,27 @@ find_watch(const struct evlock *lock, const struct event *ev)
 	return NULL;
 }
 
-int
-evlock_notify(struct evlock *lock, unsigned mode, struct event *ev)
+/* Returns 0 or an errno. */
+static int
+judge(const struct evlock *lock, unsigned mode, const struct event *ev)
 {
-	struct evl_watch *watch;
-
 	int knows = lock->body->set ? !evl_set_judge(lock, mode, 1)
 	    : mode < evl_core_of(lock)->n_modes;
 
-	if (!ev || !knows || find_watch(lock, ev)) {
-		errno = !ev || !knows ? EINVAL : EEXIST;
-		return -1;
-	}
+	return !ev || !knows ? EINVAL : find_watch(lock, ev) ? EEXIST : 0;
+}
+
+static int
+watch(struct evlock *lock, unsigned mode, struct event *ev)
+{
+	int error = judge(lock, mode, ev);
+	struct evl_watch *watch;
+
+	if (error)
+		return error;
 	watch = evl_mem_zalloc(sizeof *watch);
 	if (!watch)
-		return -1;
+		return ENOMEM;
 	watch->seat.mode = (uint8_t)(mode < EVLOCK_MAX_MODES ? mode : 0);
 	watch->seat.kind = EVL_NOTIFY;
 	watch->lock = lock;
@@ -99,30 +114,55 @@ evlock_notify(struct evlock *lock, unsigned mode, struct event *ev)
 	evl_list_push(&lock->body->notifies, &watch->link);
 	evl_tell_update(lock->body);
 	tell_if_free(watch);
-	evl_port_wake(lock->port);
+	if (!lock->body->guard)
+		evl_port_wake(lock->port);
 	return 0;
 }
 
+int
+evlock_notify(struct evlock *lock, unsigned mode, struct event *ev)
+{
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	int error = watch(lock, mode, ev);
+
+	evl_body_leave(guard);
+	errno = error ? error : errno;
+	return error ? -1 : 0;
+}
+
+/* In the thread of the lock's base. */
 static void
 forget_watch(struct evl_watch *watch)
 {
-	untell(&watch->seat);
+	if (watch->seat.state != EVL_FREE) {
+		evl_port_collect(watch->lock->port);
+		evl_list_remove(&watch->seat.link);
+	}
 	evl_list_remove(&watch->link);
 	evl_mem_free(watch);
+}
+
+static int
+unwatch(struct evlock *lock, struct event *ev)
+{
+	struct evl_watch *watch = find_watch(lock, ev);
+
+	if (!watch)
+		return ENOENT;
+	forget_watch(watch);
+	evl_tell_update(lock->body);
+	return 0;
 }
 
 int
 evlock_unnotify(struct evlock *lock, struct event *ev)
 {
-	struct evl_watch *watch = find_watch(lock, ev);
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	int error = unwatch(lock, ev);
 
-	if (!watch) {
-		errno = ENOENT;
-		return -1;
-	}
-	forget_watch(watch);
-	evl_tell_update(lock->body);
-	return 0;
+	evl_body_leave(guard);
+	errno = error ? error : errno;
+	return error ? -1 : 0;
 }
 
 /* --- Someone waits -------------------------------------------------------- */
@@ -186,7 +226,7 @@ update_notice(struct evl_extra *extra)
 	if (is_wanted_now)
 		tell(extra->request->lock, &extra->notice);
 	else
-		untell(&extra->notice);
+		untell(extra->request->lock, &extra->notice);
 }
 
 void
@@ -196,13 +236,14 @@ evl_tell_holds(struct evlock *lock, struct evl_extra *extra)
 	evl_list_push(&lock->body->notices, &extra->notice_link);
 	lock->body->core.is_watched = 1;
 	update_notice(extra);
-	evl_port_wake(lock->port);
+	if (!lock->body->guard)
+		evl_port_wake(lock->port);
 }
 
 void
 evl_tell_ends(struct evlock *lock, struct evl_extra *extra)
 {
-	untell(&extra->notice);
+	untell(lock, &extra->notice);
 	evl_list_remove(&extra->notice_link);
 	evl_tell_update(lock->body);
 }
@@ -230,18 +271,48 @@ evl_tell(struct evlock *lock, int has_room)
 	evl_set_visit(lock, tell_own, has_room);
 }
 
+static struct evlock *
+lock_of(const struct evl_seat *seat)
+{
+	return seat->kind == EVL_NOTICE
+	    ? EVL_CONTAINER(seat, struct evl_extra, notice)->request->lock
+	    : EVL_CONTAINER(seat, struct evl_watch, seat)->lock;
+}
+
+struct evl_port *
+evl_tell_port(const struct evl_seat *seat)
+{
+	return lock_of(seat)->port;
+}
+
+/* Runs the callback when the step is over. */
+static void
+deliver_notice(const struct evl_extra *extra, struct evl_guard *guard)
+{
+	const struct evl_request *r = extra->request;
+	struct evlock *lock = r->lock;
+	evlock_handle handle = evl_request_handle(r);
+	evlock_cb cb = extra->notice_cb;
+	void *arg = r->arg;
+
+	evl_body_leave(guard);
+	cb(lock, handle, 0, arg);
+}
+
 void
 evl_tell_deliver(struct evl_seat *seat)
 {
-	seat->state = EVL_FREE;
-	if (seat->kind == EVL_NOTICE) {
-		struct evl_extra *extra = EVL_CONTAINER(seat, struct evl_extra, notice);
-		struct evl_request *r = extra->request;
+	struct evl_guard *guard = evl_body_enter(lock_of(seat)->body);
+	int is_void = seat->state == EVL_VOID;
 
-		extra->notice_cb(r->lock, evl_request_handle(r), 0, r->arg);
-	} else {
-		event_active(EVL_CONTAINER(seat, struct evl_watch, seat)->ev, EV_TIMEOUT, 0);
+	seat->state = EVL_FREE;
+	if (!is_void && seat->kind == EVL_NOTICE) {
+		deliver_notice(EVL_CONTAINER(seat, struct evl_extra, notice), guard);
+		return;
 	}
+	if (!is_void)
+		event_active(EVL_CONTAINER(seat, struct evl_watch, seat)->ev, EV_TIMEOUT, 0);
+	evl_body_leave(guard);
 }
 
 void

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The mutexes of locks that several threads use; see guard.h.  What is sent is sent
+ * with the guard still held, so that whoever frees a lock object finds all that is
+ * on its way to it. */
+
+#include <errno.h>
+
+#include "guard.h"
+#include "lock.h"
+#include "mem.h"
+
+/* What tied guards have in common. */
+static struct {
+	pthread_mutex_t mutex;
+	struct evl_link out;
+} tied = { PTHREAD_MUTEX_INITIALIZER, { &tied.out, &tied.out } };
+
+struct evl_guard *
+evl_guard_new(void)
+{
+	struct evl_guard *guard = evl_mem_zalloc(sizeof *guard);
+
+	if (!guard)
+		return NULL;
+	if (pthread_mutex_init(&guard->own, NULL)) {
+		evl_mem_free(guard);
+		errno = ENOMEM;
+		return NULL;
+	}
+	guard->current = &guard->own;
+	evl_list_init(&guard->own_out);
+	guard->out = &guard->own_out;
+	evl_pool_init(&guard->pool, 64);
+	guard->n_users = 1;
+	return guard;
+}
+
+void
+evl_guard_keep(struct evl_guard *guard)
+{
+	__atomic_add_fetch(&guard->n_users, 1, __ATOMIC_RELAXED);
+}
+
+void
+evl_guard_drop(struct evl_guard *guard)
+{
+	if (__atomic_sub_fetch(&guard->n_users, 1, __ATOMIC_ACQ_REL))
+		return;
+	pthread_mutex_destroy(&guard->own);
+	evl_own_clear(&guard->pool);
+	evl_pool_clear(&guard->pool);
+	evl_mem_free(guard);
+}
+
+/* --- Entering and leaving --------------------------------------------------- */
+
+void
+evl_guard_enter(struct evl_guard *guard)
+{
+	pthread_mutex_t *mutex = __atomic_load_n(&guard->current, __ATOMIC_ACQUIRE), *before;
+
+	for (;;) {
+		pthread_mutex_lock(mutex);
+		before = mutex;
+		mutex = __atomic_load_n(&guard->current, __ATOMIC_RELAXED);
+		if (mutex == before)
+			return;
+		pthread_mutex_unlock(before);	/* it was tied meanwhile */
+	}
+}
+
+static void
+send_all(struct evl_link *out)
+{
+	struct evl_link *link;
+	int error = errno;
+
+	while ((link = evl_list_pop(out)))
+		evl_lock_send(EVL_SEAT(link));
+	errno = error;
+}
+
+void
+evl_guard_leave(struct evl_guard *guard)
+{
+	send_all(guard->out);
+	pthread_mutex_unlock(guard->current);
+}
+
+void
+evl_guard_tie_in_step(struct evl_guard *guard)
+{
+	guard->out = &tied.out;
+	__atomic_store_n(&guard->current, &tied.mutex, __ATOMIC_RELEASE);
+}
+
+void
+evl_guard_tie(struct evl_guard *guard)
+{
+	if (__atomic_load_n(&guard->current, __ATOMIC_ACQUIRE) == &tied.mutex)
+		return;
+	pthread_mutex_lock(&tied.mutex);
+	pthread_mutex_lock(&guard->own);
+	evl_guard_tie_in_step(guard);
+	pthread_mutex_unlock(&guard->own);
+	pthread_mutex_unlock(&tied.mutex);
+}
+
+void
+evl_guard_enter_tied(void)
+{
+	pthread_mutex_lock(&tied.mutex);
+}
+
+void
+evl_guard_leave_tied(void)
+{
+	send_all(&tied.out);
+	pthread_mutex_unlock(&tied.mutex);
+}
+
+void
+evl_guard_reset(struct evl_guard *guard)
+{
+	pthread_mutex_init(&guard->own, NULL);
+	pthread_mutex_init(&tied.mutex, NULL);
+}
+
+struct evl_link *
+evl_guard_tied_out(void)
+{
+	return &tied.out;
+}

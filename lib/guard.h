@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_GUARD_H_INCLUDED_
+#define EVL_GUARD_H_INCLUDED_
+
+/* A guard is what a lock has that several threads use: the mutex around each of its
+ * steps, the memory of its requests, and the list of what a step has granted, which
+ * is sent to the waiters' ports before the mutex is let go.
+ *
+ * Each guard has a mutex of its own, until its lock becomes a member of a set or is
+ * asked for by an owner: then steps may concern other locks as well, and it changes
+ * over, for good, to one mutex that all such locks of the process have in common.
+ * So a step never needs two of them, and there is no order to take them in.
+ *
+ *	guard -> port (evl_port.mutex) -> libevent's
+ *
+ * No callback runs while one is held, but conditions (evlock_mode.is_compatible),
+ * which call nothing.  A lock of one loop has no guard.
+ */
+
+#include <pthread.h>
+
+#include "handles.h"
+
+struct evl_guard {
+	pthread_mutex_t own;
+	pthread_mutex_t *current;	/**< atomic: `own`, or that in common */
+	struct evl_link own_out;
+	struct evl_link *out;		/**< `own_out`, or that in common: seats to be sent */
+	struct evl_pool pool;
+	uint32_t n_users;		/**< bodies, and the table that they belong to */
+};
+
+/** NULL with errno ENOMEM.  It has one user. */
+struct evl_guard *evl_guard_new(void);
+
+/** One user more, and one less, the last of whom frees it.  Not called with the guard
+ * entered, when it may be the last. */
+void evl_guard_keep(struct evl_guard *guard);
+void evl_guard_drop(struct evl_guard *guard);
+
+/** A step begins, and ends: what was granted is sent. */
+void evl_guard_enter(struct evl_guard *guard);
+void evl_guard_leave(struct evl_guard *guard);
+
+/** From now on it is the mutex in common.  Called with no guard entered. */
+void evl_guard_tie(struct evl_guard *guard);
+
+/** The same of a new one, which nobody knows yet. */
+void evl_guard_tie_in_step(struct evl_guard *guard);
+
+/** The same as entering any guard that was tied. */
+void evl_guard_enter_tied(void);
+void evl_guard_leave_tied(void);
+
+/** In a forked child: whoever has entered it, is no more. */
+void evl_guard_reset(struct evl_guard *guard);
+
+/** Where a step that concerns several tied locks grants to. */
+struct evl_link *evl_guard_tied_out(void);
+
+#endif
