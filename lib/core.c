@@ -253,11 +253,31 @@ leave_bound(struct evl_ties *ties)
 static void
 mark_dirty(struct evl_step *step, struct evl_core *core)
 {
+	struct evl_core *last = step->last_dirty;
+
 	if (core->is_dirty || !core->n_waiting)
 		return;
 	core->is_dirty = 1;
-	core->next_dirty = step->dirty;
-	step->dirty = core;
+	core->next_dirty = last ? last->next_dirty : core;
+	if (last)
+		last->next_dirty = core;
+	step->last_dirty = core;
+}
+
+/* The first that was marked, or NULL. */
+static struct evl_core *
+next_dirty(struct evl_step *step)
+{
+	struct evl_core *last = step->last_dirty, *core;
+
+	if (!last)
+		return NULL;
+	core = last->next_dirty;
+	last->next_dirty = core->next_dirty;
+	if (core == last)
+		step->last_dirty = NULL;
+	core->is_dirty = 0;
+	return core;
 }
 
 /* --- Granting ------------------------------------------------------------- */
@@ -437,13 +457,10 @@ promote_one(struct evl_step *step, struct evl_core *core)
 void
 evl_step_finish(struct evl_step *step)
 {
-	while (step->dirty) {
-		struct evl_core *core = step->dirty;
+	struct evl_core *core;
 
-		step->dirty = core->next_dirty;
-		core->is_dirty = 0;
+	while ((core = next_dirty(step)))
 		promote_one(step, core);
-	}
 }
 
 /* As evl_core_promote(), with everything there is to think of. */
@@ -543,10 +560,8 @@ evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link
 	}
 	EVL_TIES_EACH(t, seat->ties)
 		take_back(t);
-	while (step.dirty) {
-		step.dirty->is_dirty = 0;
-		step.dirty = step.dirty->next_dirty;
-	}
+	while (next_dirty(&step))
+		;
 	return -1;
 }
 
@@ -588,15 +603,6 @@ evl_core_withdraw_bound(struct evl_seat *seat, struct evl_link *out)
 	struct evl_step step = { NULL, out };
 
 	evl_step_withdraw(&step, seat->ties->core, seat);
-	evl_step_finish(&step);
-}
-
-void
-evl_core_release_bound(struct evl_seat *seat, struct evl_link *out)
-{
-	struct evl_step step = { NULL, out };
-
-	evl_step_release(&step, seat->ties->core, seat);
 	evl_step_finish(&step);
 }
 

@@ -311,32 +311,20 @@ evl_core_withdraw(struct evl_core *core, struct evl_seat *seat, struct evl_link 
 		evl_core_promote(core, out);
 }
 
-void evl_core_release_bound(struct evl_seat *seat, struct evl_link *out);
-
-/** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state. */
-static inline void
-evl_core_release(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
-{
-	if (evl_seat_is_bound(seat)) {
-		evl_core_release_bound(seat, out);
-		return;
-	}
-	evl_core_drop(core, seat->mode, seat->units);
-	if (core->n_waiting)
-		evl_core_promote(core, out);
-}
-
 /** Ends the hold of one seat of a bound request, whose lock is no more. */
 void evl_core_abandon(struct evl_ties *ties);
 
 /** Several ends at once: nobody is promoted before all are done.  Begins as
  * { NULL, out }. */
 struct evl_step {
-	struct evl_core *dirty;		/**< cores to be looked at */
+	struct evl_core *last_dirty;	/**< of the cores to be looked at, a ring in their order */
 	struct evl_link *out;
 };
 
+/** As evl_core_withdraw(). */
 void evl_step_withdraw(struct evl_step *step, struct evl_core *core, struct evl_seat *seat);
+
+/** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state. */
 void evl_step_release(struct evl_step *step, struct evl_core *core, struct evl_seat *seat);
 void evl_step_finish(struct evl_step *step);
 

@@ -86,8 +86,14 @@ evl_request_conclude(struct evl_request *r, int error, struct evl_link *out)
 	evl_list_push(out, &r->seat.link);
 }
 
+/** Takes a request and its conversion out of whatever they are in, as part of a step. */
+void evl_request_leave(struct evl_step *step, struct evl_request *r);
+
+/** After that step: its memory is given back, and whom its end concerns is told. */
+void evl_request_bury(struct evl_request *r);
+
 /** Undoes what few requests have, but for the memory, which belongs to the port; ends a
- * conversion that waits. */
+ * conversion, which waits no more. */
 void evl_request_detach(struct evl_request *r);
 
 /** Gives the memory back; `r` is in no list and holds nothing.  In its base's thread. */
@@ -104,12 +110,6 @@ evl_request_discard(struct evl_request *r)
 		evl_keyed_unuse(lock->body);
 	evl_pool_put(lock->pool, r);
 }
-
-/** The same from any thread. */
-void evl_request_bury(struct evl_request *r);
-
-/** Ends a request of a guarded lock that is on its way to its port. */
-void evl_request_void(struct evl_request *r);
 
 /** Sends a request that was granted as soon as it was made. */
 static inline void

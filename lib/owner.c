@@ -3,9 +3,7 @@
 /* Owners: whoever a set of requests belongs to.  What they may, and when they
  * would wait for each other, is in core.c and deadlock.c; here is their list. */
 
-#include <errno.h>
-
-#include "lock.h"
+#include "life.h"
 #include "mem.h"
 #include "owner.h"
 
@@ -88,14 +86,44 @@ acquisition_of(const struct evl_ties *ties)
 	return EVL_REQUEST(lead);
 }
 
+/* Hands what was granted to the ports, of which an owner may concern several. */
+static void
+hand_over(struct evl_link *granted)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(granted))) {
+		struct evlock *lock = EVL_REQUEST(EVL_SEAT(link))->lock;
+
+		evl_list_push(evl_lock_fifo(lock), link);
+		if (!lock->body->guard)
+			evl_port_wake(lock->port);
+	}
+}
+
+/* Ends everything in one step, so that nobody gains by half of it. */
+static void
+leave_all(struct evl_owner *owner)
+{
+	struct evl_link granted, *link;
+	struct evl_step step = { NULL, &granted };
+
+	evl_list_init(&granted);
+	EVL_LIST_EACH(link, &owner->ties)
+		evl_request_leave(&step, acquisition_of(TIES(link)));
+	evl_step_finish(&step);
+	hand_over(&granted);
+}
+
 size_t
 evlock_owner_release_all(struct evlock_owner *owner)
 {
 	size_t n = 0;
 
 	enter(owner);
+	leave_all(&owner->core);
 	while (!evl_list_is_empty(&owner->core.ties)) {
-		evl_request_end(acquisition_of(TIES(owner->core.ties.next)));
+		evl_request_bury(acquisition_of(TIES(owner->core.ties.next)));
 		n++;
 	}
 	leave(owner);

@@ -70,25 +70,43 @@ evl_seat_find(const struct evlock *lock, evlock_handle handle)
 static inline int
 is_in_transit(const struct evl_request *r)
 {
-	return r->lock->body->guard && r->seat.state != EVL_QUEUED && r->seat.state != EVL_HELD;
+	return r->lock->body->guard && (r->seat.state == EVL_GRANTED ||
+	    r->seat.state == EVL_FAILED || r->seat.state == EVL_VOID);
 }
 
+/* What remains of a request that is in transit: it is unknown from now on. */
 static void
-end_conversion(struct evl_seat *conversion)
+void_request(struct evl_request *r)
+{
+	r->seat.state = EVL_VOID;
+	r->handle |= EVL_HIDDEN;
+	if (r->seat.ties)
+		evl_request_detach(r);
+}
+
+/* Discards a request, or has it discarded in its base's thread. */
+static void
+dismiss(struct evl_request *r)
+{
+	if (is_in_transit(r)) {
+		void_request(r);
+	} else if (!r->lock->body->guard || !r->seat.ties || evl_port_is_home(r->lock->port)) {
+		evl_request_discard(r);
+	} else {
+		void_request(r);
+		evl_port_post(r->lock->port, &r->seat);
+	}
+}
+
+/* A conversion ends with the handle; it may still be due to be told. */
+static void
+dismiss_conversion(struct evl_seat *conversion)
 {
 	struct evl_request *r = EVL_REQUEST(conversion);
 
-	if (is_in_transit(r)) {
-		evl_request_void(r);
-		return;
-	}
-	if (conversion->state == EVL_QUEUED) {
-		evl_core_withdraw(evl_core_of(r->lock), conversion, evl_lock_fifo(r->lock));
-		evl_lock_unawait(r->lock);
-	} else {
+	if (conversion->state != EVL_FREE && !is_in_transit(r))
 		evl_list_remove(&conversion->link);
-	}
-	evl_request_bury(r);
+	dismiss(r);
 }
 
 /* May be called again: what was undone, is undone. */
@@ -98,7 +116,7 @@ evl_request_detach(struct evl_request *r)
 	struct evl_extra *extra = evl_extra_of(r);
 
 	if (extra->ties.conversion)
-		end_conversion(extra->ties.conversion);
+		dismiss_conversion(extra->ties.conversion);
 	if (extra->ties.of)
 		extra->ties.of->ties->conversion = NULL;
 	extra->ties.of = NULL;
@@ -112,64 +130,63 @@ evl_request_detach(struct evl_request *r)
 	extra->notice_cb = NULL;
 }
 
-void
-evl_request_void(struct evl_request *r)
+/* One that is in transit stays there. */
+static void
+leave_transit(struct evl_step *step, struct evl_request *r)
 {
+	if (r->seat.state == EVL_GRANTED && r->seat.kind != EVL_CONVERSION)
+		evl_step_release(step, evl_core_of(r->lock), &r->seat);
 	r->seat.state = EVL_VOID;
-	r->handle |= EVL_HIDDEN;
-	if (r->seat.ties)
-		evl_request_detach(r);
+}
+
+/* Takes `r` out of whatever it is in, if it has not left yet. */
+static void
+leave(struct evl_step *step, struct evl_request *r)
+{
+	struct evl_core *core = evl_core_of(r->lock);
+
+	if (is_in_transit(r)) {
+		leave_transit(step, r);
+		return;
+	}
+	if (r->seat.state == EVL_QUEUED) {
+		evl_step_withdraw(step, core, &r->seat);
+		evl_lock_unawait(r->lock);
+	} else if (r->seat.state != EVL_FREE) {
+		evl_request_unlink(r->lock, r);
+		if (evl_seat_holds(&r->seat) && r->seat.kind != EVL_CONVERSION)
+			evl_step_release(step, core, &r->seat);
+	}
+	r->seat.state = EVL_FREE;
+}
+
+void
+evl_request_leave(struct evl_step *step, struct evl_request *r)
+{
+	if (r->seat.ties && r->seat.ties->conversion)
+		leave(step, EVL_REQUEST(r->seat.ties->conversion));
+	leave(step, r);
 }
 
 void
 evl_request_bury(struct evl_request *r)
 {
-	if (!r->lock->body->guard || !r->seat.ties || evl_port_is_home(r->lock->port)) {
-		evl_request_discard(r);
-		return;
-	}
-	evl_request_void(r);
-	evl_port_post(r->lock->port, &r->seat);
-}
+	struct evlock *lock = r->lock;
+	struct evl_body *body = lock->body;
 
-/* Takes `r` out of whatever it is in. */
-static inline void
-leave(struct evl_core *core, struct evl_request *r, struct evl_link *out)
-{
-	if (r->seat.state == EVL_QUEUED) {
-		evl_core_withdraw(core, &r->seat, out);
-		evl_lock_unawait(r->lock);
-		return;
-	}
-	evl_request_unlink(r->lock, r);
-	if (r->seat.state != EVL_FAILED)
-		evl_core_release(core, &r->seat, out);
-}
-
-/* The same of one that is in transit, and has to stay there. */
-static void
-end_in_transit(struct evl_core *core, struct evl_request *r, struct evl_link *out)
-{
-	if (r->seat.state == EVL_GRANTED)
-		evl_core_release(core, &r->seat, out);
-	evl_request_void(r);
+	dismiss(r);
+	evl_lock_settle(lock, 1);
+	evl_lock_retire(body);
 }
 
 static EVL_NOINLINE int
-end(struct evlock *lock, struct evl_request *r)
+end(struct evl_request *r)
 {
-	struct evl_body *body = lock->body;
+	struct evl_step step = { NULL, evl_lock_fifo(r->lock) };
 
-	if (r->seat.ties && r->seat.ties->conversion)
-		end_conversion(r->seat.ties->conversion);
-	if (is_in_transit(r)) {
-		end_in_transit(&body->core, r, evl_lock_fifo(lock));
-	} else {
-		leave(&body->core, r, evl_lock_fifo(lock));
-		evl_request_bury(r);
-	}
-	evl_lock_settle(lock, 1);
-	evl_lock_retire(body);
+	evl_request_leave(&step, r);
+	evl_step_finish(&step);
+	evl_request_bury(r);
 	return 0;
 }
 
@@ -191,7 +208,7 @@ pass_on(struct evlock *lock, unsigned mode)
 void
 evl_request_end(struct evl_request *r)
 {
-	end(r->lock, r);
+	end(r);
 }
 
 static EVL_NOINLINE int
@@ -201,7 +218,7 @@ find_and_end(struct evlock *lock, evlock_handle handle)
 	struct evl_request *r = evl_request_find(lock, handle);
 
 	if (r)
-		end(lock, r);
+		end(r);
 	evl_body_leave(guard);
 	return r ? 0 : evl_fail(ENOENT);
 }
@@ -214,7 +231,7 @@ end_plainly(struct evlock *lock, struct evl_request *r)
 	unsigned mode = r->seat.mode;
 
 	if (r->seat.ties || core->is_watched)
-		return end(lock, r);
+		return end(r);
 	if (r->seat.state == EVL_HELD) {
 		evl_request_unlink(lock, r);
 		evl_core_drop(core, mode, r->seat.units);
@@ -222,7 +239,7 @@ end_plainly(struct evlock *lock, struct evl_request *r)
 		return core->n_waiting ? pass_on(lock, mode) : 0;
 	}
 	if (r->seat.state != EVL_QUEUED || evl_core_is_first(core, &r->seat))
-		return end(lock, r);
+		return end(r);
 	evl_core_leave(core, &r->seat);
 	evl_pool_put(lock->pool, r);
 	return 0;

@@ -350,7 +350,7 @@ evl_set_bind(struct evlock *lock, struct evl_request *r)
 		return -1;
 	evl_extra_of(r)->group = group;
 	evl_list_push(&set->groups, &group->link);
-	for (i = 0; i < set->n; i++) {
+	for (i = set->n; i-- > 0; ) {	/* the last to join comes first */
 		group->part[i].ties.seat = NULL;
 		if (!is_there(&set->member[i]))
 			continue;

@@ -483,7 +483,6 @@ ask(struct bound_model *m, unsigned who, struct bound_asked asked)
 	r->owner = asked.owner;
 	r->lock = asked.lock;
 	r->priority = asked.priority;
-	r->made = m->next_arrival++;
 	add_seat(r, asked.lock, asked.mode, 0);
 	add_member_seats(m, r, asked.lock, asked.mode, 0);
 }
@@ -583,32 +582,19 @@ bound_end(struct bound_model *m, unsigned who)
 	return 0;
 }
 
-/* The one of the owner's that was asked for first, or NOBODY. */
-static unsigned
-first_of(const struct bound_model *m, unsigned owner)
-{
-	unsigned w, first = NOBODY;
-
-	EACH_REQUEST(w, m)
-		if (m->request[w].state != BOUND_GONE && m->request[w].owner == owner &&
-		    (first == NOBODY || m->request[w].made < m->request[first].made))
-			first = w;
-	return first;
-}
-
-/* The contract lets it all end together; it does so one after another, in the order in
- * which it was asked for, and others gain by each. */
+/* All of it ends together: nobody gains before the last has gone. */
 unsigned
 bound_release_all(struct bound_model *m, unsigned owner)
 {
 	unsigned w, n = 0;
 
 	m->step++;
-	while ((w = first_of(m, owner)) != NOBODY) {
-		bury(m, w);
-		promote(m);
-		n++;
-	}
+	EACH_REQUEST(w, m)
+		if (m->request[w].state != BOUND_GONE && m->request[w].owner == owner) {
+			bury(m, w);
+			n++;
+		}
+	promote(m);
 	return n;
 }
 

@@ -279,27 +279,23 @@ nowait(struct pair *p, const struct pair_op *op)
 		memset(seat, 0, sizeof *seat);
 }
 
-/* Its conversion ends, without another word. */
-static void
-end_conversion(struct pair *p, struct pair_actor *a, struct evl_link *out)
-{
-	if (a->conversion.state == EVL_QUEUED)
-		evl_core_withdraw(&p->core, &a->conversion, out);
-	clear_conversion(a);
-}
-
+/* Its conversion ends with it, without another word. */
 static void
 end(struct pair *p, unsigned who, struct evl_link *out)
 {
 	struct pair_actor *a = &p->actor[who];
+	struct evl_step step = { NULL, out };
 
-	end_conversion(p, a, out);
+	if (a->conversion.state == EVL_QUEUED)
+		evl_step_withdraw(&step, &p->core, &a->conversion);
+	clear_conversion(a);
 	if (a->seat.state == EVL_QUEUED) {
-		evl_core_withdraw(&p->core, &a->seat, out);
+		evl_step_withdraw(&step, &p->core, &a->seat);
 	} else {
 		take_back(p, a->seat.mode, a->seat.units);
-		evl_core_release(&p->core, &a->seat, out);
+		evl_step_release(&step, &p->core, &a->seat);
 	}
+	evl_step_finish(&step);
 	memset(&a->seat, 0, sizeof a->seat);
 }
 
@@ -316,7 +312,8 @@ expire_conversion(struct pair *p, unsigned who, struct evl_link *out)
 {
 	model_expire(&p->model, who, 1);
 	tell(p, who, 1, ETIMEDOUT);
-	end_conversion(p, &p->actor[who], out);
+	evl_core_withdraw(&p->core, &p->actor[who].conversion, out);
+	clear_conversion(&p->actor[who]);
 }
 
 static struct evl_seat *

@@ -555,6 +555,39 @@ LockTest(owner, release_all_ends_everything_and_counts)
 	free_all();
 }
 
+/* Others gain by the whole of it: after half, "third" would fit, and "second" not. */
+OwnerTest(owner, release_all_is_one_step)
+{
+	struct evlock *other = new_lock("other"), *both = SET(lock, other);
+
+	hold_by(a, lock, X);
+	cr_assert_neq(NOW(both, .mode = S, .owner = a), 0);
+	ask_by(b, lock, "first", S);
+	ask_by(b, lock, "second", X);
+	ask_by(b, lock, "third", S);
+	cr_assert_eq(evlock_owner_release_all(a), 2);
+	cr_assert_str_eq(run(), "first second third");
+	evlock_free(both);
+	evlock_free(other);
+}
+
+OwnerTest(owner, release_all_on_several_bases)
+{
+	struct event_base *there = event_base_new();
+	struct evlock *other = evlock_new(there, NULL);
+
+	hold_by(a, lock, X);
+	hold_by(a, other, X);
+	ask(lock, "here", X);
+	ask(other, "there", X);
+	cr_assert_eq(evlock_owner_release_all(a), 2);
+	cr_assert_str_eq(run(), "here");
+	event_base_loop(there, EVLOOP_NONBLOCK);
+	cr_assert_str_eq(told(), "there");
+	evlock_free(other);
+	event_base_free(there);
+}
+
 LockTest(owner, free_ends_everything)
 {
 	struct evlock_owner *owner = new_owner("o");
