@@ -41,14 +41,31 @@ check_promoted(const struct evl_core *core)
 		    !evl_core_fits(core, first->mode, first->units));
 }
 
-/* I3: the queue is in order, and all in it are QUEUED. */
+/* Those who are gone are no more than those who wait, and none of them is the first. */
+static void
+check_gone(const struct evl_core *core)
+{
+	const struct evl_link *link;
+	unsigned n = 0, n_gone = 0;
+
+	assert(core->n_gone <= core->n_waiting);
+	assert(evl_list_is_empty(&core->queue) || EVL_SEAT(core->queue.next)->state != EVL_GONE);
+	EVL_LIST_EACH(link, &core->queue) {
+		n_gone += EVL_SEAT(link)->state == EVL_GONE;
+		if (++n == MOST_LOOKED_AT)
+			return;
+	}
+	assert(n_gone == core->n_gone);
+}
+
+/* I3: the queue is in order, and the others in it are QUEUED. */
 static void
 check_queue(const struct evl_core *core)
 {
 	const struct evl_link *link;
 	unsigned n = 0, rank = EVL_RANKS;
 
-	EVL_LIST_EACH(link, &core->queue) {
+	EVL_WAITING_EACH(link, &core->queue) {
 		assert(EVL_SEAT(link)->state == EVL_QUEUED);
 		assert(EVL_SEAT(link)->rank <= rank);
 		rank = EVL_SEAT(link)->rank;
@@ -104,6 +121,7 @@ evl_check(const struct evlock *lock)
 {
 	check_limits(lock);
 	check_promoted(evl_core_of(lock));
+	check_gone(evl_core_of(lock));
 	check_queue(evl_core_of(lock));
 	check_counts(lock);
 }

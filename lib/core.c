@@ -240,6 +240,38 @@ evl_core_forget_last(struct evl_core *core, struct evl_seat *seat)
 	core->last[seat->rank] = is_same ? EVL_SEAT(before) : NULL;
 }
 
+/* Takes one who is gone out of the queue; its memory goes back. */
+static inline void
+bury(struct evl_core *core, struct evl_seat *seat)
+{
+	evl_list_remove(&seat->link);
+	seat->state = EVL_FREE;
+	seat->link.next = *core->free;
+	*core->free = &seat->link;
+	core->n_gone--;
+}
+
+void
+evl_core_sweep(struct evl_core *core)
+{
+	struct evl_link *link = core->queue.next, *after;
+
+	for (; core->n_gone; link = after) {
+		after = link->next;
+		if (EVL_SEAT(link)->state == EVL_GONE)
+			bury(core, EVL_SEAT(link));
+	}
+}
+
+void
+evl_core_tidy(struct evl_core *core)
+{
+	while (core->n_gone && EVL_SEAT(core->queue.next)->state == EVL_GONE)
+		bury(core, EVL_SEAT(core->queue.next));
+	if (core->n_gone > core->n_waiting)
+		evl_core_sweep(core);
+}
+
 static void
 leave_bound(struct evl_ties *ties)
 {
@@ -476,16 +508,20 @@ promote_any(struct evl_core *core, struct evl_link *out)
 void
 evl_core_promote(struct evl_core *core, struct evl_link *out)
 {
-	struct evl_link *link, *first = core->queue.next;
+	struct evl_link *link, *after, *first = core->queue.next;
 	const uint32_t *held = evl_core_held(core);
 
 	if (core->is_conditional || core->n_bound) {
 		promote_any(core, out);
 		return;
 	}
-	for (link = first; link != &core->queue; link = link->next) {
+	for (link = first; after = link->next, link != &core->queue; link = after) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
+		if (seat->state == EVL_GONE) {
+			bury(core, seat);
+			continue;
+		}
 		if (!evl_core_is_compatible(core, seat->mode) || (core->is_counted &&
 		    !evl_core_is_within(&core->mode[seat->mode], held[seat->mode], seat->units)))
 			break;
@@ -497,6 +533,8 @@ evl_core_promote(struct evl_core *core, struct evl_link *out)
 	}
 	if (link != first)
 		evl_list_move_front(&core->queue, link, out);
+	if (core->n_gone > core->n_waiting)
+		evl_core_tidy(core);
 }
 
 /* --- Requests that are bound ---------------------------------------------- */

@@ -35,6 +35,13 @@
  *	                        |
  *	                        | timeout, close     the callback runs
  *	                        +------> FAILED -------------------> (FREE)
+ *	                        |
+ *	                        | mark_gone          the queue passes it, or is swept
+ *	                        +------> GONE ---------------------> (FREE)
+ *
+ * A plain seat in the middle of a queue is not taken out when it is withdrawn, since
+ * that would fetch its neighbours' memory, for a long queue from afar.  Nobody waits
+ * there any more, and its memory goes back when the queue comes to it.
  *
  * A request that ends where another thread may be about to look at it is VOID until
  * its own thread has seen it.
@@ -48,7 +55,8 @@ enum evl_state {
 	EVL_GRANTED,	/**< holds, is linked in a port's FIFO */
 	EVL_HELD,	/**< holds, its callback has run, is linked in its lock object's list */
 	EVL_FAILED,	/**< holds nothing, `units` is the errno, is linked in a port's FIFO */
-	EVL_VOID	/**< has ended, and is linked in a port's FIFO: not to be told of */
+	EVL_VOID,	/**< has ended, and is linked in a port's FIFO: not to be told of */
+	EVL_GONE	/**< is nobody's, still linked in a core's queue */
 };
 
 struct evl_core;
@@ -109,8 +117,9 @@ struct evl_core {
 	uint8_t is_watched;		/**< the caller's: someone is to be told of changes */
 	uint8_t preferred;		/**< the mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
 	uint32_t held_mask;		/**< bit m: some units are held in mode m */
-	uint32_t n_waiting;		/**< seats in `queue` and `ahead` */
-	struct evl_link queue;		/**< by rank, then by arrival */
+	uint32_t n_waiting;		/**< seats in `queue` and `ahead` that are QUEUED */
+	uint32_t n_gone;		/**< seats in `queue` that are not: no more than wait */
+	struct evl_link queue;		/**< by rank, then by arrival; the first is not GONE */
 	struct evl_link ahead;		/**< those who need not stand in the queue, by arrival */
 	struct evl_link holders;	/**< ties of those who hold and have an owner */
 	uint32_t n_bound;		/**< waiting seats that are bound to others */
@@ -119,6 +128,8 @@ struct evl_core {
 	struct evl_core *next_dirty, *next_seen;
 	struct evl_seat *last[EVL_RANKS]; /**< the last queued of each rank, from 1 up */
 	void *arg;			/**< for is_compatible */
+	struct evl_link **free;		/**< the stack, by next, that seats of those who are gone
+					     go back to; NULL: nobody is ever GONE */
 };
 
 /** Bytes of a core with so many modes. */
@@ -270,6 +281,36 @@ evl_core_enqueue(struct evl_core *core, struct evl_seat *seat)
 	evl_list_push(&core->queue, &seat->link);
 }
 
+/** Goes through those who wait in `list`, a core's queue or those ahead of it. */
+#define EVL_WAITING_EACH(link, list) \
+	EVL_LIST_EACH(link, list) \
+		if (EVL_SEAT(link)->state == EVL_GONE) {} else
+
+/** Takes those who are gone out of the queue. */
+void evl_core_sweep(struct evl_core *core);
+
+/** The same where they may not stay: at its front, or outnumbering those who wait.
+ * More than half of what is swept is swept out, so it costs no more than to take each
+ * out when it goes. */
+void evl_core_tidy(struct evl_core *core);
+
+/** May a QUEUED seat without ties be left where it is? */
+static inline int
+evl_core_may_mark_gone(const struct evl_core *core, const struct evl_seat *seat)
+{
+	return core->free && !seat->rank && seat->link.prev != &core->queue;
+}
+
+/** Withdraws such a seat, by which nobody gains: it is nobody's from now on. */
+static inline void
+evl_core_mark_gone(struct evl_core *core, struct evl_seat *seat)
+{
+	seat->state = EVL_GONE;
+	core->n_waiting--;
+	if (++core->n_gone > core->n_waiting)
+		evl_core_tidy(core);
+}
+
 /** Grants everyone whose turn it is. */
 void evl_core_promote(struct evl_core *core, struct evl_link *out);
 
@@ -285,6 +326,8 @@ evl_core_leave(struct evl_core *core, struct evl_seat *seat)
 		evl_core_forget_last(core, seat);
 	evl_list_remove(&seat->link);
 	core->n_waiting--;
+	if (core->n_gone)
+		evl_core_tidy(core);
 }
 
 /** Is a QUEUED seat the first in line?  Nobody gains by the leaving of another. */

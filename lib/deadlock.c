@@ -68,7 +68,7 @@ see_waiters(struct look *look, struct evl_link *list)
 	struct evl_link *link;
 	struct evl_ties *t;
 
-	EVL_LIST_EACH(link, list) {
+	EVL_WAITING_EACH(link, list) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
 		if (!evl_seat_is_bound(seat))
@@ -143,7 +143,7 @@ unsettle(struct evl_core *core)
 		HOLDER(link)->is_settled = 0;
 	EVL_LIST_EACH(link, &core->ahead)
 		EVL_SEAT(link)->ties->is_settled = 0;
-	EVL_LIST_EACH(link, &core->queue)
+	EVL_WAITING_EACH(link, &core->queue)
 		if (EVL_SEAT(link)->ties)
 			EVL_SEAT(link)->ties->is_settled = 0;
 }
@@ -336,7 +336,7 @@ pass_queue(struct rest *rest, struct evl_core *core)
 	struct evl_link *link;
 	int n = 0, is_blocked = 0;
 
-	EVL_LIST_EACH(link, &core->queue) {
+	EVL_WAITING_EACH(link, &core->queue) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
 		if (evl_seat_is_bound(seat) && is_over(seat))

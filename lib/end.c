@@ -27,6 +27,7 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 {
 	struct evl_link *link, *after;
 
+	evl_core_sweep(core);
 	EVL_LIST_EACH_SAFE(link, after, list) {
 		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
 

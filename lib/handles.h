@@ -47,7 +47,7 @@ struct evl_region {
 };
 
 struct evl_pool {
-	struct evl_request *free;	/**< by link.next */
+	struct evl_link *free;		/**< a stack of requests, by link.next; also the cores' */
 	struct evl_request *top, *end;	/**< slots that were made, and not used yet */
 	struct evl_region *newest;
 	uint32_t n_retired;
@@ -73,31 +73,41 @@ struct evl_request *evl_pool_grow(struct evl_pool *pool);
 static inline struct evl_request *
 evl_pool_get(struct evl_pool *pool)
 {
-	struct evl_request *r = pool->free;
+	struct evl_link *free = pool->free;
+	struct evl_request *r;
 
-	if (r)
-		pool->free = (struct evl_request *)r->seat.link.next;
-	else if (pool->top != pool->end)
+	if (free) {
+		pool->free = free->next;
+		r = EVL_REQUEST(EVL_SEAT(free));
+	} else if (pool->top != pool->end) {
 		r = pool->top++;
-	else if (!(r = evl_pool_grow(pool)))
+	} else if (!(r = evl_pool_grow(pool))) {
 		return NULL;
+	}
 	r->handle &= ~EVL_HIDDEN;
 	return r;
+}
+
+/** What the handle of a slot becomes after this one; with EVL_HIDDEN: none, it is worn out. */
+static inline evlock_handle
+evl_handle_after(evlock_handle handle)
+{
+	return (handle & ~EVL_HIDDEN) + EVL_GENERATION;
 }
 
 /** Ends the life of a request and of its handle. */
 static inline void
 evl_pool_put(struct evl_pool *pool, struct evl_request *r)
 {
-	evlock_handle next = (r->handle & ~EVL_HIDDEN) + EVL_GENERATION;
+	evlock_handle next = evl_handle_after(r->handle);
 
 	r->handle = next | EVL_HIDDEN;
 	r->seat.state = EVL_FREE;
 	if (next & EVL_HIDDEN) {
 		pool->n_retired++;
 	} else {
-		r->seat.link.next = (struct evl_link *)(void *)pool->free;
-		pool->free = r;
+		r->seat.link.next = pool->free;
+		pool->free = &r->seat.link;
 	}
 }
 

@@ -202,6 +202,7 @@ evl_object_create(struct evl_body *body, struct evl_port *port, struct evlock_ta
 	lock->table = table;
 	lock->pool = body->guard ? &body->guard->pool : &port->pool;
 	lock->quick = body->guard ? &evl_no_pool : lock->pool;
+	body->core.free = &lock->pool->free;
 	evl_list_init(&lock->held);
 	if (!table)
 		evl_port_add(port, &port->locks, &lock->link);

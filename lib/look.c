@@ -143,7 +143,7 @@ dump_list(const struct evl_core *core, const struct evl_link *list, const char *
 {
 	struct evl_link *link;
 
-	EVL_LIST_EACH(link, list)
+	EVL_WAITING_EACH(link, list)
 		dump_seat(core, EVL_SEAT(link), what, out);
 }
 

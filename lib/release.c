@@ -223,35 +223,38 @@ find_and_end(struct evlock *lock, evlock_handle handle)
 	return r ? 0 : evl_fail(ENOENT);
 }
 
-/* What most releases are: of a plain hold, or of a plain waiter behind others. */
+/* What most are: nothing but a seat, that nobody watches. */
 static inline int
-end_plainly(struct evlock *lock, struct evl_request *r)
+is_plain(const struct evlock *lock, const struct evl_request *r)
+{
+	return !r->seat.ties && !evl_core_of(lock)->is_watched;
+}
+
+/* Ends a plain hold that is in no list any more. */
+static inline int
+end_hold(struct evlock *lock, struct evl_request *r)
 {
 	struct evl_core *core = evl_core_of(lock);
 	unsigned mode = r->seat.mode;
 
-	if (r->seat.ties || core->is_watched)
-		return end(r);
-	if (r->seat.state == EVL_HELD) {
-		evl_request_unlink(lock, r);
-		evl_core_drop(core, mode, r->seat.units);
-		evl_pool_put(lock->pool, r);
-		return core->n_waiting ? pass_on(lock, mode) : 0;
-	}
-	if (r->seat.state != EVL_QUEUED || evl_core_is_first(core, &r->seat))
-		return end(r);
-	evl_core_leave(core, &r->seat);
+	evl_core_drop(core, mode, r->seat.units);
 	evl_pool_put(lock->pool, r);
-	return 0;
+	return core->n_waiting ? pass_on(lock, mode) : 0;
 }
 
-/* Is it a plain one?  Else it may be called by another handle. */
+/* Ends the wait of one who waits without ties.  The seat may stay, but the handle is
+ * no more; so not if it was the last of its slot. */
 static inline int
-is_sole(const struct evlock *lock, evlock_handle handle)
+end_wait(struct evlock *lock, struct evl_request *r)
 {
-	const struct evl_request *r = lock->sole;
+	evlock_handle next = evl_handle_after(r->handle);
 
-	return r && r->handle == handle && !r->seat.ties && !evl_core_of(lock)->is_watched;
+	if (!evl_core_may_mark_gone(evl_core_of(lock), &r->seat) || next & EVL_HIDDEN)
+		return end(r);
+	r->handle = next | EVL_HIDDEN;
+	evl_core_mark_gone(evl_core_of(lock), &r->seat);
+	evl_check(lock);
+	return 0;
 }
 
 static EVL_NOINLINE int
@@ -259,23 +262,23 @@ release_other(struct evlock *lock, evlock_handle handle)
 {
 	struct evl_request *r = evl_pool_find_newest(lock->quick, handle);
 
-	if (!r || handle & EVL_HIDDEN || r->lock != lock)
+	if (!r || handle & EVL_HIDDEN || r->lock != lock || !is_plain(lock, r))
 		return find_and_end(lock, handle);
-	return end_plainly(lock, r);
+	if (r->seat.state == EVL_QUEUED)
+		return end_wait(lock, r);
+	if (r->seat.state != EVL_HELD)
+		return end(r);
+	evl_request_unlink(lock, r);
+	return end_hold(lock, r);
 }
 
 int
 evlock_release(struct evlock *lock, evlock_handle handle)
 {
-	struct evl_core *core = evl_core_of(lock);
 	struct evl_request *r = lock->sole;
-	unsigned mode;
 
-	if (!is_sole(lock, handle))
+	if (!r || r->handle != handle || !is_plain(lock, r))
 		return release_other(lock, handle);
-	mode = r->seat.mode;
 	lock->sole = NULL;
-	evl_core_drop(core, mode, r->seat.units);
-	evl_pool_put(lock->pool, r);
-	return core->n_waiting ? pass_on(lock, mode) : 0;
+	return end_hold(lock, r);
 }

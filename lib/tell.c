@@ -196,7 +196,7 @@ keeps_any_out(struct evl_core *core, const struct evl_seat *holder,
 {
 	struct evl_link *link;
 
-	EVL_LIST_EACH(link, list)
+	EVL_WAITING_EACH(link, list)
 		if (keeps_out(core, holder, EVL_SEAT(link)))
 			return 1;
 	return 0;

@@ -18,6 +18,7 @@ pair_init(struct pair *p, const struct pair_menu *menu)
 	memset(p, 0, sizeof *p);
 	model_make(&p->model, 0, menu->modes, menu->prefers_last);
 	evl_core_init(&p->core, p->model.lock[0].modes, menu->prefers_last);
+	p->core.free = &p->free;
 }
 
 static const struct model_request *
@@ -108,23 +109,44 @@ compare_actor(const struct pair *p, unsigned who)
 		    r->seat[0].mode);
 }
 
-/* I3: the queue is in order.  And it has no one in it who does not wait. */
+/* I3: the queue is in order.  And it has no one in it who does not wait, but for
+ * those who are gone. */
 static unsigned
 check_order(const struct pair *p)
 {
+	const struct evl_seat *before = NULL;
 	struct evl_link *link;
 	unsigned n = 0;
 
-	EVL_LIST_EACH(link, &p->core.queue) {
-		const struct evl_seat *a = EVL_SEAT(link), *b = EVL_SEAT(link->next);
+	EVL_WAITING_EACH(link, &p->core.queue) {
+		const struct evl_seat *seat = EVL_SEAT(link);
 
-		MUST(a->state == EVL_QUEUED && a->link.next->prev == link, "a broken queue");
-		if (link->next != &p->core.queue)
-			MUST(model_is_ahead(&p->model, 0, actor_of(p, a), actor_of(p, b)),
-			    "%u is queued ahead of %u", actor_of(p, a), actor_of(p, b));
+		MUST(seat->state == EVL_QUEUED, "%u does not wait", actor_of(p, seat));
+		if (before)
+			MUST(model_is_ahead(&p->model, 0, actor_of(p, before), actor_of(p, seat)),
+			    "%u is queued ahead of %u", actor_of(p, before), actor_of(p, seat));
+		before = seat;
 		n++;
 	}
 	return n;
+}
+
+/* Those who are gone are not the first, and no more than those who wait. */
+static void
+check_gone(const struct pair *p)
+{
+	struct evl_link *link;
+	unsigned who, n = 0, n_gone = 0;
+
+	for (who = 0; who < PAIR_ACTORS; who++)
+		n_gone += p->actor[who].seat.state == EVL_GONE;
+	EVL_LIST_EACH(link, &p->core.queue) {
+		MUST(link->next->prev == link, "a broken queue");
+		n += EVL_SEAT(link)->state == EVL_GONE;
+		MUST(n == 0 || link != p->core.queue.next, "the first is gone");
+	}
+	MUST(n == n_gone && n == p->core.n_gone, "%u are gone, not %u", n, p->core.n_gone);
+	MUST(n <= p->core.n_waiting, "more are gone than wait");
 }
 
 static unsigned
@@ -161,6 +183,7 @@ compare(const struct pair *p)
 	for (who = 0; who < PAIR_ACTORS; who++)
 		compare_actor(p, who);
 	check_counts(p);
+	check_gone(p);
 	check_promoted(p);
 	MUST(p->model.n_outcomes == 0, "%u was not granted", p->model.outcome[0].who);
 	MUST(p->core.n_waiting == model_waiting(&p->model, 0), "how many wait");
@@ -299,6 +322,32 @@ end(struct pair *p, unsigned who, struct evl_link *out)
 	memset(&a->seat, 0, sizeof a->seat);
 }
 
+/* A release, which may leave the seat of one who waits where it is. */
+static void
+end_or_mark_gone(struct pair *p, unsigned who, struct evl_link *out)
+{
+	struct evl_seat *seat = &p->actor[who].seat;
+
+	MUST(model_end(&p->model, who) == 0, "model");
+	if (seat->state == EVL_QUEUED && evl_core_may_mark_gone(&p->core, seat))
+		evl_core_mark_gone(&p->core, seat);
+	else
+		end(p, who, out);
+}
+
+/* The seats that the core has given back. */
+static void
+take_free(struct pair *p)
+{
+	while (p->free) {
+		struct evl_seat *seat = EVL_SEAT(p->free);
+
+		MUST(seat->state == EVL_FREE, "%u is not free", actor_of(p, seat));
+		p->free = p->free->next;
+		memset(seat, 0, sizeof *seat);
+	}
+}
+
 static void
 expire(struct pair *p, unsigned who, struct evl_link *out)
 {
@@ -426,8 +475,7 @@ perform(struct pair *p, const struct pair_op *op, struct evl_link *out)
 		nowait(p, op);
 		break;
 	case PAIR_END:
-		MUST(model_end(&p->model, op->who) == 0, "model");
-		end(p, op->who, out);
+		end_or_mark_gone(p, op->who, out);
 		break;
 	case PAIR_EXPIRE:
 		expire(p, op->who, out);
@@ -455,6 +503,7 @@ pair_step(struct pair *p, const struct pair_op *op)
 	evl_list_init(&out);
 	perform(p, op, &out);
 	accept(p, &out, &before);
+	take_free(p);
 	compare(p);
 }
 
@@ -541,6 +590,8 @@ pair_list(const struct pair *p, const struct pair_menu *menu, struct pair_op *op
 			has_idle = 1;
 			continue;
 		}
+		if (p->actor[who].seat.state == EVL_GONE)
+			continue;
 		add(&list, PAIR_END, who, 0);
 		if (p->actor[who].seat.state == EVL_HELD)
 			list_holder(p, who, &list);

@@ -25,6 +25,7 @@ struct pair {
 	struct evl_core core;
 	uint32_t held[EVLOCK_MAX_MODES];	/* evl_core_held() */
 	uint32_t recount[EVLOCK_MAX_MODES];	/* what was given and not yet given back */
+	struct evl_link *free;			/* evl_core.free: actors' seats, during a step */
 	struct pair_actor actor[PAIR_ACTORS];
 	struct model model;
 };

@@ -154,6 +154,22 @@ DeadlockTest(deadlock, behind_someone_without_an_owner_in_a_queue)
 	cr_assert_str_eq(run(), "a");
 }
 
+/* A writer would have kept b waiting for a, but it is gone. */
+DeadlockTest(deadlock, not_behind_someone_who_is_gone)
+{
+	evlock_handle upgradable = hold(x, U);
+
+	hold_by(a, x, S);
+	hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	ask(x, "first", U);
+	drop(x, ask(x, "writer", X));
+	ask_by(b, x, "b", S);
+	cr_assert_str_eq(run(), "");
+	drop(x, upgradable);
+	cr_assert_str_eq(run(), "first b");
+}
+
 /* What it asks for would fit, but somebody waits ahead of the queue. */
 DeadlockTest(deadlock, behind_someone_ahead_of_the_queue)
 {

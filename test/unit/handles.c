@@ -41,6 +41,7 @@ use_some(void)
 		drop(lock, hold(lock, X));
 	held = hold(lock, X);
 	waiting = ask(lock, "waiting", X);
+	drop(lock, ask(lock, "gone", X));
 }
 
 static uint64_t
@@ -296,7 +297,7 @@ LockTest(handles, differ_on_many_bases)
 static void
 wear_out(evlock_handle handle)
 {
-	struct evl_request *r = lock->pool->free;
+	struct evl_request *r = EVL_REQUEST(EVL_SEAT(lock->pool->free));
 
 	cr_assert_eq((uint32_t)r->handle, (uint32_t)handle, "is the last released next?");
 	r->handle = EVL_HIDDEN | LAST | (uint32_t)handle;
@@ -318,6 +319,29 @@ LockTest(handles, worn_out_slot_is_retired)
 	cr_assert_eq(lock->pool->n_retired, 1);
 	for (i = 0; i < 3000; i++)
 		cr_assert_neq((uint32_t)hold(lock, S), (uint32_t)handle, "it is used again");
+}
+
+/* A slot that waits behind others, and would stay where it is if it could be used again. */
+LockTest(handles, worn_out_slot_of_a_waiter_is_retired)
+{
+	struct evlock *other = evlock_new(base, NULL);
+	evlock_handle handle, last;
+
+	hold(lock, X);
+	ask(lock, "first", X);
+	ask(lock, "second", X);
+	handle = hold(other, S);
+	drop(other, handle);
+	wear_out(handle);
+	last = ask(lock, "last", X);
+	cr_assert_eq(last, LAST | (uint32_t)handle);
+	drop(lock, last);
+	cr_assert_eq(lock->pool->n_retired, 1);
+	cr_assert_eq(evlock_waiting(lock), 2);
+	assert_fails(evlock_release(lock, last), ENOENT);
+	for (unsigned i = 0; i < 3000; i++)
+		cr_assert_neq((uint32_t)hold(other, S), (uint32_t)handle, "it is used again");
+	evlock_free(other);
 }
 
 /* Neither while the pool lasts, nor by one that comes after it. */

@@ -132,6 +132,20 @@ LockTest(notice, not_of_those_kept_out_by_others)
 	cr_assert_str_eq(run(), "a");
 }
 
+/* Who waits is kept out by another, and who would be kept out by the holder is gone. */
+LockTest(notice, not_of_those_who_are_gone)
+{
+	evlock_handle held = hold(lock, X), writer;
+
+	ASK(lock, "reader", .mode = S, .notice_cb = on_notice);
+	ask(lock, "upgradable", U);
+	ask(lock, "next", U);
+	writer = ask(lock, "writer", X);
+	drop(lock, writer);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "reader upgradable");
+}
+
 LockTest(notice, to_each_holder_in_the_way)
 {
 	evlock_handle a = hold_noticing(lock, "a", S);

@@ -351,3 +351,30 @@ many_withdrawn(void)
 }
 
 LockTest(steady, many_withdrawn) { check_steady(many_withdrawn); }
+
+/* Others wait all the time, and more than one leaves at a time, in any order. */
+static void
+come_and_go(void)
+{
+	evlock_handle waiting[8] = { 0 };
+	unsigned i;
+
+	for (i = 0; i < N_MANY; i++) {
+		evlock_handle *slot = &waiting[i * 5 % 8];
+
+		if (*slot)
+			evlock_release(lock, *slot);
+		*slot = evlock_acquire(lock, X, NULL, keep, NULL);
+	}
+	for (i = 0; i < 8; i++)
+		evlock_release(lock, waiting[i]);
+}
+
+LockTest(steady, come_and_go)
+{
+	hold(lock, X);
+	ask(lock, "first", X);
+	ask(lock, "second", X);
+	check_steady(come_and_go);
+	cr_assert_eq(evlock_waiting(lock), 2);
+}

@@ -3,6 +3,8 @@
 /* evlock_release() of a handle in each state that it can be in, and that every way
  * of leaving lets those in whose turn it is then. */
 
+#include <stdio.h>
+
 #include "../shim.h"
 #include "../util.h"
 
@@ -93,6 +95,145 @@ LockTest(withdraw, waiting_lets_those_with_too_few_units_in)
 	drop(pool, large);
 	cr_assert_str_eq(run(), "small");
 	evlock_free(pool);
+}
+
+/* --- While it waits behind others, where its seat may stay ------------------ */
+
+/* Six who ask for the modes given wait behind `held`; those of `leavers` withdraw. */
+static void
+queue_up(const unsigned mode[6], const char *leavers)
+{
+	static const char *const name[] = { "a", "b", "c", "d", "e", "f" };
+	evlock_handle handle[6];
+
+	for (int i = 0; i < 6; i++)
+		handle[i] = ask(lock, name[i], mode[i]);
+	for (; *leavers; leavers++)
+		drop(lock, handle[*leavers - 'a']);
+}
+
+static const unsigned all_shared[6] = { S, S, S, S, S, S };
+static const unsigned writers_among[6] = { S, X, S, S, X, S };
+
+LockTest(withdraw, those_behind_are_passed_over)
+{
+	evlock_handle held = hold(lock, X);
+
+	queue_up(all_shared, "bce");
+	cr_assert_eq(evlock_waiting(lock), 3);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "a d f");
+	cr_assert_eq(evlock_held(lock, S), 3);
+}
+
+LockTest(withdraw, those_behind_keep_nobody_out)
+{
+	evlock_handle held = hold(lock, X);
+
+	queue_up(writers_among, "be");
+	drop(lock, held);
+	cr_assert_str_eq(run(), "a c d f");
+}
+
+/* The first leaves last, and those behind it are gone. */
+LockTest(withdraw, those_behind_go_with_the_first)
+{
+	evlock_handle held = hold(lock, S), first = ask(lock, "first", X);
+
+	queue_up(writers_among, "abe");
+	drop(lock, first);
+	cr_assert_str_eq(run(), "c d f");
+	drop(lock, held);
+	hold(lock, S);
+}
+
+LockTest(withdraw, those_behind_are_unknown_at_once)
+{
+	evlock_handle middle;
+
+	hold(lock, X);
+	ask(lock, "first", X);
+	middle = ask(lock, "middle", X);
+	ask(lock, "last", X);
+	drop(lock, middle);
+	cr_assert_null(strstr(state(), "3 waiting"));
+	assert_fails(evlock_release(lock, middle), ENOENT);
+	assert_fails(evlock_mode_of(lock, middle), ENOENT);
+	assert_fails(evlock_convert_nowait(lock, middle, S), ENOENT);
+}
+
+LockTest(withdraw, those_behind_are_not_dumped)
+{
+	char before[4096];
+
+	hold(lock, X);
+	ask(lock, "first", X);
+	ask(lock, "last", X);
+	snprintf(before, sizeof before, "%s", state());
+	drop(lock, ask(lock, "gone", X));
+	cr_assert_str_eq(state(), before);
+}
+
+LockTest(withdraw, those_behind_are_not_told_of_the_end)
+{
+	struct evlock *l = evlock_new(base, NULL);
+
+	hold(lock, X);
+	queue_up(all_shared, "bcf");
+	evlock_close(lock);
+	cr_assert_str_eq(run(), "a:ECANCELED d:ECANCELED e:ECANCELED");
+	hold(l, X);
+	ask(l, "first", S);
+	ask(l, "second", S);
+	drop(l, ask(l, "gone", S));
+	evlock_free(l);
+	cr_assert_str_eq(told(), "first:ECANCELED second:ECANCELED");
+}
+
+LockTest(withdraw, priorities_are_queued_among_those_who_are_gone)
+{
+	evlock_handle held = hold(lock, X);
+
+	queue_up(all_shared, "bcf");
+	ASK(lock, "urgent", .mode = X, .priority = 1);
+	ask(lock, "g", S);
+	drop(lock, held);
+	cr_assert_str_eq(run(), "urgent");
+}
+
+/* Three go where two wait: then those who are gone would be more than the others. */
+LockTest(withdraw, slots_of_those_behind_are_used_again)
+{
+	evlock_handle gone[3];
+
+	hold(lock, X);
+	ask(lock, "first", X);
+	ask(lock, "second", X);
+	for (int i = 0; i < 3; i++)
+		gone[i] = ask(lock, "gone", X);
+	for (int i = 0; i < 3; i++)
+		drop(lock, gone[i]);
+	for (int i = 3; i-- > 0; )
+		cr_assert_eq((uint32_t)ask(lock, "again", X), (uint32_t)gone[i]);
+}
+
+/* The same once those who wait become fewer than three. */
+LockTest(withdraw, slots_are_used_again_when_others_are_granted)
+{
+	evlock_handle held = hold(lock, X), gone[3];
+
+	ask(lock, "a", S);
+	ask(lock, "b", S);
+	ask(lock, "c", X);
+	for (int i = 0; i < 3; i++)
+		gone[i] = ask(lock, "gone", X);
+	ask(lock, "d", X);
+	for (int i = 0; i < 3; i++)
+		drop(lock, gone[i]);
+	drop(lock, held);
+	for (int i = 3; i-- > 0; )
+		cr_assert_eq((uint32_t)ask(lock, "again", X), (uint32_t)gone[i]);
+	cr_assert_str_eq(run(), "a b");
 }
 
 /* --- Once it is granted, before its callback ------------------------------ */
