@@ -358,7 +358,16 @@ on_room(evutil_socket_t fd, short what, void *arg)
 	leave();
 }
 
-/* The library's timer for a request has gone off. */
+static int
+is_waiting(const struct told *t)
+{
+	const struct model_request *r = model_of(t->who);
+
+	return (t->is_conversion ? r->conversion.state : r->state) == MODEL_WAITING;
+}
+
+/* The library's timer for a request has gone off: too late, if that has been granted in
+ * the same pass of the loop. */
 void __wrap_evl_request_expire(struct evl_request *r);
 void __real_evl_request_expire(struct evl_request *r);
 
@@ -368,9 +377,11 @@ __wrap_evl_request_expire(struct evl_request *r)
 	const struct told *t = r->arg;
 
 	MUST(!api.n_calls, "a timer inside of a call");
-	model_expire(&api.model, t->who, t->is_conversion);
-	note(api.actor[t->who].lock, 1);
-	api_counts.expired++;
+	if (is_waiting(t)) {
+		model_expire(&api.model, t->who, t->is_conversion);
+		note(api.actor[t->who].lock, 1);
+		api_counts.expired++;
+	}
 	__real_evl_request_expire(r);
 }
 
