@@ -5,6 +5,7 @@
  * everything, it does for locks without a guard alone. */
 
 #include "life.h"
+#include "outside.h"
 #include "owner.h"
 
 /* Holds at once, without a callback. */
@@ -85,6 +86,26 @@ submit_nowait(struct evlock *lock, struct evl_request *r)
 	return 0;
 }
 
+/* For a lock that others outside may hold. */
+static evlock_handle
+ask_outside(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
+{
+	struct evl_outside *o = lock->body->outside;
+	int error = 0;
+	evlock_handle handle;
+
+	if (!q->cb && evl_lock_knows(lock, q->mode))
+		error = evl_outside_try(o, q->mode);
+	if (evl_core_rank(&lock->body->core, q->mode, q->priority))
+		evl_outside_pass(o);
+	handle = error && error != EAGAIN ? evl_refuse(error) : evl_request_ask(lock, q, kind);
+	error = errno;
+	evl_outside_look(o);
+	evl_lock_wake(lock);
+	errno = error;
+	return handle;
+}
+
 /* A step of its own. */
 static evlock_handle
 ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
@@ -95,7 +116,7 @@ ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
 	if (!evl_owner_may_ask(q->owner, guard))
 		return evl_refuse(EINVAL);
 	evl_body_enter(lock->body);
-	handle = evl_request_ask(lock, q, kind);
+	handle = lock->body->outside ? ask_outside(lock, q, kind) : evl_request_ask(lock, q, kind);
 	evl_body_leave(guard);
 	return handle;
 }
@@ -204,7 +225,7 @@ evl_request_judge(const struct evlock *lock, unsigned mode, uint32_t units)
 
 	if (lock->body->set)
 		return evl_set_judge(lock, mode, units);
-	if (mode >= core->n_modes)
+	if (!evl_lock_knows(lock, mode))
 		return EINVAL;
 	return core->mode[mode].limit && units > core->mode[mode].limit && !lock->body->permit
 	    ? EINVAL : 0;
@@ -249,7 +270,7 @@ equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q
 	evl_list_init(&extra->notice_link);
 	extra->notice_cb = q->notice_cb;
 	if (q->handle) {
-		if (evl_own_add(lock->pool, extra, lock->body->scope, q->handle) < 0)
+		if (evl_own_add(lock->pool, extra, lock->identity->scope, q->handle) < 0)
 			return -1;
 		r->handle |= EVL_HIDDEN;
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lock.h"
+#include "outside.h"
 
 /* So many of those who wait are looked at: enough to find what is wrong in a
  * test, little enough to let a million wait. */
@@ -95,6 +96,8 @@ check_counts(const struct evlock *lock)
 	const struct evl_link *link;
 	unsigned n = 0;
 
+	if (lock->body->outside && lock->body->outside->seat.state == EVL_GRANTED)
+		return;	/* its turn is a hold for a moment */
 	if (lock->body->guard || lock->body->n_objects > 1 || !evl_list_is_empty(&lock->body->sets))
 		return;	/* some hold through other objects */
 	if (lock->sole)

@@ -8,6 +8,18 @@
 
 #include "life.h"
 
+/* The errno that the new mode deserves, or 0. */
+static int
+judge(const struct evlock *lock, unsigned mode, const struct evl_request *r)
+{
+	int error = evl_request_judge(lock, mode, r->seat.units);
+
+	if (error || mode <= r->seat.mode)
+		return error;
+	return lock->body->outside || (lock->body->set && evl_set_is_outside(lock->body->set))
+	    ? ENOTSUP : 0;
+}
+
 /* Finds the holder that is to be converted, or sets errno. */
 static struct evl_request *
 find_holder(struct evlock *lock, evlock_handle handle, unsigned mode)
@@ -17,8 +29,8 @@ find_holder(struct evlock *lock, evlock_handle handle, unsigned mode)
 
 	if (!r || !evl_seat_holds(&r->seat))
 		error = ENOENT;
-	else if (evl_request_judge(lock, mode, r->seat.units))
-		error = EINVAL;
+	else if ((error = judge(lock, mode, r)))
+		;
 	else if (evl_core_of(lock)->is_closed)
 		error = ECANCELED;
 	else if (r->seat.ties && r->seat.ties->conversion)

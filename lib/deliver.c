@@ -5,6 +5,7 @@
  * left, before its callback runs. */
 
 #include "life.h"
+#include "outside.h"
 
 /** What is to be called when the step is over. */
 struct call {
@@ -151,6 +152,10 @@ deliver_special(struct evl_seat *seat)
 	struct evl_request *r = EVL_REQUEST(seat);
 	struct evl_guard *guard;
 
+	if (seat->kind == EVL_OUTSIDE) {
+		evl_outside_deliver(seat);
+		return;
+	}
 	if (seat->kind >= EVL_NOTICE) {
 		evl_tell_deliver(seat);
 		return;

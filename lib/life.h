@@ -20,9 +20,9 @@ evl_request_find(const struct evlock *lock, evlock_handle handle)
 {
 	struct evl_request *r;
 
-	r = handle & EVL_HIDDEN ? evl_own_find(lock->pool, lock->body->scope, handle)
+	r = handle & EVL_HIDDEN ? evl_own_find(lock->pool, lock->identity->scope, handle)
 	    : evl_pool_find(lock->pool, handle);
-	return r && (r->lock == lock || r->lock->body == lock->body) ? r : NULL;
+	return r && (r->lock == lock || r->lock->identity == lock->identity) ? r : NULL;
 }
 
 /** A request with a handle, and nobody to call back.  NULL with errno ENOMEM. */

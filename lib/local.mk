@@ -24,6 +24,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/look.c \
 	lib/mem.c lib/mem.h \
 	lib/own.c \
+	lib/outside.c lib/outside.h \
 	lib/owner.c lib/owner.h \
 	lib/port.c lib/port.h \
 	lib/acquire.c \

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lock.h"
+#include "outside.h"
 #include "mem.h"
 
 #define BIT(mode) ((uint32_t)1 << (mode))
@@ -84,8 +85,8 @@ evl_body_drop(struct evl_body *body)
 {
 	if (__atomic_sub_fetch(&body->n_objects, 1, __ATOMIC_ACQ_REL))
 		return;
-	if (body->free_value)
-		body->free_value(body->value);
+	if (body->outside)
+		body->outside->ops->free(body->outside);
 	if (body->guard)
 		evl_guard_drop(body->guard);
 	evl_mem_free(body->permit);
@@ -110,7 +111,7 @@ is_on(const struct evl_body *body, const struct evl_port *port)
 void
 evl_body_update_far(struct evl_body *body)
 {
-	uint8_t is_far = body->n_ports > 1 || (body->set && evl_set_is_far(body->set));
+	uint8_t is_far = body->n_ports > 1 || body->outside || (body->set && evl_set_is_far(body->set));
 	struct evl_link *link;
 
 	if (is_far == body->is_far)
@@ -156,6 +157,10 @@ evl_lock_send(struct evl_seat *seat)
 {
 	struct evlock *lock;
 
+	if (seat->kind == EVL_OUTSIDE) {
+		evl_outside_deliver(seat);
+		return;
+	}
 	if (seat->kind >= EVL_NOTICE) {
 		evl_port_post(evl_tell_port(seat), seat);
 		return;
@@ -168,6 +173,38 @@ evl_lock_send(struct evl_seat *seat)
 }
 
 /* --- Objects -------------------------------------------------------------- */
+
+static void
+identify(struct evlock *lock, const struct evlock_options *options)
+{
+	lock->identity->scope = ++lock->pool->n_scopes;
+	lock->identity->value = options->value;
+	lock->identity->free_value = options->free_value;
+}
+
+/* What goes with its last object, in no step. */
+static void
+free_identity(struct evl_identity *identity, const struct evl_body *body)
+{
+	if (identity->free_value)
+		identity->free_value(identity->value);
+	if (identity != &body->identity)
+		evl_mem_free(identity);
+}
+
+static struct evl_identity *
+create_identity(struct evl_body *body)
+{
+	return evl_list_is_empty(&body->objects) && !body->identity.scope
+	    ? &body->identity : evl_mem_zalloc(sizeof body->identity);
+}
+
+static void
+forget_identity(struct evl_identity *identity, const struct evl_body *body)
+{
+	if (identity != &body->identity)
+		evl_mem_free(identity);
+}
 
 static void
 join_body(struct evlock *lock, struct evl_body *body)
@@ -191,7 +228,8 @@ leave_body(struct evlock *lock, struct evl_body *body)
 }
 
 struct evlock *
-evl_object_create(struct evl_body *body, struct evl_port *port, struct evlock_table *table)
+evl_object_create(struct evl_body *body, struct evl_port *port, struct evl_identity *identity,
+    struct evlock_table *table)
 {
 	struct evlock *lock = evl_mem_zalloc(sizeof *lock);
 
@@ -201,7 +239,9 @@ evl_object_create(struct evl_body *body, struct evl_port *port, struct evlock_ta
 	lock->port = port;
 	lock->table = table;
 	lock->pool = body->guard ? &body->guard->pool : &port->pool;
-	lock->quick = body->guard ? &evl_no_pool : lock->pool;
+	lock->quick = body->guard || body->outside ? &evl_no_pool : lock->pool;
+	lock->identity = identity;
+	identity->n_objects++;
 	body->core.free = &lock->pool->free;
 	evl_list_init(&lock->held);
 	if (!table)
@@ -216,6 +256,7 @@ evl_object_destroy(struct evlock *lock)
 	if (!lock->table)
 		evl_port_remove(lock->port, &lock->link);
 	leave_body(lock, lock->body);
+	lock->identity->n_objects--;
 	evl_mem_free(lock);
 }
 
@@ -227,14 +268,34 @@ evl_lock_object(struct evlock *lock, struct event_base *base)
 
 	if (!port)
 		return NULL;
-	object = evl_object_create(lock->body, port, NULL);
+	object = evl_object_create(lock->body, port, lock->identity, NULL);
 	if (!object)
 		evl_port_put(port);
 	return object;
 }
 
-static struct evlock *
-create_on_port(struct evl_port *port, const struct evlock_options *options,
+struct evlock *
+evl_lock_attach(struct evl_body *body, struct event_base *base,
+    const struct evlock_options *options)
+{
+	struct evl_identity *identity = create_identity(body);
+	struct evl_port *port = identity ? evl_port_get(base) : NULL;
+	struct evlock *object = port ? evl_object_create(body, port, identity, NULL) : NULL;
+
+	if (object) {
+		identify(object, options);
+		return object;
+	}
+	if (port)
+		evl_port_put(port);
+	if (identity)
+		forget_identity(identity, body);
+	errno = ENOMEM;
+	return NULL;
+}
+
+struct evlock *
+evl_lock_create(struct event_base *base, const struct evlock_options *options,
     const struct evlock_modes *modes)
 {
 	struct evl_body *body = evl_body_create(options, modes, NULL);
@@ -242,31 +303,16 @@ create_on_port(struct evl_port *port, const struct evlock_options *options,
 
 	if (!body)
 		return NULL;
-	lock = evl_object_create(body, port, NULL);
-	if (lock) {
-		body->scope = ++lock->pool->n_scopes;
-		body->value = options->value;
-		body->free_value = options->free_value;
-	}
+	lock = evl_lock_attach(body, base, options);
 	evl_body_drop(body);	/* the object keeps it */
 	return lock;
 }
 
-struct evlock *
-evl_lock_create(struct event_base *base, const struct evlock_options *options,
-    const struct evlock_modes *modes)
+int
+evl_lock_knows(const struct evlock *lock, unsigned mode)
 {
-	struct evl_port *port = evl_port_get(base);
-	struct evlock *lock;
-
-	if (!port)
-		return NULL;
-	lock = create_on_port(port, options, modes);
-	if (!lock) {
-		evl_port_put(port);
-		errno = ENOMEM;
-	}
-	return lock;
+	return mode < evl_core_of(lock)->n_modes &&
+	    (!lock->body->outside || !evl_outside_judge(mode));
 }
 
 struct evlock *
@@ -288,12 +334,12 @@ is_alone(const struct evlock *lock)
 	return lock->body_link.next == lock->body_link.prev;
 }
 
-/* Frees an object, and returns its body, which is still to be dropped. */
-static struct evl_body *
+/* Frees an object.  Returns its identity, if that goes with it, or NULL. */
+static struct evl_identity *
 dissolve(struct evlock *lock, int is_told)
 {
+	struct evl_identity *identity = lock->identity;
 	struct evl_body *body = lock->body;
-	struct evl_guard *guard = evl_body_enter(body);
 
 	evl_set_lose(lock);
 	evl_tell_forget_all(lock);
@@ -301,26 +347,36 @@ dissolve(struct evlock *lock, int is_told)
 	if (body->set && is_alone(lock))
 		evl_set_destroy(body);
 	evl_object_destroy(lock);
+	if (body->outside && evl_list_is_empty(&body->objects))
+		evl_outside_end(body->outside);
 	if (body->keyed)
 		evl_keyed_free_object(body);
-	evl_body_leave(guard);
-	return body;
+	return identity->n_objects ? NULL : identity;
 }
 
 void
 evlock_free(struct evlock *lock)
 {
+	struct evl_identity *identity;
+	struct evl_guard *guard;
 	struct evl_port *port;
+	struct evl_body *body;
 	int is_ours;
 
 	if (!lock)
 		return;
 	port = lock->port;
+	body = lock->body;
 	is_ours = getpid() == port->pid;
-	if (!is_ours && lock->body->guard)
-		evl_guard_reset(lock->body->guard);
+	if (!is_ours && body->guard)
+		evl_guard_reset(body->guard);
 	evl_port_collect(port);
-	evl_body_drop(dissolve(lock, is_ours));
+	guard = evl_body_enter(body);
+	identity = dissolve(lock, is_ours);
+	evl_body_leave(guard);
+	if (identity)
+		free_identity(identity, body);
+	evl_body_drop(body);
 	evl_port_wake(port);
 	evl_port_keep(port);
 	evl_port_put(port);

@@ -11,18 +11,25 @@
 struct evl_keyed;
 struct evl_set;
 
+/** What objects have in common if one was made from the other: handles, and the value. */
+struct evl_identity {
+	void *value;
+	void (*free_value)(void *);
+	uint64_t scope;			/**< what callers' own handles are unique in: this, or a table */
+	uint32_t n_objects;
+};
+
 /** The lock itself, shared by its objects.  Protected by its guard, if it has one. */
 struct evl_body {
 	struct evl_guard *guard;	/**< NULL: one loop uses it */
 	char *name;			/**< NULL: none */
-	void *value;
-	void (*free_value)(void *);
-	uint32_t n_objects;		/**< and who else keeps it */
+	uint32_t n_objects;		/**< atomic: and who else keeps it */
 	uint32_t n_ports;		/**< that its objects are on, if it has a guard */
 	uint8_t is_far;			/**< who waits for it may wait for another thread */
-	uint64_t scope;			/**< what callers' own handles are unique in: a lock, or a table */
 	struct evl_set *set;		/**< if it is a set */
 	struct evl_keyed *keyed;	/**< if it is the lock of a table's key */
+	struct evl_identity identity;	/**< of the first object, and those made from it */
+	struct evl_outside *outside;	/**< if it is shared with other processes */
 	struct evlock_mode *permit;	/**< if it is a semaphore: its mode, which belongs to it */
 	struct evl_link objects;	/**< struct evlock, by body_link */
 	struct evl_link sets;		/**< the sets that have it as a member: struct evl_member */
@@ -38,6 +45,7 @@ struct evlock {
 					     that nothing is done without the guard */
 	struct evl_pool *pool;		/**< of its requests */
 	struct evl_port *port;
+	struct evl_identity *identity;
 	struct evl_request *sole;	/**< a request made through it, in state HELD, or NULL; the
 					     guard's locks have none */
 	struct evl_link held;		/**< the others */
@@ -101,7 +109,14 @@ struct evl_body *evl_body_create(const struct evlock_options *options,
 
 /** Makes one more object for a body, on a port, for `table` or the caller.  In a step. */
 struct evlock *evl_object_create(struct evl_body *body, struct evl_port *port,
-    struct evlock_table *table);
+    struct evl_identity *identity, struct evlock_table *table);
+
+/** The same for the caller, on `base`, with an identity of its own. */
+struct evlock *evl_lock_attach(struct evl_body *body, struct event_base *base,
+    const struct evlock_options *options);
+
+/** Does the lock have the mode? */
+int evl_lock_knows(const struct evlock *lock, unsigned mode);
 
 /** Frees an object, without a callback; it has no requests.  In a step. */
 void evl_object_destroy(struct evlock *lock);
@@ -119,6 +134,14 @@ void evl_body_update_far(struct evl_body *body);
  * granted: evl_lock_send() knows). */
 void evl_lock_await(struct evlock *lock);
 void evl_lock_unawait(struct evlock *lock);
+
+/** Something may be in the FIFO now. */
+static inline void
+evl_lock_wake(const struct evlock *lock)
+{
+	if (!lock->body->guard)
+		evl_port_wake(lock->port);
+}
 
 /** Sends a seat that was granted or has failed to the port of its request. */
 void evl_lock_send(struct evl_seat *seat);
@@ -191,6 +214,9 @@ void evl_set_unbind(struct evlock *lock, struct evl_extra *extra);
 /** The set that a link in body->sets belongs to: one of its objects. */
 struct evlock *evl_member_set(const struct evl_link *link);
 
+/** Is one of the members that are asked for the set's mode shared with other processes? */
+int evl_set_is_outside(const struct evl_set *set);
+
 /** Is one of the members used by other threads? */
 int evl_set_is_far(const struct evl_set *set);
 
@@ -212,6 +238,9 @@ void evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl
  * sets that have it, or a member, and the members of those.  Some more than once. */
 void evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room);
 
+/** A request for a set that holds `body` as a member, or NULL. */
+struct evl_request *evl_set_first_holder(const struct evl_body *body);
+
 /** What a set needs to be freed. */
 void evl_set_destroy(struct evl_body *body);
 
@@ -226,6 +255,11 @@ struct evl_port *evl_tell_port(const struct evl_seat *seat);
 void evl_tell_holds(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_ends(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_forget_all(struct evlock *lock);
+
+/** Those of evlock_notify() are to be told again when the lock can be had from outside; the
+ * weakest mode that one of them wants to be told of, or EVLOCK_MAX_MODES. */
+void evl_tell_arm(struct evl_body *body);
+unsigned evl_tell_wanted(const struct evl_body *body);
 
 /** Sets core.is_watched. */
 void evl_tell_update(struct evl_body *body);

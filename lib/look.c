@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "lock.h"
+#include "outside.h"
 #include "owner.h"
 
 unsigned
@@ -34,7 +35,7 @@ size_t
 evlock_waiting(const struct evlock *lock)
 {
 	struct evl_guard *guard = evl_body_enter(lock->body);
-	size_t n = evl_core_of(lock)->n_waiting;
+	size_t n = evl_core_of(lock)->n_waiting - evl_outside_waits(lock->body->outside);
 
 	evl_body_leave(guard);
 	return n;
@@ -70,7 +71,7 @@ value(const struct evlock *lock, evlock_handle handle, enum evlock_access needed
 	int mode = mode_of(lock, handle);
 
 	if (mode >= 0 && evl_core_of(lock)->mode[mode].access >= needed)
-		return lock->body->value;
+		return lock->identity->value;
 	errno = EPERM;
 	return NULL;
 }
@@ -144,7 +145,10 @@ dump_list(const struct evl_core *core, const struct evl_link *list, const char *
 	struct evl_link *link;
 
 	EVL_WAITING_EACH(link, list)
-		dump_seat(core, EVL_SEAT(link), what, out);
+		if (EVL_SEAT(link)->kind == EVL_OUTSIDE)
+			fprintf(out, "  %-8s others\n", what);
+		else
+			dump_seat(core, EVL_SEAT(link), what, out);
 }
 
 static void
@@ -202,7 +206,9 @@ dump_title(const struct evlock *lock, FILE *out)
 	if (lock->body->keyed)
 		evl_keyed_dump(lock->body, out);
 	fprintf(out, " (%p): ", (const void *)lock);
-	if (core->held_mask)
+	if (lock->body->outside && lock->body->outside->has == EVLOCK_NONE)
+		fputs("not ours", out);
+	else if (core->held_mask)
 		dump_mode(core, evl_core_strongest(core), out);
 	else
 		fputs("free", out);

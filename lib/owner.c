@@ -96,8 +96,7 @@ hand_over(struct evl_link *granted)
 		struct evlock *lock = EVL_REQUEST(EVL_SEAT(link))->lock;
 
 		evl_list_push(evl_lock_fifo(lock), link);
-		if (!lock->body->guard)
-			evl_port_wake(lock->port);
+		evl_lock_wake(lock);
 	}
 }
 

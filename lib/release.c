@@ -24,8 +24,7 @@ evl_lock_settle(struct evlock *lock, int has_room)
 {
 	if (evl_core_of(lock)->is_watched)
 		evl_tell(lock, has_room);
-	if (!lock->body->guard)
-		evl_port_wake(lock->port);
+	evl_lock_wake(lock);
 	evl_check(lock);
 }
 

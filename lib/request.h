@@ -15,7 +15,8 @@ enum evl_kind {
 	EVL_CONVERSION,
 	EVL_MEMBER,	/**< nothing: a set's seat in a member, in no FIFO */
 	EVL_NOTICE,	/**< tell a holder that someone waits for it */
-	EVL_NOTIFY	/**< activate an event of the caller's */
+	EVL_NOTIFY,	/**< activate an event of the caller's */
+	EVL_OUTSIDE	/**< do something about other processes, see outside.h */
 };
 
 struct evl_request {

@@ -30,6 +30,7 @@ struct evl_member {
 struct evl_group {
 	struct evl_group *next;	/* among the set's spare ones */
 	struct evl_link link;	/* in set->groups, while used */
+	struct evl_request *request;
 	struct {
 		struct evl_seat seat;
 		struct evl_ties ties;
@@ -72,7 +73,7 @@ knows_mode(const struct evlock *lock, int mode)
 	if (mode == EVLOCK_SAME_MODE)
 		return 1;
 	return mode >= 0 && (lock->body->set ? !evl_set_judge(lock, (unsigned)mode, 1)
-	    : (unsigned)mode < evl_core_of(lock)->n_modes);
+	    : evl_lock_knows(lock, (unsigned)mode));
 }
 
 /* How many members a set of these has, or 0: they cannot make a set. */
@@ -245,6 +246,17 @@ evlock_set_new(const struct evlock_set_member *members, size_t n,
 }
 
 int
+evl_set_is_outside(const struct evl_set *set)
+{
+	const struct evl_member *m;
+
+	EACH_MEMBER(m, set)
+		if (is_there(m) && m->mode == EVLOCK_SAME_MODE && m->lock->body->outside)
+			return 1;
+	return 0;
+}
+
+int
 evl_set_is_far(const struct evl_set *set)
 {
 	const struct evl_member *m;
@@ -289,7 +301,7 @@ is_too_much(const struct evlock *lock, unsigned mode, uint32_t units)
 {
 	const struct evl_core *core = evl_core_of(lock);
 
-	return mode >= core->n_modes ||
+	return !evl_lock_knows(lock, mode) ||
 	    (core->mode[mode].limit && units > core->mode[mode].limit && !lock->body->permit);
 }
 
@@ -349,6 +361,7 @@ evl_set_bind(struct evlock *lock, struct evl_request *r)
 	if (!group)
 		return -1;
 	evl_extra_of(r)->group = group;
+	group->request = r;
 	evl_list_push(&set->groups, &group->link);
 	for (i = set->n; i-- > 0; ) {	/* the last to join comes first */
 		group->part[i].ties.seat = NULL;
@@ -550,4 +563,21 @@ evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat
 				see(ties->seat, out);
 		}
 	}
+}
+
+struct evl_request *
+evl_set_first_holder(const struct evl_body *body)
+{
+	const struct evl_link *link, *group;
+
+	EVL_LIST_EACH(link, &body->sets) {
+		const struct evl_member *m = MEMBER(link);
+
+		if (!is_there(m))
+			continue;
+		EVL_LIST_EACH(group, &m->body->set->groups)
+			if (part_held(GROUP(group), (size_t)(m - m->body->set->member)))
+				return GROUP(group)->request;
+	}
+	return NULL;
 }

@@ -129,7 +129,7 @@ create_body(const struct evl_table *table)
 
 	if (!body)
 		return NULL;
-	body->scope = table->scope;
+	body->identity.scope = table->scope;
 	body->core.is_counted = 1;	/* no short cuts: users are counted */
 	return body;
 }
@@ -172,7 +172,7 @@ find_object(const struct evlock_table *table, const struct evl_body *body)
 static struct evlock *
 create_object(struct evlock_table *table, struct evl_body *body)
 {
-	struct evlock *lock = evl_object_create(body, table->port, table);
+	struct evlock *lock = evl_object_create(body, table->port, &body->identity, table);
 
 	if (lock)
 		evl_list_push(&table->locks, &lock->link);

@@ -10,11 +10,13 @@
 #include <event2/event.h>
 
 #include "lock.h"
+#include "outside.h"
 #include "mem.h"
 
 /* Who wants to know that a lock could be had in seat.mode. */
 struct evl_watch {
 	struct evl_seat seat;	/* GRANTED while on its way through the port, or VOID; else FREE */
+	uint8_t is_armed;	/* is to be told when the lock can be had from outside */
 	struct evl_link link;	/* in the body's list */
 	struct evlock *lock;
 	struct event *ev;
@@ -52,7 +54,7 @@ evl_tell_update(struct evl_body *body)
 {
 	body->core.is_watched = !evl_list_is_empty(&body->notifies) ||
 	    !evl_list_is_empty(&body->notices) || !evl_list_is_empty(&body->sets) ||
-	    body->set || body->keyed;
+	    body->set || body->keyed || body->outside;
 }
 
 /* --- Could be had --------------------------------------------------------- */
@@ -64,6 +66,8 @@ admits(const struct evlock *lock, unsigned mode)
 
 	if (core->is_closed)
 		return 0;
+	if (lock->body->outside)
+		return evl_outside_admits(lock->body->outside, mode);
 	return lock->body->set ? evl_set_admits(lock, mode)
 	    : evl_core_admits(core, mode, 1, evl_core_rank(core, mode, 0));
 }
@@ -71,8 +75,31 @@ admits(const struct evlock *lock, unsigned mode)
 static void
 tell_if_free(struct evl_watch *watch)
 {
-	if (watch->seat.state == EVL_FREE && admits(watch->lock, watch->seat.mode))
-		tell(watch->lock, &watch->seat);
+	if (watch->seat.state == EVL_GRANTED || !admits(watch->lock, watch->seat.mode))
+		return;
+	watch->is_armed = 0;
+	tell(watch->lock, &watch->seat);
+}
+
+void
+evl_tell_arm(struct evl_body *body)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->notifies)
+		WATCH(link)->is_armed = 1;
+}
+
+unsigned
+evl_tell_wanted(const struct evl_body *body)
+{
+	const struct evl_link *link;
+	unsigned weakest = EVLOCK_MAX_MODES;
+
+	EVL_LIST_EACH(link, &body->notifies)
+		if (WATCH(link)->is_armed && WATCH(link)->seat.mode < weakest)
+			weakest = WATCH(link)->seat.mode;
+	return weakest;
 }
 
 static struct evl_watch *
@@ -91,7 +118,7 @@ static int
 judge(const struct evlock *lock, unsigned mode, const struct event *ev)
 {
 	int knows = lock->body->set ? !evl_set_judge(lock, mode, 1)
-	    : mode < evl_core_of(lock)->n_modes;
+	    : evl_lock_knows(lock, mode);
 
 	return !ev || !knows ? EINVAL : find_watch(lock, ev) ? EEXIST : 0;
 }
@@ -111,11 +138,13 @@ watch(struct evlock *lock, unsigned mode, struct event *ev)
 	watch->seat.kind = EVL_NOTIFY;
 	watch->lock = lock;
 	watch->ev = ev;
+	watch->is_armed = 1;
 	evl_list_push(&lock->body->notifies, &watch->link);
 	evl_tell_update(lock->body);
 	tell_if_free(watch);
-	if (!lock->body->guard)
-		evl_port_wake(lock->port);
+	if (lock->body->outside)
+		evl_outside_look(lock->body->outside);
+	evl_lock_wake(lock);
 	return 0;
 }
 
@@ -151,6 +180,8 @@ unwatch(struct evlock *lock, struct event *ev)
 		return ENOENT;
 	forget_watch(watch);
 	evl_tell_update(lock->body);
+	if (lock->body->outside)
+		evl_outside_look(lock->body->outside);
 	return 0;
 }
 
@@ -236,8 +267,7 @@ evl_tell_holds(struct evlock *lock, struct evl_extra *extra)
 	evl_list_push(&lock->body->notices, &extra->notice_link);
 	lock->body->core.is_watched = 1;
 	update_notice(extra);
-	if (!lock->body->guard)
-		evl_port_wake(lock->port);
+	evl_lock_wake(lock);
 }
 
 void
@@ -258,10 +288,11 @@ tell_own(struct evlock *lock, int has_room)
 
 	EVL_LIST_EACH(link, &body->notices)
 		update_notice(EXTRA(link));
-	if (!has_room)
-		return;
-	EVL_LIST_EACH(link, &body->notifies)
-		tell_if_free(WATCH(link));
+	if (has_room)
+		EVL_LIST_EACH(link, &body->notifies)
+			tell_if_free(WATCH(link));
+	if (body->outside)
+		evl_outside_look(body->outside);
 }
 
 void

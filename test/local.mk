@@ -138,12 +138,14 @@ check-mutation:
 # --- Units of semaphores, owners, sets and tables ---------------------------------
 
 session_unit_tests = \
-	test/unit/deadlock test/unit/mem_all test/unit/owner test/unit/seed_fasteners_owner \
+	test/unit/deadlock test/unit/mem_all test/unit/outside test/unit/owner \
+	test/unit/seed_fasteners_owner \
 	test/unit/seed_multilock_set test/unit/semaphore test/unit/set test/unit/table
 
 session_unit_common = $(unit_common) test/util3.c test/util3.h
 test_unit_deadlock_SOURCES = test/unit/deadlock.c $(session_unit_common)
 test_unit_mem_all_SOURCES = test/unit/mem_all.c $(session_unit_common)
+test_unit_outside_SOURCES = test/unit/outside.c $(unit_common)
 test_unit_owner_SOURCES = test/unit/owner.c $(session_unit_common)
 test_unit_seed_fasteners_owner_SOURCES = test/unit/seed_fasteners_owner.c $(session_unit_common)
 test_unit_seed_multilock_set_SOURCES = test/unit/seed_multilock_set.c $(session_unit_common)

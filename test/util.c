@@ -166,6 +166,9 @@ error_name(int error)
 	case ETIMEDOUT:	return "ETIMEDOUT";
 	case ECANCELED:	return "ECANCELED";
 	case EDEADLK:	return "EDEADLK";
+	case EAGAIN:	return "EAGAIN";
+	case ENOLCK:	return "ENOLCK";
+	case ESTALE:	return "ESTALE";
 	default:	return strerror(error);
 	}
 }

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_OUTSIDE_H_INCLUDED_
+#define EVL_OUTSIDE_H_INCLUDED_
+
+/* The outside: other processes, or machines, that a lock is shared with.  It takes part
+ * in the lock as one more holder and waiter:
+ *
+ *	NOTHING		it holds the lock: bits of its own in core.held_mask, that all
+ *	  |		modes conflict with; whoever is first waits for it
+ *	  | want()
+ *	  v
+ *	SHARED or	this process has the lock, in that mode; the outside stands in the
+ *	EXCLUSIVE	queue, behind those who waited when this process got it, so they are
+ *	  |		the batch that is served before the others have their turn
+ *	  | its turn comes
+ *	  v
+ *	NOTHING		drop() is called
+ *
+ * So a scope beyond the process needs no change to the core.  Here is when the outside is
+ * asked; how, is up to the scope: struct evl_outside_ops.  All calls, both ways, are made
+ * in a step: in the thread of the lock's base or, if it has a guard, with that entered.
+ */
+
+#include <evlock/evlock.h>
+
+#include "core.h"
+
+struct evl_body;
+struct evl_guard;
+struct evl_outside;
+
+struct evl_outside_ops {
+	/** Asks for the lock.  Returns 1 if this process has it now, 0 if it will be told by
+	 * evl_outside_got() or evl_outside_failed(), or -1 with errno.  Called while it has
+	 * NOTHING, and is not asking. */
+	int (*want)(struct evl_outside *o, unsigned mode);
+
+	/** The same, now or not at all: 0, or an errno such as EAGAIN.  While this process has
+	 * it SHARED: may one more share that, though others may wait? */
+	int (*try_now)(struct evl_outside *o, unsigned mode);
+
+	/** Gives the lock back, or stops asking: after this nothing is told. */
+	void (*drop)(struct evl_outside *o);
+
+	/** From EXCLUSIVE to SHARED. */
+	void (*weaken)(struct evl_outside *o);
+
+	/** The order in which the members of a set are asked for, the same in all processes. */
+	int (*compare)(const struct evl_outside *a, const struct evl_outside *b);
+
+	/** The lock is no more, and was given back: frees the memory.  In no step. */
+	void (*free)(struct evl_outside *o);
+
+	unsigned order;	/**< among scopes, for sets that have members of several */
+};
+
+/** What a scope's own structure begins with; see evl_outside_init(). */
+struct evl_outside {
+	const struct evl_outside_ops *ops;
+	struct evl_body *body;
+	struct evl_seat seat;	/**< its place in the queue; GRANTED: see `news` */
+	uint8_t has;		/**< what this process has: EVLOCK_NONE, SHARED or EXCLUSIVE */
+	uint8_t wanted;		/**< what it asks for, if `is_asking` */
+	uint8_t is_asking;
+	uint8_t news;		/**< what is to be done when `seat` is delivered */
+	uint8_t is_used;	/**< somebody of this process has held it since it was got */
+	uint8_t n_joined;	/**< who came later than the batch, and shared its hold */
+	uint8_t n_passed;	/**< who came later than the outside, with a higher priority */
+	int error;		/**< with bad news */
+};
+
+#pragma GCC visibility push(default)
+
+/** Makes the lock that `o` is the outside of, with a guard if `is_guarded`, and its first
+ * object, on `base`.  `o` then belongs to it, and ends by ops->free().
+ * Returns NULL with errno ENOMEM; then `o` is the caller's still. */
+struct evlock *evl_outside_new(struct evl_outside *o, const struct evl_outside_ops *ops,
+    struct event_base *base, const struct evlock_options *options, int is_guarded);
+
+/** Makes one more object for the same lock, with a value and handles of its own. */
+struct evlock *evl_outside_object(struct evl_outside *o, struct event_base *base,
+    const struct evlock_options *options);
+
+/** Keeps the lock while evl_outside_object() is called: 0 if it is being freed already.
+ * Then drops it again. */
+int evl_outside_keep(struct evl_outside *o);
+void evl_outside_drop(struct evl_outside *o);
+
+/** The outside of a lock, or NULL. */
+struct evl_outside *evl_outside_of(const struct evlock *lock);
+
+/** Enters and leaves the guard of the lock, for a thread of the scope's own. */
+void evl_outside_enter(struct evl_outside *o);
+void evl_outside_leave(struct evl_outside *o);
+
+/** What was wanted, was got. */
+void evl_outside_got(struct evl_outside *o);
+
+/** It was not: all who wait are told `error`. */
+void evl_outside_failed(struct evl_outside *o, int error);
+
+/** What this process has is lost: the holders' notices are called with ESTALE, their
+ * handles are gone, and all who wait are told `error`.  For locks without a guard. */
+void evl_outside_lost(struct evl_outside *o, int error);
+
+/** Can other threads wake `base`? */
+int evl_outside_is_threaded(struct event_base *base);
+
+#pragma GCC visibility pop
+
+/* --- What the rest of the library calls ---------------------------------------- */
+
+/** Does anything that has to be done: called after each step. */
+void evl_outside_look(struct evl_outside *o);
+
+/** Its seat came out of a FIFO, or is sent. */
+void evl_outside_deliver(struct evl_seat *seat);
+
+/** A request is about to be made that will not wait: makes room for it if that may be.
+ * Returns the errno of having tried, or 0. */
+int evl_outside_try(struct evl_outside *o, unsigned mode);
+
+/** A request of a higher priority is about to be made: it passes the outside, but not for ever. */
+void evl_outside_pass(struct evl_outside *o);
+
+/** How many of those who wait are the outside: 1 or 0. */
+unsigned evl_outside_waits(const struct evl_outside *o);
+
+/** The errno of asking for `mode`, or 0. */
+int evl_outside_judge(unsigned mode);
+
+/** Would a newcomer be granted at once? */
+int evl_outside_admits(const struct evl_outside *o, unsigned mode);
+
+/** The last object has gone, and with it all who held or waited. */
+void evl_outside_end(struct evl_outside *o);
+
+#endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* lib/outside.c with an outside that is played: when this process is asked for, got, shared,
+ * given back, and in what order it lets others have their turn. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <evlock/set.h>
+
+#include "lock.h"
+#include "outside.h"
+
+#include "../shim.h"
+#include "../util.h"
+
+/* What the played outside was asked, a letter each: wS wX, dropped, weakened, tS tX. */
+static char asked[200];
+static int is_free = 1;		/* want() and try_now() succeed at once */
+
+static void
+add(char what, unsigned mode)
+{
+	size_t n = strlen(asked);
+
+	asked[n++] = what;
+	if (mode)
+		asked[n++] = mode == EVLOCK_EXCLUSIVE ? 'X' : 'S';
+	asked[n] = '\0';
+}
+
+static const char *
+seen(void)
+{
+	static char copy[sizeof asked];
+
+	strcpy(copy, asked);
+	asked[0] = '\0';
+	return copy;
+}
+
+static int
+want(struct evl_outside *o, unsigned mode)
+{
+	(void)o;
+	add('w', mode);
+	return is_free;
+}
+
+static int
+try_now(struct evl_outside *o, unsigned mode)
+{
+	(void)o;
+	add('t', mode);
+	return is_free ? 0 : EAGAIN;
+}
+
+static void
+drop_it(struct evl_outside *o)
+{
+	(void)o;
+	add('d', 0);
+}
+
+static void
+weaken(struct evl_outside *o)
+{
+	(void)o;
+	add('k', 0);
+}
+
+static int
+compare(const struct evl_outside *a, const struct evl_outside *b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static void
+free_it(struct evl_outside *o)
+{
+	add('f', 0);
+	free(o);
+}
+
+static const struct evl_outside_ops ops = { want, try_now, drop_it, weaken, compare, free_it, 1 };
+
+static struct evlock *
+play(void)
+{
+	static const struct evlock_options no_options;
+	struct evl_outside *o = calloc(1, sizeof *o);
+	struct evlock *l = evl_outside_new(o, &ops, base, &no_options, 0);
+
+	cr_assert(l);
+	asked[0] = '\0';
+	is_free = 1;
+	return l;
+}
+
+static void
+finish(struct evlock *l)
+{
+	evlock_free(l);
+	cr_assert_str_eq(seen(), "f");
+}
+
+LockTest(outside, is_asked_once_and_given_back)
+{
+	struct evlock *l = play();
+	evlock_handle h = ask(l, "a", X);
+
+	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(seen(), "wX");
+	cr_assert_eq(evlock_locked(l), X);
+	drop(l, h);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	cr_assert_eq(evlock_locked(l), N);
+	cr_assert_eq(evlock_waiting(l), 0);
+	finish(l);
+}
+
+LockTest(outside, waits_until_it_is_got)
+{
+	struct evlock *l = play();
+	evlock_handle h;
+
+	is_free = 0;
+	h = ask(l, "a", S);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(seen(), "wS");
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "a");
+	drop(l, h);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	finish(l);
+}
+
+LockTest(outside, stops_asking_when_nobody_waits)
+{
+	struct evlock *l = play();
+	evlock_handle h;
+
+	is_free = 0;
+	h = ask(l, "a", S);
+	drop(l, h);
+	cr_assert_str_eq(seen(), "wSd");
+	finish(l);
+}
+
+LockTest(outside, has_its_turn_after_those_who_waited)
+{
+	struct evlock *l = play();
+	evlock_handle a, b, c;
+
+	is_free = 0;
+	a = ask(l, "a", X);
+	b = ask(l, "b", X);
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "a");
+	c = ask(l, "c", X);
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(seen(), "wX");
+	drop(l, b);
+	cr_assert_str_eq(run(), "", "c came later than the batch");
+	cr_assert_str_eq(seen(), "dwX");
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "c");
+	drop(l, c);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, lets_readers_join_while_it_allows_it)
+{
+	struct evlock *l = play();
+	evlock_handle a = ask(l, "a", S), b, c;
+
+	cr_assert_str_eq(run(), "a");
+	b = ask(l, "b", S);
+	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(seen(), "wStS");
+	is_free = 0;
+	c = ask(l, "c", S);
+	cr_assert_str_eq(run(), "", "another waits outside");
+	drop(l, a);
+	is_free = 1;
+	drop(l, b);
+	cr_assert_str_eq(run(), "c");
+	drop(l, c);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, does_not_let_readers_join_for_ever)
+{
+	struct evlock *l = play();
+	evlock_handle before = ask(l, "a", S), h;
+	int n;
+
+	run();
+	for (n = 0; n < 200; n++) {
+		h = ask(l, "b", S);
+		if (!*run())
+			break;
+		drop(l, before);
+		before = h;
+	}
+	cr_assert_lt(n, 200);
+	cr_assert_gt(n, 10);
+	drop(l, before);
+	cr_assert_str_eq(run(), "b");
+	drop(l, h);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, is_asked_anew_for_a_writer_behind_readers)
+{
+	struct evlock *l = play();
+	evlock_handle a, b;
+
+	is_free = 0;
+	a = ask(l, "a", S);
+	b = ask(l, "b", X);
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "a");
+	is_free = 1;
+	drop(l, a);
+	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(seen(), "wSdwX");
+	drop(l, b);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, nowait_tries_and_gives_back)
+{
+	struct evlock *l = play();
+	evlock_handle h = evlock_acquire_nowait(l, X);
+
+	cr_assert(h);
+	cr_assert_str_eq(seen(), "tX");
+	assert_refused(evlock_acquire_nowait(l, S), EAGAIN);
+	drop(l, h);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	is_free = 0;
+	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
+	seen();
+	finish(l);
+}
+
+LockTest(outside, converting_down_weakens)
+{
+	struct evlock *l = play();
+	evlock_handle h = evlock_acquire_nowait(l, X);
+
+	seen();
+	assert_fails(evlock_convert_nowait(l, h, U), EINVAL);
+	cr_assert_eq(evlock_convert_nowait(l, h, S), 0);
+	run();
+	cr_assert_str_eq(seen(), "k");
+	assert_fails(evlock_convert_nowait(l, h, X), ENOTSUP);
+	cr_assert_eq(evlock_convert_nowait(l, h, N), 0);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	drop(l, h);
+	finish(l);
+}
+
+LockTest(outside, none_waits_and_holds_nothing)
+{
+	struct evlock *l = play();
+	evlock_handle h = ask(l, "a", N);
+
+	cr_assert_str_eq(run(), "a");
+	run();
+	cr_assert_str_eq(seen(), "wSd");
+	drop(l, h);
+	finish(l);
+}
+
+LockTest(outside, failure_is_told_to_all_who_wait)
+{
+	struct evlock *l = play();
+
+	is_free = 0;
+	ask(l, "a", S);
+	ask(l, "b", X);
+	evl_outside_failed(evl_outside_of(l), ENOLCK);
+	cr_assert_str_eq(run(), "a:ENOLCK b:ENOLCK");
+	seen();
+	finish(l);
+}
+
+LockTest(outside, close_stops_asking_and_holders_release)
+{
+	struct evlock *l = play();
+	evlock_handle h = evlock_acquire_nowait(l, X);
+
+	ask(l, "a", S);
+	evlock_close(l);
+	cr_assert_str_eq(run(), "a:ECANCELED");
+	seen();
+	drop(l, h);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	finish(l);
+}
+
+LockTest(outside, freed_while_it_is_held_is_given_back)
+{
+	struct evlock *l = play();
+
+	cr_assert(evlock_acquire_nowait(l, X));
+	seen();
+	evlock_free(l);
+	cr_assert_str_eq(seen(), "df");
+}
+
+LockTest(outside, set_asks_in_order)
+{
+	struct evlock *l = play(), *m = play(), *first, *second, *set;
+	struct evlock_set_member members[2];
+	evlock_handle h;
+
+	first = evl_outside_of(l) < evl_outside_of(m) ? l : m;
+	second = first == l ? m : l;
+	members[0].lock = second;
+	members[1].lock = first;
+	members[0].mode = members[1].mode = EVLOCK_SAME_MODE;
+	set = evlock_set_new(members, 2, NULL);
+	is_free = 0;
+	h = ask(set, "a", X);
+	run();
+	cr_assert_str_eq(seen(), "wX", "only the first is asked for");
+	evl_outside_got(evl_outside_of(first));
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(seen(), "wX");
+	evl_outside_got(evl_outside_of(second));
+	cr_assert_str_eq(run(), "a");
+	drop(set, h);
+	run();
+	cr_assert_str_eq(seen(), "dd");
+	evlock_free(set);
+	finish(l);
+	finish(m);
+}
+
+LockTest(outside, loss_is_told_to_holders)
+{
+	struct evlock *l = play();
+	evlock_handle h = evlock_acquire_nowait(l, X);
+
+	ask(l, "a", S);
+	evl_outside_lost(evl_outside_of(l), ESTALE);
+	cr_assert_str_eq(run(), "a:ESTALE");
+	assert_fails(evlock_release(l, h), ENOENT);
+	seen();
+	finish(l);
+}
+
+LockTest(outside, priorities_do_not_pass_it_for_ever)
+{
+	struct evlock *l = play();
+	evlock_handle h = ask(l, "h", X), next;
+	int n;
+
+	run();
+	seen();
+	is_free = 0;
+	for (n = 0; n < 200; n++) {
+		next = ASK(l, "n", .mode = X, .priority = 3);
+		drop(l, h);
+		if (!*run())
+			break;
+		h = next;
+	}
+	cr_assert_lt(n, 200);
+	cr_assert_str_eq(seen(), "dwX");
+	drop(l, next);
+	run();
+	seen();
+	finish(l);
+}
