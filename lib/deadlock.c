@@ -227,6 +227,36 @@ is_hopeless(const struct evl_core *core, const struct evl_seat *seat)
 	    !m->is_compatible(seat->mode, seat->units, nothing, core->arg));
 }
 
+/* Units that the seat's owner will have beside it, of requests that wait elsewhere, too. */
+static uint32_t
+reserved(const struct evl_core *core, const struct evl_seat *seat)
+{
+	struct evl_link *link;
+	uint32_t units = 0;
+
+	EVL_LIST_EACH(link, &seat->ties->owner->ties) {
+		const struct evl_ties *own = OWNED(link);
+
+		if (own->core == core && own->seat != seat && own->seat->mode == seat->mode &&
+		    own->seat->state == EVL_QUEUED && own->passes && !own->is_settled)
+			units += own->seat->units;
+	}
+	return units;
+}
+
+/* Would its owner come to have more of a mode than there is? */
+static int
+is_beyond_limit(const struct rest *rest, const struct evl_core *core, const struct evl_seat *seat)
+{
+	const struct evlock_mode *m = &core->mode[seat->mode];
+	uint32_t units;
+
+	if (!m->limit || !seat->ties || !seat->ties->owner || !seat->ties->owner->is_stuck)
+		return 0;
+	units = reserved(core, seat);
+	return units && !evl_core_is_within(m, evl_core_held(&rest->core)[seat->mode] + units, seat->units);
+}
+
 /* Does a seat fit into the rest? */
 static int
 fits(struct rest *rest, struct evl_core *core, const struct evl_seat *seat)
@@ -237,6 +267,8 @@ fits(struct rest *rest, struct evl_core *core, const struct evl_seat *seat)
 
 	if (of && of->mode == seat->mode)
 		return 1;
+	if (is_beyond_limit(rest, core, seat))
+		return 0;
 	if (is_left)
 		evl_core_drop(&rest->core, of->mode, of->units);
 	result = evl_core_fits(&rest->core, seat->mode, seat->units) ||
@@ -292,9 +324,12 @@ is_advanced(const struct evl_core *core, const struct evl_seat *seat)
 
 	if (!seat->ties || !seat->ties->owner || seat->ties->next != seat->ties)
 		return 0;
-	EVL_LIST_EACH(link, &seat->ties->owner->ties)
-		if (OWNED(link)->core == core && OWNED(link)->is_settled && !OWNED(link)->of)
+	EVL_LIST_EACH(link, &seat->ties->owner->ties) {
+		const struct evl_ties *own = OWNED(link);
+
+		if (own->core == core && own->seat->state == EVL_QUEUED && own->is_settled && !own->of)
 			return 1;
+	}
 	return 0;
 }
 
@@ -363,6 +398,7 @@ pass_core(struct evl_core *core)
 
 	leave_rest(&rest, core);
 	n = pass_ahead(&rest, core, &is_blocked);
+	n += pass_advanced(&rest, core, core->queue.next, &is_blocked);
 	return is_blocked ? n : n + pass_queue(&rest, core);
 }
 

@@ -789,6 +789,49 @@ DeadlockTest(deadlock, of_a_reentrant_request_that_keeps_a_set_out)
 	cr_assert_str_eq(told(), "plain:ECANCELED");
 }
 
+/* b comes to hold x again by "b", and "b too" goes ahead with it, although a waits there. */
+DeadlockTest(deadlock, of_one_that_goes_ahead_while_others_wait_ahead_is_none)
+{
+	evlock_handle b_handle;
+
+	hold_by(a, x, N);
+	b_handle = hold_by(b, x, N);
+	hold_by(c, x, X);
+	ask_by(b, x, "b", U);
+	drop(x, b_handle);
+	ask_by(a, x, "a", X);
+	ask_by(b, x, "b too", X);
+	evlock_owner_release_all(c);
+	cr_assert_str_eq(run(), "b b too");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+static const struct evlock_mode permit_mode[] = {
+	{ .name = "visitor" }, { .name = "permit", .limit = 1 }
+};
+static const struct evlock_modes permit_modes = { permit_mode, 2, NULL };
+
+/* The conversion waits for z as well; the one permit of p is for it. */
+DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permit)
+{
+	struct evlock_options options = { .modes = &permit_modes };
+	struct evlock *p = evlock_new(base, &options), *q = evlock_new(base, &options);
+	struct evlock *set = SET(p, q);
+	evlock_handle handle = NOW(set, .mode = 0, .owner = b);
+
+	hold_by(a, p, 1);
+	hold_by(a, q, 1);
+	cr_assert_eq(try_to_convert(set, "up", handle, 1), 0);
+	assert_refused(ASK(p, "b", .mode = 1, .owner = b), EDEADLK);
+	cr_assert_neq(ASK(p, "b", .mode = 0, .owner = b), 0);
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "b up");
+	evlock_free(set);
+	evlock_free(p);
+	evlock_free(q);
+}
+
 /* --- At random --------------------------------------------------------------------
  * Owners that hold many locks, X only, and wait for one: the graph is a function, so an
  * independent search for a cycle is a walk. */
