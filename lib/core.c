@@ -280,6 +280,14 @@ leave_bound(struct evl_ties *ties)
 	ties->seat->state = EVL_FREE;
 }
 
+/* Does it stand in the queue of `core`, until its owner comes to hold that? */
+static int
+could_go_ahead(const struct evl_ties *ties, const struct evl_core *core)
+{
+	return ties->core == core && ties->seat->state == EVL_QUEUED && !ties->is_ahead &&
+	    is_single(ties);
+}
+
 /* --- Cores that have to be looked at -------------------------------------- */
 
 static void
@@ -312,6 +320,81 @@ next_dirty(struct evl_step *step)
 	return core;
 }
 
+/* --- Giving up ------------------------------------------------------------ */
+
+/* Since what its owner has queued before it comes to hold is treated as made after, a
+ * request may wait behind others who wait for its owner: it is to go ahead of them as soon
+ * as another one of its owner is granted.  When that one leaves instead, it may wait for
+ * itself, and is then denied.  (Were it refused from the start, in case that the other
+ * leaves, it would not have been treated so.)  Whoever did not count on one that leaves
+ * only gains by that.
+ *
+ * So here are looked at, once the step has done all that it has to do: those of the owner
+ * that stand in the queue of that lock. */
+static void
+doubt_own(struct evl_step *step, const struct evl_ties *ties)
+{
+	struct evl_owner *owner = ties->owner;
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &owner->ties) {
+		struct evl_ties *own = OWNED(link);
+
+		if (!could_go_ahead(own, ties->core))
+			continue;
+		own->is_doubted = 1;
+		if (!owner->is_doubted) {
+			owner->is_doubted = 1;
+			owner->next_doubted = step->doubted;
+			step->doubted = owner;
+		}
+	}
+}
+
+static void
+trust(struct evl_owner *owner)
+{
+	struct evl_link *link;
+
+	owner->is_doubted = 0;
+	EVL_LIST_EACH(link, &owner->ties)
+		OWNED(link)->is_doubted = 0;
+}
+
+/* A seat leaves the queue, and its owner does not come to hold the lock by it. */
+static void
+give_up(struct evl_step *step, struct evl_ties *ties)
+{
+	leave_bound(ties);
+	mark_dirty(step, ties->core);
+	if (ties->owner && !ties->is_ahead)
+		doubt_own(step, ties);
+}
+
+static void
+deny(struct evl_step *step, struct evl_ties *ties, int error)
+{
+	give_up(step, ties);
+	ties->seat->state = EVL_FAILED;
+	ties->seat->units = (uint32_t)error;
+	evl_list_push(step->out, &ties->seat->link);
+}
+
+/* The last first: those before it may then no longer be in vain. */
+static void
+deny_doubted(struct evl_step *step)
+{
+	struct evl_owner *owner;
+	struct evl_ties *ties;
+
+	while ((owner = step->doubted)) {
+		while ((ties = evl_core_last_in_vain(owner)))
+			deny(step, ties, EDEADLK);
+		step->doubted = owner->next_doubted;
+		trust(owner);
+	}
+}
+
 /* --- Granting ------------------------------------------------------------- */
 
 static inline void
@@ -321,51 +404,80 @@ grant(struct evl_seat *seat, struct evl_link *out)
 	evl_list_push(out, &seat->link);
 }
 
+/* `owner` has come to hold `core`: what it has in the queue there is treated as made after
+ * that.  First it is pulled out of the queue. */
 static void
-deny(struct evl_step *step, struct evl_ties *ties, int error)
-{
-	leave_bound(ties);
-	mark_dirty(step, ties->core);
-	ties->seat->state = EVL_FAILED;
-	ties->seat->units = (uint32_t)error;
-	evl_list_push(step->out, &ties->seat->link);
-}
-
-/* `owner` has come to hold `core`: what it has in the queue there need not stand
- * in it any longer. */
-static void
-advance_own(struct evl_step *step, struct evl_owner *owner, struct evl_core *core)
+pull(struct evl_owner *owner, struct evl_core *core)
 {
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &owner->ties) {
 		struct evl_ties *own = OWNED(link);
 
-		if (own->core != core || own->seat->state != EVL_QUEUED || own->is_ahead ||
-		    !is_single(own))
+		if (!could_go_ahead(own, core))
 			continue;
+		evl_core_sweep(core);	/* so that where it stood stays there */
+		own->behind = own->seat->link.prev;
 		leave_bound(own);
-		enqueue_seat(core, own->seat);
-		mark_dirty(step, core);
-		own->is_advanced = 1;
 	}
 }
 
-/* Those that advanced may by that have come to wait for someone who waits for them. */
+/* The owner of `seat` holds what that asked for. */
 static void
-deny_stuck(struct evl_step *step, struct evl_owner *owner)
+pull_own(const struct evl_seat *seat)
+{
+	struct evl_ties *t;
+
+	if (!seat->ties->owner || seat->ties->of)
+		return;
+	EVL_TIES_EACH(t, seat->ties)
+		if (t->core->n_bound)
+			pull(t->owner, t->core);
+}
+
+/* Then each is made to wait anew, and denied if that would be for ever. */
+static void
+advance_pulled(struct evl_step *step, struct evl_owner *owner)
 {
 	struct evl_link *link;
 
-	if (!owner)
-		return;
 	EVL_LIST_EACH(link, &owner->ties) {
 		struct evl_ties *own = OWNED(link);
 
-		if (own->is_advanced && evl_core_is_left_stuck(own->seat))
+		if (!own->behind)
+			continue;
+		own->behind = NULL;
+		enqueue_seat(own->core, own->seat);
+		mark_dirty(step, own->core);
+		if (evl_core_is_left_stuck(own->seat))
 			deny(step, own, EDEADLK);
-		own->is_advanced = 0;
 	}
+}
+
+/* Puts a seat that was pulled back into the queue, of which nothing else has changed since. */
+static void
+push_back(struct evl_ties *ties)
+{
+	struct evl_seat *seat = ties->seat, **last = &ties->core->last[seat->rank];
+
+	evl_list_insert_after(ties->behind, &seat->link);
+	if (seat->rank && (!*last || &(*last)->link == ties->behind))
+		*last = seat;
+	ties->behind = NULL;
+	ties->core->n_waiting++;
+	ties->core->n_bound++;
+	seat->state = EVL_QUEUED;
+}
+
+/* All of them, the last first. */
+static void
+push_back_pulled(struct evl_owner *owner)
+{
+	struct evl_link *link;
+
+	for (link = owner->ties.prev; link != &owner->ties; link = link->prev)
+		if (OWNED(link)->behind)
+			push_back(OWNED(link));
 }
 
 /* Gives a seat what it asks for. */
@@ -383,11 +495,8 @@ give(struct evl_step *step, struct evl_ties *ties)
 	evl_core_take(core, seat->mode, seat->units);
 	seat->state = EVL_GRANTED;
 	mark_dirty(step, core);
-	if (ties->owner && !of) {
+	if (ties->owner && !of)
 		evl_list_push(&core->holders, &ties->holder_link);
-		if (core->n_bound)
-			advance_own(step, ties->owner, core);
-	}
 }
 
 /* Could a newcomer pass all who wait, or does nobody wait ahead of it? */
@@ -427,7 +536,9 @@ grant_bound(struct evl_step *step, struct evl_seat *seat)
 		leave_bound(t);
 	EVL_TIES_EACH(t, seat->ties)
 		give(step, t);
-	deny_stuck(step, seat->ties->owner);
+	pull_own(seat);
+	if (seat->ties->owner)
+		advance_pulled(step, seat->ties->owner);
 	evl_list_push(step->out, &seat->ties->lead->link);
 }
 
@@ -491,6 +602,7 @@ evl_step_finish(struct evl_step *step)
 {
 	struct evl_core *core;
 
+	deny_doubted(step);
 	while ((core = next_dirty(step)))
 		promote_one(step, core);
 }
@@ -499,7 +611,7 @@ evl_step_finish(struct evl_step *step)
 static EVL_NOINLINE void
 promote_any(struct evl_core *core, struct evl_link *out)
 {
-	struct evl_step step = { NULL, out };
+	struct evl_step step = { .out = out };
 
 	mark_dirty(&step, core);
 	evl_step_finish(&step);
@@ -579,10 +691,24 @@ take_back(struct evl_ties *ties)
 	evl_core_take(ties->core, of->mode, of->units);
 }
 
+/* Undoes a grant, of which nobody was told. */
+static void
+take_all_back(struct evl_step *step, struct evl_seat *seat)
+{
+	struct evl_ties *t;
+
+	if (seat->ties->owner)
+		push_back_pulled(seat->ties->owner);
+	EVL_TIES_EACH(t, seat->ties)
+		take_back(t);
+	while (next_dirty(step))
+		;
+}
+
 int
 evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
 {
-	struct evl_step step = { NULL, out };
+	struct evl_step step = { .out = out };
 	struct evl_ties *t;
 
 	(void)core;
@@ -591,16 +717,15 @@ evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link
 			return 0;
 	EVL_TIES_EACH(t, seat->ties)
 		give(&step, t);
-	deny_stuck(&step, seat->ties->owner);
-	if (!is_harmful(seat)) {
-		evl_step_finish(&step);
-		return 1;
+	pull_own(seat);
+	if (is_harmful(seat)) {
+		take_all_back(&step, seat);
+		return -1;
 	}
-	EVL_TIES_EACH(t, seat->ties)
-		take_back(t);
-	while (next_dirty(&step))
-		;
-	return -1;
+	if (seat->ties->owner)
+		advance_pulled(&step, seat->ties->owner);
+	evl_step_finish(&step);
+	return 1;
 }
 
 void
@@ -613,10 +738,8 @@ evl_step_withdraw(struct evl_step *step, struct evl_core *core, struct evl_seat 
 		mark_dirty(step, core);
 		return;
 	}
-	EVL_TIES_EACH(t, seat->ties) {
-		leave_bound(t);
-		mark_dirty(step, t->core);
-	}
+	EVL_TIES_EACH(t, seat->ties)
+		give_up(step, t);
 }
 
 void
@@ -638,7 +761,7 @@ evl_step_release(struct evl_step *step, struct evl_core *core, struct evl_seat *
 void
 evl_core_withdraw_bound(struct evl_seat *seat, struct evl_link *out)
 {
-	struct evl_step step = { NULL, out };
+	struct evl_step step = { .out = out };
 
 	evl_step_withdraw(&step, seat->ties->core, seat);
 	evl_step_finish(&step);

@@ -74,10 +74,12 @@ struct evl_ties {
 	struct evl_owner *owner;	/**< NULL: none */
 	struct evl_link owner_link;	/**< in owner->ties */
 	struct evl_link holder_link;	/**< in core->holders, while it holds and has an owner */
+	struct evl_link *behind;	/**< while it is pulled out of the queue, to go ahead of it: where it
+					     stood */
 	uint8_t is_bound;		/**< has other seats, an owner, or a seat to convert, or
 					     was put ahead of somebody who does */
 	uint8_t is_ahead;		/**< in core->ahead, not core->queue, while QUEUED */
-	uint8_t is_advanced;		/**< was put there just now, as its owner came to hold */
+	uint8_t is_doubted;		/**< may wait in vain since another of its owner left the queue */
 	uint8_t mode_before;		/**< in a conversion that was given: what it was given for */
 	uint8_t passes, is_settled;	/**< scratch of deadlock.c */
 };
@@ -87,6 +89,8 @@ struct evl_owner {
 	struct evl_link ties;		/**< of all its seats, by owner_link */
 	struct evl_owner *next_seen;	/**< scratch of deadlock.c, as the rest */
 	uint8_t is_seen, is_stuck;
+	uint8_t is_doubted;		/**< is in the list of a step */
+	struct evl_owner *next_doubted;
 	uint8_t is_self;		/**< no owner of the caller's: a handle by itself */
 };
 
@@ -358,10 +362,11 @@ evl_core_withdraw(struct evl_core *core, struct evl_seat *seat, struct evl_link 
 void evl_core_abandon(struct evl_ties *ties);
 
 /** Several ends at once: nobody is promoted before all are done.  Begins as
- * { NULL, out }. */
+ * { .out = out }. */
 struct evl_step {
 	struct evl_core *last_dirty;	/**< of the cores to be looked at, a ring in their order */
 	struct evl_link *out;
+	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now */
 };
 
 /** As evl_core_withdraw(). */
@@ -383,6 +388,9 @@ int evl_core_is_stuck(const struct evl_seat *seat);
 
 /** The same of any bound request, or of the owner that it has, without short cuts. */
 int evl_core_is_left_stuck(const struct evl_seat *seat);
+
+/** The last of an owner's doubted requests that waits for ever, or NULL. */
+struct evl_ties *evl_core_last_in_vain(const struct evl_owner *owner);
 
 /** The strongest mode held, or 0. */
 unsigned evl_core_strongest(const struct evl_core *core);

@@ -475,3 +475,23 @@ evl_core_is_stuck(const struct evl_seat *seat)
 {
 	return evl_seat_is_bound(seat) && is_waited_for(seat) && evl_core_is_left_stuck(seat);
 }
+
+struct evl_ties *
+evl_core_last_in_vain(const struct evl_owner *owner)
+{
+	struct evl_link *link;
+	int is_looked_at = 0;
+
+	for (link = owner->ties.prev; link != &owner->ties; link = link->prev) {
+		struct evl_ties *ties = OWNED(link);
+
+		if (!ties->is_doubted || ties->seat->state != EVL_QUEUED)
+			continue;
+		if (!is_looked_at && !evl_core_is_left_stuck(ties->seat))
+			return NULL;
+		is_looked_at = 1;
+		if (!ties->passes)
+			return ties;
+	}
+	return NULL;
+}

@@ -143,7 +143,7 @@ evl_request_end_all(struct evlock *lock, int is_told)
 {
 	struct evl_core *core = evl_core_of(lock);
 	struct evl_link due, waited, done;
-	struct evl_step step = { NULL, evl_lock_fifo(lock) };
+	struct evl_step step = { .out = evl_lock_fifo(lock) };
 
 	evl_list_init(&due);
 	evl_list_init(&waited);

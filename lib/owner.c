@@ -105,7 +105,7 @@ static void
 leave_all(struct evl_owner *owner)
 {
 	struct evl_link granted, *link;
-	struct evl_step step = { NULL, &granted };
+	struct evl_step step = { .out = &granted };
 
 	evl_list_init(&granted);
 	EVL_LIST_EACH(link, &owner->ties)

@@ -181,7 +181,7 @@ evl_request_bury(struct evl_request *r)
 static EVL_NOINLINE int
 end(struct evl_request *r)
 {
-	struct evl_step step = { NULL, evl_lock_fifo(r->lock) };
+	struct evl_step step = { .out = evl_lock_fifo(r->lock) };
 
 	evl_request_leave(&step, r);
 	evl_step_finish(&step);

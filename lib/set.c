@@ -449,7 +449,7 @@ settle_sets(const struct evl_body *body)
 void
 evl_set_close_from(struct evlock *lock)
 {
-	struct evl_step step = { NULL, evl_lock_fifo(lock) };
+	struct evl_step step = { .out = evl_lock_fifo(lock) };
 
 	evl_core_of(lock)->is_closed = 1;
 	close_sets(&step, lock->body, NULL);
@@ -488,7 +488,7 @@ let_go(struct evl_member *m)
 void
 evl_set_lose(struct evlock *member)
 {
-	struct evl_step step = { NULL, evl_lock_fifo(member) };
+	struct evl_step step = { .out = evl_lock_fifo(member) };
 	struct evl_link *link, *after;
 
 	close_sets(&step, member->body, member);

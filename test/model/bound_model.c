@@ -288,11 +288,24 @@ tell_later(struct bound_model *m, unsigned e, int error)
 	o->step = m->step;
 }
 
+/* `e` no longer waits, in vain: its owner does not come to hold the locks by it. */
+static void
+give_up(struct bound_model *m, unsigned e)
+{
+	struct bound_request *r = &m->request[WHO(e)];
+	const struct bound_seat *s;
+
+	if (!IS_CONVERSION(e) && waits(m, e) && !r->is_ahead)
+		EACH_SEAT(s, r)
+			m->given_up[r->owner] |= BIT(s->lock);
+}
+
 static void
 fail(struct bound_model *m, unsigned e, int error)
 {
 	struct bound_request *r = &m->request[WHO(e)];
 
+	give_up(m, e);
 	if (IS_CONVERSION(e))
 		r->conversion = BOUND_FAILED;
 	else
@@ -300,46 +313,51 @@ fail(struct bound_model *m, unsigned e, int error)
 	tell_later(m, e, error);
 }
 
-/* The owner of `who` has come to hold what it stands in the queue for: a request made
- * before is treated as one made now.  (It keeps that place if the owner releases.) */
-static void
-advance(struct bound_model *m, unsigned who)
+/* Is it a request in one place, waiting in a queue? */
+static int
+is_queued_alone(const struct bound_request *r)
 {
-	struct bound_request *r = &m->request[who];
-	uint32_t before = m->is_dream ? 0 : bound_stuck(m) & ~BIT(who);
-
-	r->is_ahead = 1;
-	r->arrival = m->next_arrival++;
-	if (!m->is_dream && bound_stuck(m) & ~before)
-		fail(m, who, EDEADLK);
+	return r->state == BOUND_WAITING && !r->is_ahead && r->n_seats == 1;
 }
 
-/* The first to come of the owner's requests that can go ahead now, or NOBODY. */
-static unsigned
-next_to_advance(const struct bound_model *m, unsigned owner)
-{
-	unsigned w, first = NOBODY;
-
-	EACH_REQUEST(w, m) {
-		const struct bound_request *r = &m->request[w];
-
-		if (r->owner == owner && r->state == BOUND_WAITING && !r->is_ahead &&
-		    is_privileged(m, r) &&
-		    (first == NOBODY || r->arrival < m->request[first].arrival))
-			first = w;
-	}
-	return first;
-}
-
+/* Those of an owner who has come to hold what they stand in the queue for. */
 static void
-advance_all(struct bound_model *m, unsigned owner)
+pull(struct bound_model *m, unsigned owner)
 {
 	unsigned w;
 
-	if (!owner)
-		return;
-	while ((w = next_to_advance(m, owner)) != NOBODY)
-		advance(m, w);
+	EACH_REQUEST(w, m)
+		if (owner && m->request[w].owner == owner && is_queued_alone(&m->request[w]) &&
+		    is_privileged(m, &m->request[w]))
+			m->request[w].state = BOUND_PULLED;
+}
+
+/* The first to come of those that were pulled, or NOBODY. */
+static unsigned
+next_pulled(const struct bound_model *m)
+{
+	unsigned w, first = NOBODY;
+
+	EACH_REQUEST(w, m)
+		if (m->request[w].state == BOUND_PULLED &&
+		    (first == NOBODY || m->request[w].arrival < m->request[first].arrival))
+			first = w;
+	return first;
+}
+
+/* Each of them is treated as one made now.  (It keeps that place if the owner releases.) */
+static void
+advance_pulled(struct bound_model *m)
+{
+	unsigned w;
+
+	while ((w = next_pulled(m)) != NOBODY) {
+		m->request[w].state = BOUND_WAITING;
+		m->request[w].is_ahead = 1;
+		m->request[w].arrival = m->next_arrival++;
+		if (!m->is_dream && bound_stuck(m))
+			fail(m, w, EDEADLK);
+	}
 }
 
 static void
@@ -364,7 +382,8 @@ grant(struct bound_model *m, unsigned e)
 {
 	give(m, e);
 	tell_later(m, e, 0);
-	advance_all(m, m->request[WHO(e)].owner);
+	pull(m, m->request[WHO(e)].owner);
+	advance_pulled(m);
 }
 
 /* The next of `lock` who can be granted, or NOBODY: of those ahead of the queue the
@@ -464,9 +483,7 @@ bound_stuck(const struct bound_model *m)
 static int
 judge(struct bound_model *m, const struct bound_model *before)
 {
-	uint32_t stuck = bound_stuck(m);
-
-	if (!stuck || !(stuck & ~bound_stuck(before)))
+	if (!bound_stuck(m))
 		return 0;
 	*m = *before;
 	return EDEADLK;
@@ -497,9 +514,12 @@ take(struct bound_model *m, const struct bound_model *before, unsigned e, int is
 	else
 		m->request[WHO(e)].conversion = BOUND_GONE;
 	if (!IS_CONVERSION(e))
-		advance_all(m, m->request[WHO(e)].owner);
+		pull(m, m->request[WHO(e)].owner);
+	if (judge(m, before))
+		return EDEADLK;
+	advance_pulled(m);
 	promote(m);
-	return judge(m, before);
+	return 0;
 }
 
 int
@@ -553,6 +573,44 @@ bound_convert(struct bound_model *m, unsigned who, unsigned mode, int is_nowait)
 
 /* --- Ends ------------------------------------------------------------------- */
 
+/* The last to come of the owner's that wait, for ever, where another one gave up; or NOBODY. */
+static unsigned
+last_in_vain(const struct bound_model *m, unsigned owner)
+{
+	uint32_t stuck = bound_stuck(m);
+	unsigned w, last = NOBODY;
+
+	EACH_REQUEST(w, m) {
+		const struct bound_request *r = &m->request[w];
+
+		if (stuck & BIT(w) && r->owner == owner && is_queued_alone(r) &&
+		    m->given_up[owner] >> r->lock & 1 &&
+		    (last == NOBODY || r->arrival > m->request[last].arrival))
+			last = w;
+	}
+	return last;
+}
+
+/* Whoever waits in vain since a request of the same owner gave up is told. */
+static void
+deny_doubted(struct bound_model *m)
+{
+	unsigned owner, w;
+
+	for (owner = 1; owner <= BOUND_OWNERS; owner++)
+		while (m->given_up[owner] && (w = last_in_vain(m, owner)) != NOBODY)
+			fail(m, w, EDEADLK);
+	memset(m->given_up, 0, sizeof m->given_up);
+}
+
+/* What every end comes to. */
+static void
+settle(struct bound_model *m)
+{
+	deny_doubted(m);
+	promote(m);
+}
+
 static void
 forget_outcome(struct bound_model *m, unsigned i)
 {
@@ -565,6 +623,7 @@ bury(struct bound_model *m, unsigned who)
 {
 	unsigned i;
 
+	give_up(m, who);
 	for (i = m->n_outcomes; i-- > 0; )
 		if (m->outcome[i].who == who)
 			forget_outcome(m, i);
@@ -578,7 +637,7 @@ bound_end(struct bound_model *m, unsigned who)
 	if (m->request[who].state == BOUND_GONE)
 		return ENOENT;
 	bury(m, who);
-	promote(m);
+	settle(m);
 	return 0;
 }
 
@@ -594,7 +653,7 @@ bound_release_all(struct bound_model *m, unsigned owner)
 			bury(m, w);
 			n++;
 		}
-	promote(m);
+	settle(m);
 	return n;
 }
 
@@ -603,7 +662,7 @@ bound_expire(struct bound_model *m, unsigned who, int is_conversion)
 {
 	m->step++;
 	fail(m, who + (is_conversion ? BOUND_REQUESTS : 0), ETIMEDOUT);
-	promote(m);
+	settle(m);
 }
 
 /* Closes the lock, and the sets that it is in. */
@@ -629,7 +688,7 @@ bound_close(struct bound_model *m, unsigned lock)
 	EACH_ENTRY(e, m)
 		if (waits(m, e) && m->lock[m->request[WHO(e)].lock].is_closed)
 			fail(m, e, ECANCELED);
-	promote(m);
+	settle(m);
 }
 
 /* --- Being told --------------------------------------------------------------- */

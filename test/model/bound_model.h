@@ -24,6 +24,7 @@
 
 enum bound_state {
 	BOUND_GONE,
+	BOUND_PULLED,	/* out of the queue, to go ahead of it in the same step */
 	BOUND_WAITING,
 	BOUND_HOLDING,	/* of a conversion: given, and not yet told */
 	BOUND_FAILED	/* and not yet told */
@@ -74,6 +75,8 @@ struct bound_model {
 	int is_dream;
 	unsigned n_outcomes;
 	struct bound_outcome outcome[2 * BOUND_REQUESTS];
+	/* Locks in whose queue a request of that owner waited, and gave up in this step. */
+	uint32_t given_up[1 + BOUND_OWNERS];
 	/* In which order locks are looked at when several are left at once.  The contract says
 	 * nothing of it: any will do. */
 	uint8_t order[BOUND_LOCKS];

@@ -89,7 +89,7 @@ print_locks(void)
 static void
 print_requests(void)
 {
-	static const char *const name[] = { "", "waits", "holds", "failed" };
+	static const char *const name[] = { "", "", "waits", "holds", "failed" };
 	uint32_t stuck = bound_stuck(&bound_model);
 	unsigned w;
 

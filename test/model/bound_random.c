@@ -35,7 +35,7 @@ static const struct evlock_modes limited = { limited_mode, 4, NULL };
 /* What may be done in a run. */
 struct menu {
 	unsigned n_owners, n_places, n_modes, n_priorities, n_sets;
-	int has_limits, closes, is_brief, is_lazy, waits_once;
+	int has_limits, closes, is_brief, is_lazy;
 };
 
 static unsigned long n_dead;	/* runs that were not gone on with */
@@ -116,7 +116,6 @@ draw_menu(struct choices *c)
 	menu.closes = choose(c, 2) == 0;
 	menu.is_brief = choose(c, 3) == 0;
 	menu.is_lazy = choose(c, 2) == 0;
-	menu.waits_once = must_size() < 2 || choose(c, 2) == 0 || menu.has_limits;
 	return menu;
 }
 
@@ -142,73 +141,6 @@ draw_kind(const struct menu *menu, struct choices *c)
 	if (menu->closes && choose(c, 60) == 0)
 		return BOUND_CLOSE;
 	return kind[choose(c, sizeof kind)];
-}
-
-/* Has the owner a request in a queue, which goes ahead once the lock is held? */
-static int
-could_advance(unsigned owner)
-{
-	unsigned w;
-
-	for (w = 0; w < bound_model.n_requests; w++) {
-		const struct bound_request *r = &bound_model.request[w];
-
-		if (owner && r->owner == owner && r->state == BOUND_WAITING && r->n_seats == 1 &&
-		    !r->is_ahead)
-			return 1;
-	}
-	return 0;
-}
-
-/* Does the owner wait ahead of a queue, for a hold that it has released since? */
-static int
-is_ahead_still(unsigned owner)
-{
-	unsigned w;
-
-	for (w = 0; w < bound_model.n_requests; w++) {
-		const struct bound_request *r = &bound_model.request[w];
-
-		if (owner && r->owner == owner && r->state == BOUND_WAITING && r->is_ahead &&
-		    bound_owner_mode(&bound_model, owner, r->lock) < 0)
-			return 1;
-	}
-	return 0;
-}
-
-static int
-waits_already(unsigned owner)
-{
-	unsigned w;
-
-	for (w = 0; w < bound_model.n_requests; w++)
-		if (owner && bound_model.request[w].owner == owner &&
-		    (bound_model.request[w].state == BOUND_WAITING ||
-		    bound_model.request[w].conversion == BOUND_WAITING))
-			return 1;
-	return 0;
-}
-
-/* Known, and not looked at: a grant that is refused since it would make somebody wait for
- * ever may still have moved another request of its owner ahead, or denied it; and what
- * goes ahead together with one that waits ahead may be taken for a deadlock.
- *
- * An owner who waits for several things at once may be told EDEADLK where the model finds
- * a way out, or not where it finds none, in about one run of a thousand; bound_exhaustive.c
- * has all that takes six operations.  Here such owners are for the scale "large" alone. */
-static int
-is_known_to_differ(const struct bound_op *op, const struct menu *menu)
-{
-	struct bound_asked asked = { op->owner, op->lock, op->mode, op->priority };
-	struct bound_model m = bound_model;
-
-	if (menu->waits_once && op->kind <= BOUND_CONVERT_NOWAIT && op->kind != BOUND_END &&
-	    waits_already(op->kind <= BOUND_NOWAIT ? op->owner : m.request[op->who].owner))
-		return 1;
-	if (op->kind > BOUND_NOWAIT)
-		return 0;
-	return is_ahead_still(op->owner) || (could_advance(op->owner) &&
-	    bound_acquire(&m, op->who, asked, 1) == EDEADLK);
 }
 
 /* Returns 0 if there is nobody to do it with. */
@@ -245,7 +177,7 @@ run_once(struct event_base *base, uint64_t seed)
 	draw_plan(&plan, &menu, &c);
 	bound_begin(base, &plan);
 	for (i = 0; i < STEPS && !bound_is_dead(); i++)
-		if (draw_op(&op, &menu, &c) && !is_known_to_differ(&op, &menu))
+		if (draw_op(&op, &menu, &c))
 			bound_step(&op);
 	n_dead += (unsigned)bound_is_dead();
 	bound_clear();

@@ -307,7 +307,7 @@ static void
 end(struct pair *p, unsigned who, struct evl_link *out)
 {
 	struct pair_actor *a = &p->actor[who];
-	struct evl_step step = { NULL, out };
+	struct evl_step step = { .out = out };
 
 	if (a->conversion.state == EVL_QUEUED)
 		evl_step_withdraw(&step, &p->core, &a->conversion);
@@ -453,7 +453,7 @@ dismiss_list(struct pair *p, struct evl_link *list, struct evl_step *step)
 static void
 dismiss(struct pair *p)
 {
-	struct evl_step step = { NULL, NULL };
+	struct evl_step step = { .out = NULL };
 
 	model_close(&p->model, 0);
 	p->core.is_closed = 1;

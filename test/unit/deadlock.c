@@ -556,6 +556,26 @@ DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
 	cr_assert_str_eq(run(), "a");
 }
 
+/* What the jump is refused for does not touch what its owner waits for already. */
+DeadlockTest(deadlock, refused_jumper_leaves_its_owners_places)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle reader = hold(x, S), writer = ASK(x, "writer", .mode = X, .priority = 1);
+
+	ASK(x, "a", .mode = S, .owner = a, .priority = 1);
+	ask_by(a, x, "a too", S);
+	ask_by(a, set, "a set", S);
+	assert_refused(NOW(x, .mode = S, .owner = a, .priority = 3), EDEADLK);
+	assert_refused(ASK(x, "jumper", .mode = S, .owner = a, .priority = 3), EDEADLK);
+	ASK(x, "a last", .mode = S, .owner = a, .priority = 1);
+	drop(x, reader);
+	cr_assert_str_eq(run(), "writer");
+	drop(x, writer);
+	cr_assert_str_eq(run(), "a a too a last a set");
+	evlock_owner_release_all(a);
+	evlock_free(set);
+}
+
 DeadlockTest(deadlock, of_a_jumper_that_keeps_nobody_out_is_none)
 {
 	evlock_handle other = hold(x, S);
@@ -830,6 +850,102 @@ DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permi
 	evlock_free(set);
 	evlock_free(p);
 	evlock_free(q);
+}
+
+/* --- Who goes ahead as its owner came to hold ------------------------------------- */
+
+/* b would have had its turn before "a writes", which now keeps it out. */
+DeadlockTest(deadlock, of_one_that_goes_ahead)
+{
+	evlock_handle other = hold(x, U);
+
+	hold_by(b, y, X);
+	ask_by(a, y, "a", X);
+	ask_by(b, x, "b", U);
+	ask_by(a, x, "a writes", X);
+	ask_by(a, x, "a reads", S);
+	cr_assert_neq(NOW(x, .mode = S, .owner = a, .priority = 3), 0);
+	cr_assert_str_eq(run(), "a writes:EDEADLK a reads");
+	drop(x, other);
+	cr_assert_str_eq(run(), "b");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+}
+
+/* Behind a set, which waits behind their owner; they are let wait, as they are to go ahead
+ * when "first" is granted. */
+static evlock_handle
+wait_behind_first(struct evlock *set, const struct timeval *timeout)
+{
+	evlock_handle first = ASK(x, "first", .mode = S, .owner = a, .timeout = timeout);
+
+	ask_by(a, y, "other", S);
+	ask(set, "set", X);
+	ask_by(a, x, "second", S);
+	ask_by(a, x, "third", S);
+	return first;
+}
+
+DeadlockTest(deadlock, of_those_who_counted_on_one_that_is_withdrawn)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle hx = hold(x, X), hy = hold(y, X);
+
+	drop(x, wait_behind_first(set, NULL));
+	cr_assert_str_eq(run(), "third:EDEADLK second:EDEADLK");
+	drop(x, hx);
+	drop(y, hy);
+	cr_assert_str_eq(run(), "other");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "set");
+	evlock_free(set);
+}
+
+DeadlockTest(deadlock, of_those_who_counted_on_one_that_times_out)
+{
+	static const struct timeval soon = { 0, 1000 };
+	struct evlock *set = SET(x, y);
+
+	hold(x, X);
+	hold(y, X);
+	wait_behind_first(set, &soon);
+	cr_assert_str_eq(run(), "third:EDEADLK second:EDEADLK first:ETIMEDOUT");
+	evlock_free(set);
+	cr_assert_str_eq(told(), "set:ECANCELED");
+}
+
+DeadlockTest(deadlock, of_those_who_counted_on_a_set_that_is_closed)
+{
+	struct evlock *xz = SET(x, z), *set = SET(x, y);
+
+	hold(x, X);
+	hold(y, X);
+	cr_assert_neq(ASK(xz, "first", .mode = S, .owner = a), 0);
+	drop(x, wait_behind_first(set, NULL));
+	cr_assert_str_eq(run(), "");
+	evlock_close(xz);
+	cr_assert_str_eq(run(), "first:ECANCELED third:EDEADLK second:EDEADLK");
+	evlock_free(set);
+	evlock_free(xz);
+	cr_assert_str_eq(told(), "set:ECANCELED");
+}
+
+/* Those that still can be granted are. */
+DeadlockTest(deadlock, of_none_who_may_count_on_another)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle hx = hold(x, X), first, another;
+
+	hold(y, X);
+	another = ASK(x, "another", .mode = S, .owner = a, .priority = 1);
+	first = wait_behind_first(set, NULL);
+	drop(x, first);
+	cr_assert_str_eq(run(), "");
+	drop(x, hx);
+	cr_assert_str_eq(run(), "another second third");
+	drop(x, another);
+	evlock_free(set);
+	cr_assert_str_eq(told(), "set:ECANCELED");
 }
 
 /* --- At random --------------------------------------------------------------------
