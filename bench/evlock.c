@@ -422,7 +422,7 @@ run_tasks(const char *name, long n, const struct evlock_modes *modes, int ends_p
 	tasks.random = 3;
 	deferred.end = &deferred.first;
 	deferred.ends_pass = ends_pass;
-	deferred.event = event_new(base, -1, 0, run_deferred, NULL);
+	deferred.event = event_new(base, -1, EV_PERSIST, run_deferred, NULL);
 	bench_require(deferred.event != NULL, "event_new");
 	measure_tasks(name, n);
 	event_free(deferred.event);

@@ -4,10 +4,15 @@
  *
  * `wake` is made active, which costs no system call; but an event that is made
  * active from a callback runs in the same pass of the loop, and two that take
- * turns would keep it from its descriptors for ever.  So when the budget is spent
- * it goes on from `turn`: the loop looks at descriptors before it runs a timer,
- * and only a drain by `turn` has a new budget.  They are two events, as libevent
- * 2.1.12 may lose the activation of an event whose timer expires as well.
+ * turns would keep it from its descriptors for ever.  So only a drain by `turn` has
+ * a new budget, as the loop looks at descriptors before it runs a timer; when the
+ * budget is spent, all wait for it.  It is added when half of the budget is left: it
+ * goes off at whatever look comes next, and a loop that looks often enough by itself
+ * need not look once more.  What is drained until then may come after that look, and
+ * counts.  They are two events, as libevent 2.1.12 may lose the
+ * activation of an event whose timer expires as well.
+ *
+ * `wake` is persistent, or libevent would delete it each time that it runs.
  */
 
 #include <errno.h>
@@ -31,6 +36,16 @@ static void destroy(struct evl_port *port);
 
 /* --- Draining ------------------------------------------------------------- */
 
+/* Sees to it that a new budget comes. */
+static void
+ask_for_turn(struct evl_port *port)
+{
+	static const struct timeval now = { 0, 0 };
+
+	if (!port->coming && event_add(port->turn, &now) == 0)
+		port->coming = EVL_BUDGET - port->left;
+}
+
 static void
 drain(struct evl_port *port)
 {
@@ -53,6 +68,8 @@ drain(struct evl_port *port)
 		destroy(port);
 		return;
 	}
+	if (left < EVL_BUDGET / 2)
+		ask_for_turn(port);
 	evl_port_wake(port);
 	evl_port_keep(port);
 }
@@ -72,17 +89,16 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	port->left = EVL_BUDGET;
+	port->left += port->coming;
+	port->coming = 0;
 	drain(port);
 }
 
 void
 evl_port_arm(struct evl_port *port)
 {
-	static const struct timeval now = { 0, 0 };
-
 	port->is_armed = 1;
-	if (!port->left && event_add(port->turn, &now) == 0)
+	if (!port->left && port->coming)
 		return;
 	if (!port->left)	/* no memory for the timer: better late descriptors than none told */
 		port->left = EVL_BUDGET;
@@ -323,7 +339,7 @@ destroy(struct evl_port *port)
 static int
 create_events(struct evl_port *port)
 {
-	port->wake = event_new(port->base, -1, 0, on_wake, port);
+	port->wake = event_new(port->base, -1, EV_PERSIST, on_wake, port);
 	port->turn = event_new(port->base, -1, 0, on_turn, port);
 	port->post = event_new(port->base, -1, 0, on_post, port);
 	port->sentinel = event_new(port->base, -1, EV_READ, on_nothing, NULL);

@@ -28,10 +28,11 @@ struct evl_extra;
 struct evl_port {
 	struct evl_link fifo;		/**< seats that are to be delivered, in order */
 	uint32_t left;			/**< of the budget */
+	uint32_t coming;		/**< what `turn` adds to it; 0: it is not on its way */
 	uint8_t is_armed;		/**< a drain is on its way, or under way */
 	struct event_base *base;
 	struct event *wake;		/**< drains with what is left of the budget; made active */
-	struct event *turn;		/**< drains with a new one; a {0,0} timer */
+	struct event *turn;		/**< drains with a new one; a {0,0} timer, added in time */
 	struct evl_pool pool;		/**< requests of this base's locks, if one loop uses them */
 	struct evl_extra *spare;	/**< unused extras */
 	uint32_t n_spare;
