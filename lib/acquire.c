@@ -174,7 +174,7 @@ acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	is_granted = is_granted_easily(lock, mode);
 	if (!is_granted && (timeout || !is_queued_easily(lock, mode)))
 		return acquire_any(lock, mode, timeout, cb, arg, kind);
-	r = evl_request_begin(lock, mode, 1, 0, kind);
+	r = evl_request_begin(lock, lock->quick, mode, 1, 0, kind);
 	r->cb = cb;
 	r->arg = arg;
 	if (is_granted)
@@ -215,7 +215,7 @@ evlock_acquire_nowait(struct evlock *lock, unsigned mode)
 	if (mode >= core->n_modes || !lock->quick->free || !is_easy(core) ||
 	    !evl_core_is_compatible(core, mode))
 		return acquire_nowait(lock, mode);
-	return hold_now(lock, evl_request_begin(lock, mode, 1, 0, EVL_ACQUISITION));
+	return hold_now(lock, evl_request_begin(lock, lock->quick, mode, 1, 0, EVL_ACQUISITION));
 }
 
 int
@@ -300,7 +300,8 @@ evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_ki
 	if (kind == EVL_ACQUISITION && lock->body->guard)
 		kind = EVL_GUARDED;
 	core->is_counted |= units > 1;
-	r = evl_request_begin(lock, mode, units, evl_core_rank(core, mode, q->priority), kind);
+	r = evl_request_begin(lock, lock->pool, mode, units,
+	    evl_core_rank(core, mode, q->priority), kind);
 	if (!r)
 		return 0;
 	if (lock->table)

@@ -240,27 +240,27 @@ evl_core_forget_last(struct evl_core *core, struct evl_seat *seat)
 	core->last[seat->rank] = is_same ? EVL_SEAT(before) : NULL;
 }
 
-/* Takes one who is gone out of the queue; its memory goes back. */
-static inline void
+/* Takes one who is gone out of the queue; its memory goes back.  Returns the next. */
+static inline struct evl_link *
 bury(struct evl_core *core, struct evl_seat *seat)
 {
+	struct evl_link *next = seat->link.next;
+
 	evl_list_remove(&seat->link);
 	seat->state = EVL_FREE;
 	seat->link.next = *core->free;
 	*core->free = &seat->link;
 	core->n_gone--;
+	return next;
 }
 
 void
 evl_core_sweep(struct evl_core *core)
 {
-	struct evl_link *link = core->queue.next, *after;
+	struct evl_link *link = core->queue.next;
 
-	for (; core->n_gone; link = after) {
-		after = link->next;
-		if (EVL_SEAT(link)->state == EVL_GONE)
-			bury(core, EVL_SEAT(link));
-	}
+	while (core->n_gone)
+		link = EVL_SEAT(link)->state == EVL_GONE ? bury(core, EVL_SEAT(link)) : link->next;
 }
 
 void
@@ -617,36 +617,59 @@ promote_any(struct evl_core *core, struct evl_link *out)
 	evl_step_finish(&step);
 }
 
-void
-evl_core_promote(struct evl_core *core, struct evl_link *out)
+/* Does a seat without ties fit, where no condition is asked? */
+static inline int
+fits_plainly(const struct evl_core *core, const struct evl_seat *seat, int is_counted)
 {
-	struct evl_link *link, *after, *first = core->queue.next;
-	const uint32_t *held = evl_core_held(core);
+	const struct evlock_mode *m = &core->mode[seat->mode];
 
-	if (core->is_conditional || core->n_bound) {
-		promote_any(core, out);
-		return;
-	}
-	for (link = first; after = link->next, link != &core->queue; link = after) {
+	return !(m->conflicts & core->held_mask) && (!is_counted ||
+	    evl_core_is_within(m, evl_core_held(core)[seat->mode], seat->units));
+}
+
+/* Grants those at the front of the queue who fit, where nobody is bound. */
+static inline void
+promote_run(struct evl_core *core, struct evl_link *out, int is_counted)
+{
+	struct evl_link *first = core->queue.next, *link = first;
+
+	while (link != &core->queue) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
 		if (seat->state == EVL_GONE) {
-			bury(core, seat);
+			link = bury(core, seat);
 			continue;
 		}
-		if (!evl_core_is_compatible(core, seat->mode) || (core->is_counted &&
-		    !evl_core_is_within(&core->mode[seat->mode], held[seat->mode], seat->units)))
+		if (!fits_plainly(core, seat, is_counted))
 			break;
 		if (seat->rank && core->last[seat->rank] == seat)
 			core->last[seat->rank] = NULL;
 		core->n_waiting--;
 		evl_core_take(core, seat->mode, seat->units);
 		seat->state = EVL_GRANTED;
+		link = link->next;
 	}
 	if (link != first)
 		evl_list_move_front(&core->queue, link, out);
 	if (core->n_gone > core->n_waiting)
 		evl_core_tidy(core);
+}
+
+static EVL_NOINLINE void
+promote_counted(struct evl_core *core, struct evl_link *out)
+{
+	promote_run(core, out, 1);
+}
+
+void
+evl_core_promote(struct evl_core *core, struct evl_link *out)
+{
+	if (core->is_conditional || core->n_bound)
+		promote_any(core, out);
+	else if (core->is_counted)
+		promote_counted(core, out);
+	else
+		promote_run(core, out, 0);
 }
 
 /* --- Requests that are bound ---------------------------------------------- */

@@ -141,17 +141,4 @@ evl_pool_find(const struct evl_pool *pool, evlock_handle handle)
 	return r->handle == handle ? r : NULL;
 }
 
-/** The same, if that is in the newest region, as most are; else NULL. */
-static inline struct evl_request *
-evl_pool_find_newest(const struct evl_pool *pool, evlock_handle handle)
-{
-	const struct evl_region *region = pool->newest;
-	struct evl_request *r;
-
-	if (!evl_region_has(region, (uint32_t)handle))
-		return NULL;
-	r = evl_region_slot(region, (uint32_t)handle);
-	return r->handle == handle ? r : NULL;
-}
-
 #endif

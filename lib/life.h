@@ -25,12 +25,13 @@ evl_request_find(const struct evlock *lock, evlock_handle handle)
 	return r && (r->lock == lock || r->lock->identity == lock->identity) ? r : NULL;
 }
 
-/** A request with a handle, and nobody to call back.  NULL with errno ENOMEM. */
+/** A request with a handle, and nobody to call back.  `pool` is that of the lock, by the
+ * name that whoever calls has looked at it already.  NULL with errno ENOMEM. */
 static inline struct evl_request *
-evl_request_begin(struct evlock *lock, unsigned mode, uint32_t units, unsigned rank,
-    enum evl_kind kind)
+evl_request_begin(struct evlock *lock, struct evl_pool *pool, unsigned mode, uint32_t units,
+    unsigned rank, enum evl_kind kind)
 {
-	struct evl_request *r = evl_pool_get(lock->pool);
+	struct evl_request *r = evl_pool_get(pool);
 
 	if (!r)
 		return NULL;

@@ -259,7 +259,7 @@ end_wait(struct evlock *lock, struct evl_request *r)
 static EVL_NOINLINE int
 release_other(struct evlock *lock, evlock_handle handle)
 {
-	struct evl_request *r = evl_pool_find_newest(lock->quick, handle);
+	struct evl_request *r = evl_pool_find(lock->quick, handle);
 
 	if (!r || handle & EVL_HIDDEN || r->lock != lock || !is_plain(lock, r))
 		return find_and_end(lock, handle);
