@@ -404,7 +404,7 @@ take(struct evl_outside *o)
 static void
 fail_waiting(struct evl_outside *o, int error)
 {
-	struct evl_step step = { NULL, evl_lock_fifo(object_of(o)), NULL };
+	struct evl_step step = { .out = evl_lock_fifo(object_of(o)) };
 
 	evl_request_fail_all(&step, object_of(o), error);
 	evl_step_finish(&step);
@@ -482,7 +482,7 @@ first_holder(struct evlock *lock)
 void
 evl_outside_lost(struct evl_outside *o, int error)
 {
-	struct evl_step step = { NULL, evl_lock_fifo(object_of(o)), NULL };
+	struct evl_step step = { .out = evl_lock_fifo(object_of(o)) };
 	struct evl_request *r;
 	struct evl_link *link;
 

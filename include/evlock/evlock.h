@@ -32,7 +32,9 @@
  *  - Every failure of a call is a 0 handle, NULL or -1 with errno set.
  *    Every failure of a request reaches its callback as an errno value.
  *  - A lock object is used from its base's thread alone; evlock_share() and
- *    evlock_release() of a THREADSAFE lock may be called from any thread.
+ *    evlock_release() of a THREADSAFE lock may be called from any thread.  A base's
+ *    thread is the one that runs its loop; before and after that, whoever prepares
+ *    and takes down what belongs to it.
  *  - Waiting for someone in the same loop does not keep that loop alive, as
  *    only the loop could end the wait; a timeout does, and so does waiting for
  *    another thread, process or machine.
@@ -145,8 +147,14 @@ struct evlock *evlock_new(struct event_base *base, const struct evlock_options *
 
 /** Makes another object for the same lock, attached to another base, for the
  * thread that runs it.  Requests made through an object call back on its base;
- * a handle may be released through any of them.  evthread_use_pthreads() must
- * have been called before either base was made.
+ * a handle may be released through any of them.  A grant is decided in the call
+ * that makes room for it, in whatever thread, and wakes the waiter's base; one
+ * wake-up serves all that is granted until that base gets to it.  A base whose
+ * requests wait for another thread is kept alive, until there is none that has an
+ * object of the lock.
+ * Both bases must have been made after evthread_use_pthreads() (or its like), and
+ * without EVENT_BASE_FLAG_NOLOCK.  Conditions (is_compatible) are asked from any
+ * thread.
  * Returns NULL with errno EINVAL (not THREADSAFE), ENOMEM, or, where it can be
  * told, ENOTSUP (libevent was not set up for threads). */
 struct evlock *evlock_share(struct evlock *lock, struct event_base *base);
@@ -230,8 +238,10 @@ struct evlock_request {
 evlock_handle evlock_acquire_request(struct evlock *lock, const struct evlock_request *request);
 
 /** Ends an acquisition, whatever its state.  Held: released.  Waiting, or about
- * to be called back with whatever result: withdrawn; its callback will not run
- * (if released by another thread than its base's, it may be running already).
+ * to be called back with whatever result: withdrawn; its callback will not run.
+ * Another thread than its base's may be too late for that: if the callback is not
+ * prevented, it is running, or about to take its first step, and finds a handle
+ * that is gone: evlock_value() is NULL, a second release fails with ENOENT.
  * Either way, those whose turn it is are granted before this returns.
  * Returns 0, or -1 with errno ENOENT if the handle is not, or no longer, known;
  * then nothing changed. */
