@@ -267,37 +267,51 @@ has_mutexes(void)
 	return has;
 }
 
+/* What is looked for among a base's events; NULL: the first that there is. */
 struct sought {
 	event_callback_fn callback;
 	int is_found;
 };
 
 static int
-note_callback(const struct event_base *base, const struct event *ev, void *arg)
+match(const struct event_base *base, const struct event *ev, void *arg)
 {
 	struct sought *sought = arg;
 
 	(void)base;
 	if (!sought->callback)
 		sought->callback = event_get_callback(ev);
-	sought->is_found |= event_get_callback(ev) == sought->callback;
+	sought->is_found = event_get_callback(ev) == sought->callback;
 	return sought->is_found;
 }
 
-int
-evl_port_is_threaded(struct event_base *base)
+/* The callback of the event by which others wake a base, from a base that has nothing
+ * else; NULL if there is none. */
+static event_callback_fn
+find_waker(void)
 {
 	struct sought sought = { NULL, 0 };
 	struct event_base *fresh = has_mutexes() ? event_base_new() : NULL;
 
 	if (!fresh)
-		return 0;
-	event_base_foreach_event(fresh, note_callback, &sought);
+		return NULL;
+	event_base_foreach_event(fresh, match, &sought);
 	event_base_free(fresh);
+	return sought.callback;
+}
+
+int
+evl_port_is_threaded(struct event_base *base)
+{
+	static event_callback_fn waker;	/* atomic; once it is known */
+	struct sought sought = { __atomic_load_n(&waker, __ATOMIC_RELAXED), 0 };
+
 	if (!sought.callback)
-		return 1;	/* a libevent that hides it */
-	sought.is_found = 0;
-	event_base_foreach_event(base, note_callback, &sought);
+		sought.callback = find_waker();
+	if (!sought.callback)
+		return 0;
+	__atomic_store_n(&waker, sought.callback, __ATOMIC_RELAXED);
+	event_base_foreach_event(base, match, &sought);
 	return sought.is_found;
 }
 
