@@ -83,6 +83,18 @@ return_range(const struct range *range)
 	pthread_mutex_unlock(&ranges.mutex);
 }
 
+void
+evl_ranges_hold(void)
+{
+	pthread_mutex_lock(&ranges.mutex);
+}
+
+void
+evl_ranges_let_go(void)
+{
+	pthread_mutex_unlock(&ranges.mutex);
+}
+
 /* --- Regions -------------------------------------------------------------- */
 
 static uint32_t

@@ -66,6 +66,10 @@ void evl_pool_init(struct evl_pool *pool, uint32_t n);
 /** Frees the memory; requests in it are gone. */
 void evl_pool_clear(struct evl_pool *pool);
 
+/** Before and after fork(): no other thread is about to take a range. */
+void evl_ranges_hold(void);
+void evl_ranges_let_go(void);
+
 /** Makes more slots ready.  Returns one, or NULL with errno ENOMEM. */
 struct evl_request *evl_pool_grow(struct evl_pool *pool);
 

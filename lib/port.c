@@ -389,16 +389,18 @@ static void
 before_fork(void)
 {
 	pthread_mutex_lock(&ports.mutex);
+	evl_ranges_hold();
 }
 
 static void
 after_fork(void)
 {
+	evl_ranges_let_go();
 	pthread_mutex_unlock(&ports.mutex);
 }
 
-/* Other threads, which may have held the ports' mutexes, are no more; and nobody is to
- * be woken by the descriptors that are the parent's as well. */
+/* Other threads, which may have held a port's mutex, are no more; and nobody is to be
+ * woken by the descriptors that are the parent's as well. */
 static void
 after_fork_in_child(void)
 {
@@ -408,7 +410,7 @@ after_fork_in_child(void)
 		pthread_mutex_init(&PORT(link)->mutex, NULL);
 		PORT(link)->is_posted = 1;
 	}
-	pthread_mutex_init(&ports.mutex, NULL);
+	after_fork();
 }
 
 static void
