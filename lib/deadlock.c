@@ -295,23 +295,66 @@ settle(struct rest *rest, const struct evl_seat *seat)
 		ties->of->ties->is_settled = 1;
 }
 
+/* Those ahead of the queue that pass go first: they may have been granted before others
+ * who came earlier. */
+static void
+settle_ahead(struct rest *rest, struct evl_core *core)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &core->ahead)
+		if (request_passes(EVL_SEAT(link)))
+			settle(rest, EVL_SEAT(link));
+}
+
+/* Does a seat fit into its lock, which is not the one that is looked at? */
+static int
+fits_elsewhere(const struct evl_ties *ties)
+{
+	struct rest rest;
+
+	leave_rest(&rest, ties->core);
+	settle_ahead(&rest, ties->core);
+	return fits(&rest, ties->core, ties->seat);
+}
+
+/* Does a request ahead of the queue fit?  The conversion of a set's handle does so in all
+ * its locks at once: until then it keeps nobody out of any. */
+static int
+fits_everywhere(struct rest *rest, struct evl_core *core, const struct evl_seat *seat)
+{
+	const struct evl_ties *t;
+
+	if (!fits(rest, core, seat))
+		return 0;
+	EVL_TIES_EACH(t, (const struct evl_ties *)seat->ties)
+		if (t->seat != seat && !fits_elsewhere(t))
+			return 0;
+	return 1;
+}
+
 /* Finds out who of those ahead of the queue passes.  Returns how many did not before. */
 static int
 pass_ahead(struct rest *rest, struct evl_core *core, int *is_blocked)
 {
 	struct evl_link *link;
+	struct evl_ties *t;
 	int n = 0;
 
+	settle_ahead(rest, core);
 	EVL_LIST_EACH(link, &core->ahead) {
 		struct evl_seat *seat = EVL_SEAT(link);
-		int passes = fits(rest, core, seat);
 
-		n += passes && !seat->ties->passes;
-		seat->ties->passes |= (uint8_t)passes;
 		if (request_passes(seat))
-			settle(rest, seat);
-		else
+			continue;
+		if (!fits_everywhere(rest, core, seat)) {
 			*is_blocked = 1;
+			continue;
+		}
+		EVL_TIES_EACH(t, seat->ties)
+			t->passes = 1;
+		settle(rest, seat);
+		n++;
 	}
 	return n;
 }

@@ -852,6 +852,50 @@ DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permi
 	evlock_free(q);
 }
 
+/* Conversions are given as each fits: that of a, which comes later, makes room for the
+ * guest's, which then makes room for a's request. */
+DeadlockTest(deadlock, of_a_conversion_that_lets_an_earlier_one_go_on_is_none)
+{
+	static const struct evlock_mode mode[] = {
+		{ .name = "guest" },
+		{ .name = "reader", .conflicts = 1 << 2 },
+		{ .name = "writer", .conflicts = 1 << 1 },
+		{ .name = "alone", .conflicts = 0xf },
+	};
+	static const struct evlock_modes modes = { mode, 4, NULL };
+	struct evlock *l = evlock_new(base, &(struct evlock_options){ .modes = &modes });
+	evlock_handle guest = hold(l, 0), mine = hold_by(a, l, 2);
+
+	hold_by(b, l, 2);
+	convert(l, "guest", guest, 1);
+	cr_assert_eq(try_to_convert(l, "a reads", mine, 1), 0);
+	cr_assert_neq(ASK(l, "a alone", .mode = 3, .owner = a), 0, "%s", strerror(errno));
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a reads guest");
+	drop(l, guest);
+	cr_assert_str_eq(run(), "a alone");
+	evlock_free(l);
+}
+
+/* The set's conversion will be first, and keep b out. */
+DeadlockTest(deadlock, of_a_request_behind_the_conversion_of_a_set)
+{
+	struct evlock *set = SET(x, z);
+	evlock_handle handle = NOW(set, .mode = N, .owner = a);
+
+	hold_by(c, x, U);
+	hold_by(b, x, N);
+	hold_by(b, y, X);
+	cr_assert_eq(try_to_convert(set, "up", handle, U), 0);
+	ask_by(a, y, "a", X);
+	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
+	evlock_owner_release_all(c);
+	cr_assert_str_eq(run(), "up");
+	evlock_owner_release_all(b);
+	cr_assert_str_eq(run(), "a");
+	evlock_free(set);
+}
+
 /* --- Who goes ahead as its owner came to hold ------------------------------------- */
 
 /* b would have had its turn before "a writes", which now keeps it out. */
