@@ -294,15 +294,13 @@ run_w2t(long n)
  * To be fair to both sides, deferring costs here what it costs in the floor.
  * There the one event that delivers grants also runs the deferred, and each time
  * libevent looks at its descriptors in between, so that a hold lasts across a
- * true turn of the loop.  That event is evlock's own business here, so the
- * deferred have an event to themselves, made active likewise, and
- * event_base_loopcontinue() ends libevent's pass over the active events
- * likewise.  What cannot be had the same is the second event: an event_active()
- * and its dispatch more for each turn, which counts against evlock.
+ * true turn of the loop.  That event is evlock's own business here, so this program
+ * turns the loop itself, and runs the deferred between two turns: as there, one
+ * event and one look at descriptors for each turn, and a list of its own.
  *
- * W3pass and W4pass leave event_base_loopcontinue() out: a hold lasts until
- * libevent's next callback, and descriptors are looked at when evlock's budget
- * says so.  Nothing in the floor compares with them. */
+ * W3pass and W4pass have an event for the deferred: a hold lasts until libevent's
+ * next callback, and descriptors are looked at when evlock's budget says so.
+ * Nothing in the floor compares with them. */
 #define N_TASKS		1000
 #define DEFER_BUDGET	64
 
@@ -313,13 +311,13 @@ struct task {
 
 static struct {
 	struct task *first, **end;
-	struct event *event;
+	struct event *event;	/* in W3pass and W4pass, else NULL */
 	int is_armed;
-	int ends_pass;		/* not in W3pass and W4pass */
 } deferred;
 
 static struct {
-	long left;
+	long left;		/* acquisitions yet to be made */
+	long n_open;		/* made, and not yet released */
 	int one_mode;		/* W4: all in mode 0 */
 	uint64_t random;
 } tasks;
@@ -329,8 +327,6 @@ arm_deferred(void)
 {
 	deferred.is_armed = 1;
 	event_active(deferred.event, EV_TIMEOUT, 0);
-	if (deferred.ends_pass)
-		event_base_loopcontinue(base);
 }
 
 static void
@@ -339,7 +335,7 @@ defer(struct task *task)
 	task->next = NULL;
 	*deferred.end = task;
 	deferred.end = &task->next;
-	if (!deferred.is_armed)
+	if (deferred.event && !deferred.is_armed)
 		arm_deferred();
 }
 
@@ -378,25 +374,42 @@ task_acquire(struct task *task)
 	if (tasks.left <= 0)
 		return;
 	tasks.left--;
+	tasks.n_open++;
 	evlock_acquire(lock, choose_mode(), NULL, task_granted, task);
 }
 
 static void
-run_deferred(evutil_socket_t fd, short what, void *arg)
+run_deferred(void)
 {
 	struct task *task;
 	int budget = DEFER_BUDGET;
 
+	while (budget-- > 0 && (task = next_deferred())) {
+		bench_require(!evlock_release(lock, task->handle), "W3: not held");
+		tasks.n_open--;
+		task_acquire(task);
+	}
+}
+
+static void
+on_deferred(evutil_socket_t fd, short what, void *arg)
+{
 	(void)fd;
 	(void)what;
 	(void)arg;
-	while (budget-- > 0 && (task = next_deferred())) {
-		bench_require(!evlock_release(lock, task->handle), "W3: not held");
-		task_acquire(task);
-	}
+	run_deferred();
 	deferred.is_armed = 0;
 	if (deferred.first)
 		arm_deferred();
+}
+
+static void
+run_turns(void)
+{
+	while (tasks.n_open) {
+		bench_require(event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0, "event_base_loop");
+		run_deferred();
+	}
 }
 
 static void
@@ -406,27 +419,38 @@ measure_tasks(const char *name, long n)
 	uint64_t start = bench_now();
 
 	tasks.left = n;
+	tasks.n_open = 0;
 	for (long i = 0; i < N_TASKS; i++)
 		task_acquire(&all[i]);
-	run_loop();
+	if (deferred.event)
+		run_loop();
+	else
+		run_turns();
 	bench_line(name, "1000tasks", (double)(bench_now() - start) / (double)n, "ns/acq");
 	bench_require(!tasks.left && !deferred.first, "W3: tasks were forgotten");
 	free(all);
 }
 
 static void
-run_tasks(const char *name, long n, const struct evlock_modes *modes, int ends_pass)
+run_tasks(const char *name, long n, const struct evlock_modes *modes, struct event *event)
 {
 	make_lock(modes);
 	tasks.one_mode = modes != NULL;
 	tasks.random = 3;
 	deferred.end = &deferred.first;
-	deferred.ends_pass = ends_pass;
-	deferred.event = event_new(base, -1, EV_PERSIST, run_deferred, NULL);
-	bench_require(deferred.event != NULL, "event_new");
+	deferred.event = event;
 	measure_tasks(name, n);
-	event_free(deferred.event);
 	free_lock();
+}
+
+static void
+run_tasks_by_event(const char *name, long n, const struct evlock_modes *modes)
+{
+	struct event *event = event_new(base, -1, EV_PERSIST, on_deferred, NULL);
+
+	bench_require(event != NULL, "event_new");
+	run_tasks(name, n, modes, event);
+	event_free(event);
 }
 
 static const struct evlock_mode eight_units = { .name = "UNIT", .limit = 8 };
@@ -435,25 +459,25 @@ static const struct evlock_modes eight = { .mode = &eight_units, .n_modes = 1 };
 static void
 run_w3(long n)
 {
-	run_tasks("W3", n, NULL, 1);
+	run_tasks("W3", n, NULL, NULL);
 }
 
 static void
 run_w3pass(long n)
 {
-	run_tasks("W3pass", n, NULL, 0);
+	run_tasks_by_event("W3pass", n, NULL);
 }
 
 static void
 run_w4(long n)
 {
-	run_tasks("W4", n, &eight, 1);
+	run_tasks("W4", n, &eight, NULL);
 }
 
 static void
 run_w4pass(long n)
 {
-	run_tasks("W4pass", n, &eight, 0);
+	run_tasks_by_event("W4pass", n, &eight);
 }
 
 
