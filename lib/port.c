@@ -6,7 +6,7 @@
  * active from a callback runs in the same pass of the loop, and two that take
  * turns would keep it from its descriptors for ever.  So only a drain by `turn` has
  * a new budget, as the loop looks at descriptors before it runs a timer; when the
- * budget is spent, all wait for it.  It is added when half of the budget is left: it
+ * budget is spent, all wait for it.  It is added when a quarter of the budget is left: it
  * goes off at whatever look comes next, and a loop that looks often enough by itself
  * need not look once more.  What is drained until then may come after that look, and
  * counts.  They are two events, as libevent 2.1.12 may lose the
@@ -68,7 +68,7 @@ drain(struct evl_port *port)
 		destroy(port);
 		return;
 	}
-	if (left < EVL_BUDGET / 2)
+	if (left < EVL_BUDGET / 4)
 		ask_for_turn(port);
 	evl_port_wake(port);
 	evl_port_keep(port);
