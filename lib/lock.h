@@ -256,9 +256,9 @@ void evl_tell_holds(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_ends(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_forget_all(struct evlock *lock);
 
-/** Those of evlock_notify() are to be told again when the lock can be had from outside; the
+/** Those of evlock_notify() are to be told, or not, when the lock can be had from outside; the
  * weakest mode that one of them wants to be told of, or EVLOCK_MAX_MODES. */
-void evl_tell_arm(struct evl_body *body);
+void evl_tell_arm(struct evl_body *body, int is_armed);
 unsigned evl_tell_wanted(const struct evl_body *body);
 
 /** Sets core.is_watched. */

@@ -323,7 +323,7 @@ give_back(struct evl_outside *o)
 	set_has(o, EVLOCK_NONE);
 	o->ops->drop(o);
 	if (o->is_used)
-		evl_tell_arm(o->body);
+		evl_tell_arm(o->body, 1);
 	o->is_used = 0;
 }
 
@@ -431,6 +431,7 @@ act(struct evl_outside *o)
 		take(o);
 	} else {
 		o->is_asking = 0;
+		evl_tell_arm(o->body, 0);	/* or it would be asked for them again, at once */
 		fail_waiting(o, o->error);
 	}
 	evl_lock_settle(object_of(o), 1);
@@ -510,7 +511,7 @@ try_all(struct evl_outside *o, unsigned mode)
 	int error = o->ops->try_now(o, mode);
 
 	if (error) {
-		evl_tell_arm(o->body);
+		evl_tell_arm(o->body, 1);
 		return error;
 	}
 	o->n_joined = o->n_passed = 0;

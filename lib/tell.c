@@ -82,12 +82,12 @@ tell_if_free(struct evl_watch *watch)
 }
 
 void
-evl_tell_arm(struct evl_body *body)
+evl_tell_arm(struct evl_body *body, int is_armed)
 {
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &body->notifies)
-		WATCH(link)->is_armed = 1;
+		WATCH(link)->is_armed = (uint8_t)is_armed;
 }
 
 unsigned

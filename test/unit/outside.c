@@ -325,6 +325,49 @@ LockTest(outside, freed_while_it_is_held_is_given_back)
 	cr_assert_str_eq(seen(), "df");
 }
 
+LockTest(outside, event_is_activated_when_it_could_be_had)
+{
+	struct evlock *l = play();
+	struct event *ev = new_event("ev");
+	evlock_handle h;
+
+	is_free = 0;
+	cr_assert_eq(evlock_notify(l, X, ev), 0);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(seen(), "wX");
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "ev");
+	cr_assert_str_eq(seen(), "d", "it is not kept, and not asked for again");
+	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
+	cr_assert_str_eq(seen(), "tXwX");
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "ev");
+	is_free = 1;
+	h = evlock_acquire_nowait(l, X);
+	cr_assert_str_eq(run(), "");
+	drop(l, h);
+	cr_assert_str_eq(run(), "ev");
+	cr_assert_eq(evlock_unnotify(l, ev), 0);
+	event_free(ev);
+	seen();
+	finish(l);
+}
+
+LockTest(outside, event_that_cannot_be_had_is_not_asked_for_for_ever)
+{
+	struct evlock *l = play();
+	struct event *ev = new_event("ev");
+
+	is_free = 0;
+	cr_assert_eq(evlock_notify(l, X, ev), 0);
+	evl_outside_failed(evl_outside_of(l), EIO);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(seen(), "wX");
+	evlock_unnotify(l, ev);
+	event_free(ev);
+	finish(l);
+}
+
 LockTest(outside, set_asks_in_order)
 {
 	struct evlock *l = play(), *m = play(), *first, *second, *set;
