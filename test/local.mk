@@ -105,7 +105,7 @@ EXTRA_DIST += test/fuzz/known.txt test/fuzz/replay.sh test/mutate.py test/mutant
 # make fuzz FUZZ_SECONDS=600.  What is found is written to variants/fuzz/ and goes, in
 # hexadecimal, into test/fuzz/known.txt.
 FUZZ_CC = clang
-FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -DEVLOCK_DEBUG \
+FUZZ_CFLAGS = -g -O2 -fno-omit-frame-pointer -DEVLOCK_DEBUG \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz_sources = test/fuzz/fuzz_lock.c \
 	$(filter %.c,$(lib_libevlock_internal_la_SOURCES) $(test_model_libmodel_la_SOURCES))
@@ -119,8 +119,8 @@ fuzz: test/fuzz/replay
 	$(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) -std=c99 $(FUZZ_CFLAGS) \
 		$(addprefix $(top_srcdir)/,$(filter-out $(fuzz_unwanted),$(fuzz_sources))) \
 		-o variants/fuzz/fuzz_lock -Wl,--wrap=evl_request_expire $(LIBEVENT_CORE_LIBS) -lpthread
-	cd variants/fuzz && ./fuzz_lock -max_total_time=$${FUZZ_SECONDS:-60} -max_len=1200 \
-		-timeout=20 -print_final_stats=1 corpus seeds
+	cd variants/fuzz && ./fuzz_lock -max_total_time=$${FUZZ_SECONDS:-60} -max_len=600 \
+		-seed=$${EVLOCK_TEST_SEED:-0} -timeout=20 -print_final_stats=1 corpus seeds
 
 # The long runs of the model tests: up to half an hour.
 stress: $(model_tests) test/fuzz/replay
