@@ -179,6 +179,38 @@ LockTest(port, a_callback_that_is_due_keeps_the_loop_alive)
 
 /* --- The budget ----------------------------------------------------------- */
 
+static unsigned n_counted;
+
+static void
+count(struct evlock *l, evlock_handle handle, int error, void *arg)
+{
+	(void)l;
+	(void)handle;
+	(void)arg;
+	n_counted += !error;
+}
+
+/* How many of `n` are called back by a loop that looks but once? */
+static unsigned
+count_of_one_look(unsigned n)
+{
+	n_counted = 0;
+	while (n-- > 0)
+		evlock_acquire(lock, N, NULL, count, NULL);
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	return n_counted;
+}
+
+/* Hardly any is left when a look comes, and with it a new one: what is drained first counts. */
+LockTest(port, budget_that_is_left_is_part_of_the_new_one)
+{
+	cr_assert_eq(count_of_one_look(EVL_BUDGET - 4), EVL_BUDGET - 4);
+	cr_assert_eq(count_of_one_look(3 * EVL_BUDGET), EVL_BUDGET);
+	evlock_free(lock);
+	lock = evlock_new(base, NULL);
+	cr_assert_eq(count_of_one_look(1), 1);
+}
+
 /* A callback of a chain, which goes on for ever, was run. */
 static unsigned n_run, n_when_due, longest;
 static unsigned due_at;

@@ -1136,14 +1136,14 @@ SetTest(set, close_of_a_member_while_it_converts)
 
 /* Nobody gains by it that others who wait for the member fail first. */
 static void
-end_a_member_of_two_sets(void (*end)(struct evlock *))
+end_a_member_of_two_sets(void (*end_member)(struct evlock *))
 {
 	struct evlock *all = SET(x, y, z), *xy = SET(x, y);
 
 	hold(z, X);
 	ask(all, "all", X);
 	ask(xy, "behind it", X);
-	end(y);
+	end_member(y);
 	cr_assert_str_eq(run(), "all:ECANCELED behind it:ECANCELED");
 	cr_assert(could_hold(x, X));
 	evlock_free(xy);
