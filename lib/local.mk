@@ -17,6 +17,10 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/deadlock.c \
 	lib/exports.h \
 	lib/extra.c lib/extra.h \
+	lib/file/claim.c lib/file/claim.h \
+	lib/file/kernel.c lib/file/kernel.h \
+	lib/file/opened.c lib/file/opened.h \
+	lib/file/path.c lib/file/path.h \
 	lib/guard.c lib/guard.h \
 	lib/handles.c lib/handles.h \
 	lib/list.h \

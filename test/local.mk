@@ -185,3 +185,13 @@ check_PROGRAMS += $(stress_tests)
 TESTS += $(stress_tests)
 test_stress_philosophers_SOURCES = test/stress/philosophers.c test/shim.h
 test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h
+
+# --- Lock files -------------------------------------------------------------------------
+
+file_tests = test/unit/file_claim
+check_PROGRAMS += $(file_tests)
+TESTS += $(file_tests)
+file_common = test/files.c test/files.h test/shim.h
+test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
+
+# --- End of lock files --------------------------------------------------------------------

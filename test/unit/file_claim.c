@@ -1,0 +1,987 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Claims to the kernel's lock on a file, and what they are made of: paths, open files,
+ * the kernel's locks with their gate, the helper thread that waits. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <evlock/evlock.h>
+
+#include "file/claim.h"
+#include "file/kernel.h"
+#include "file/path.h"
+
+#include "mem.h"
+
+#include "../shim.h"
+#include "../files.h"
+
+enum { SHARED, EXCLUSIVE };
+
+/* --- A claim, and what it was told ------------------------------------------------ */
+
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int n_got, n_failed, n_gone, last_error, n_signals_open;
+
+static void
+enter(struct evl_claim *claim)
+{
+	(void)claim;
+	pthread_mutex_lock(&guard);
+}
+
+static void
+leave(struct evl_claim *claim)
+{
+	(void)claim;
+	pthread_mutex_unlock(&guard);
+}
+
+static void
+got(struct evl_claim *claim)
+{
+	sigset_t blocked;
+
+	cr_assert_eq(claim->state, EVL_CLAIM_HELD);
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	n_signals_open += !sigismember(&blocked, SIGINT) || !sigismember(&blocked, SIGCHLD);
+	n_got++;
+	pthread_cond_broadcast(&changed);
+}
+
+static void
+failed(struct evl_claim *claim, int error)
+{
+	cr_assert_eq(claim->state, EVL_CLAIM_IDLE);
+	n_failed++;
+	last_error = error;
+	pthread_cond_broadcast(&changed);
+}
+
+static void
+gone(struct evl_claim *claim)
+{
+	(void)claim;
+	pthread_mutex_lock(&guard);
+	n_gone++;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&guard);
+}
+
+static const struct evl_claim_user user = { enter, leave, got, failed, gone };
+
+static void
+await(const int *count, int n)
+{
+	pthread_mutex_lock(&guard);
+	while (*count < n)
+		pthread_cond_wait(&changed, &guard);
+	pthread_mutex_unlock(&guard);
+}
+
+static int
+told(const int *count)
+{
+	int n;
+
+	pthread_mutex_lock(&guard);
+	n = *count;
+	pthread_mutex_unlock(&guard);
+	return n;
+}
+
+static int
+state_of(struct evl_claim *claim)
+{
+	int state;
+
+	enter(claim);
+	state = claim->state;
+	leave(claim);
+	return state;
+}
+
+static void
+await_state(struct evl_claim *claim, int state)
+{
+	while (state_of(claim) != state)
+		usleep(1000);
+}
+
+static int
+begin_flags(struct evl_claim *claim, const char *path, int is_flock, int makes_folders)
+{
+	char *whole = evl_path_new(path);
+
+	return whole ? evl_claim_begin(claim, &user, whole, is_flock, makes_folders) : errno;
+}
+
+static void
+begin(struct evl_claim *claim, const char *path)
+{
+	cr_assert_eq(begin_flags(claim, path, 0, 0), 0);
+}
+
+/* Ends a claim, and waits until nothing uses it. */
+static void
+end(struct evl_claim *claim)
+{
+	int n = told(&n_gone);
+
+	evl_claim_end(claim);
+	await(&n_gone, n + 1);
+}
+
+static int
+try(struct evl_claim *claim, int is_exclusive)
+{
+	int error;
+
+	enter(claim);
+	error = evl_claim_try(claim, is_exclusive);
+	leave(claim);
+	return error;
+}
+
+static int
+ask(struct evl_claim *claim, int is_exclusive)
+{
+	int error;
+
+	enter(claim);
+	error = evl_claim_ask(claim, is_exclusive);
+	leave(claim);
+	return error;
+}
+
+static void
+drop(struct evl_claim *claim)
+{
+	enter(claim);
+	evl_claim_drop(claim);
+	leave(claim);
+}
+
+static void
+weaken(struct evl_claim *claim)
+{
+	enter(claim);
+	evl_claim_weaken(claim);
+	leave(claim);
+}
+
+static int
+may_join(struct evl_claim *claim)
+{
+	int error;
+
+	enter(claim);
+	error = evl_claim_may_join(claim);
+	leave(claim);
+	return error;
+}
+
+/* Each in an empty folder, and no descriptor may be left. */
+static unsigned n_descriptors;
+
+static void
+set_up(void)
+{
+	enter_folder();
+	n_descriptors = count_descriptors();
+}
+
+static void
+tear_down(void)
+{
+	cr_assert_eq(count_descriptors(), n_descriptors, "descriptors are left");
+	cr_assert_eq(n_signals_open, 0, "a helper may be interrupted");
+	leave_folder();
+}
+
+#define FileTest(suite, name) \
+	static void suite##_##name##_body(void); \
+	Test(suite, name) \
+	{ \
+		set_up(); \
+		suite##_##name##_body(); \
+		tear_down(); \
+	} \
+	static void \
+	suite##_##name##_body(void)
+
+/* The same for one in which a claim waits in fcntl(2). */
+#define WaitTest(suite, name) \
+	static void suite##_##name##_wait(void); \
+	FileTest(suite, name) \
+	{ \
+		if (can_wait()) \
+			suite##_##name##_wait(); \
+	} \
+	static void \
+	suite##_##name##_wait(void)
+
+/* --- Paths ---------------------------------------------------------------------------- */
+
+static void
+check_path(const char *path, const char *expected)
+{
+	char *whole = evl_path_new(path);
+
+	cr_assert_not_null(whole);
+	cr_assert_str_eq(whole, expected);
+	evl_mem_free(whole);
+}
+
+FileTest(path, is_whole)
+{
+	cr_assert_eq(chdir("/usr"), 0);
+	check_path("/a/b", "/a/b");
+	check_path("//a///./b/.", "/a/b");
+	check_path("/a/../.b/c.", "/a/../.b/c.");
+	check_path("a", "/usr/a");
+	check_path("./a//b", "/usr/a/b");
+	cr_assert_eq(chdir("/"), 0);
+	check_path("a", "/a");
+	check_path("./.", "");	/* what has no name is no file */
+}
+
+FileTest(path, in_a_deep_folder)
+{
+	char name[201], *whole;
+	int i;
+
+	memset(name, 'x', 200);
+	name[200] = '\0';
+	for (i = 0; i < 3; i++) {
+		cr_assert_eq(mkdir(name, 0700), 0);
+		cr_assert_eq(chdir(name), 0);
+	}
+	whole = evl_path_new("lock");
+	cr_assert_not_null(whole);
+	cr_assert_gt(strlen(whole), 3 * 201 + 5);
+	cr_assert_eq(access(name, F_OK), -1);
+	close(open_other("lock"));
+	cr_assert_eq(access(whole, F_OK), 0);
+	evl_mem_free(whole);
+}
+
+FileTest(path, in_a_folder_that_is_gone)
+{
+	cr_assert_eq(mkdir("folder", 0700), 0);
+	cr_assert_eq(chdir("folder"), 0);
+	cr_assert_eq(rmdir("../folder"), 0);
+	cr_assert_null(evl_path_new("lock"));
+	cr_assert_eq(errno, ENOENT);
+}
+
+/* --- What is opened ------------------------------------------------------------------- */
+
+static void
+check_refused(const char *path, int error)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(begin_flags(&claim, path, 0, 0), error, "%s: %s", path,
+	    strerror(begin_flags(&claim, path, 0, 0)));
+	cr_assert_eq(begin_flags(&claim, path, 1, 0), error);
+	cr_assert_eq(count_descriptors(), n_descriptors);
+}
+
+FileTest(opened, regular_files_alone)
+{
+	cr_assert_eq(mkfifo("fifo", 0666), 0);
+	cr_assert_eq(mkdir("folder", 0777), 0);
+	cr_assert_eq(symlink("file", "link"), 0);
+	check_refused("fifo", EINVAL);
+	check_refused("folder", EINVAL);
+	check_refused("folder/", EINVAL);
+	check_refused("/dev/null", EINVAL);
+	check_refused("/", ENOENT);
+	check_refused("", ENOENT);
+	check_refused("link", ELOOP);
+	cr_assert_eq(access("file", F_OK), -1, "made through a link");
+	check_refused("none/file", ENOENT);
+	close(open_other("file"));
+	check_refused("file/file", ENOTDIR);
+}
+
+FileTest(opened, makes_the_file)
+{
+	struct evl_claim claim;
+	struct stat st;
+
+	umask(027);
+	begin(&claim, "file");
+	cr_assert_eq(stat("file", &st), 0);
+	cr_assert_eq(st.st_mode, S_IFREG | 0640);
+	cr_assert_eq(st.st_size, 0);
+	cr_assert(fcntl(claim.file.fd, F_GETFD) & FD_CLOEXEC);
+	end(&claim);
+	cr_assert_eq(access("file", F_OK), 0);
+}
+
+FileTest(opened, leaves_the_contents)
+{
+	struct evl_claim claim;
+	char text[8] = "";
+	int fd = open_other("file");
+
+	cr_assert_eq(write(fd, "text", 4), 4);
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	end(&claim);
+	cr_assert_eq(pread(fd, text, 8, 0), 4);
+	cr_assert_str_eq(text, "text");
+	close(fd);
+}
+
+FileTest(opened, makes_folders)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(begin_flags(&claim, "a/b//c/file", 0, 1), 0);
+	end(&claim);
+	cr_assert_eq(access("a/b/c/file", F_OK), 0);
+	close(open_other("a/d"));
+	cr_assert_eq(begin_flags(&claim, "a/d/file", 0, 1), ENOTDIR);
+}
+
+FileTest(opened, one_kind_of_lock_at_a_time)
+{
+	struct evl_claim a, b;
+
+	begin(&a, "file");
+	cr_assert_eq(link("file", "same"), 0);
+	cr_assert_eq(begin_flags(&b, "same", 1, 0), EINVAL);
+	cr_assert_eq(begin_flags(&b, "file", 1, 0), EINVAL);
+	end(&a);
+	cr_assert_eq(begin_flags(&b, "same", 1, 0), 0);
+	cr_assert_eq(begin_flags(&a, "file", 0, 0), EINVAL);
+	end(&b);
+}
+
+static void
+check_without_descriptors(void)
+{
+	struct evl_claim claim;
+	struct rlimit limit, none;
+	int error;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	error = begin_flags(&claim, "file", 0, 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	cr_assert_eq(error, EMFILE, "%s", strerror(error));
+	cr_assert(access("file", F_OK) || !can_wait());	/* valgrind refuses what was opened */
+}
+
+FileTest(opened, without_descriptors)
+{
+	struct evl_claim claim;
+
+	check_without_descriptors();	/* when nothing has been loaded */
+	begin(&claim, "another");
+	check_without_descriptors();
+	end(&claim);
+}
+
+/* In a child that is nobody in particular. */
+static int
+begin_as_nobody(const char *path)
+{
+	struct evl_claim claim;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgid(65534) || setuid(65534))
+			_exit(255);
+		_exit(begin_flags(&claim, path, 0, 0));
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+FileTest(opened, without_permission)
+{
+	if (getuid() != 0)
+		return;	/* there is nobody to become */
+	cr_assert_eq(chmod(".", 0755), 0);
+	close(open_other("file"));
+	cr_assert_eq(chmod("file", 0444), 0);
+	cr_assert_eq(begin_as_nobody("file"), EACCES);
+	cr_assert_eq(begin_as_nobody("new"), EACCES);
+	cr_assert_eq(access("new", F_OK), -1);
+	cr_assert_eq(chmod("file", 0666), 0);
+	cr_assert_eq(begin_as_nobody("file"), 0);
+}
+
+/* --- Taking it at once -------------------------------------------------------------------- */
+
+FileTest(claim, excludes_others)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_not(is_free("file", F_RDLCK));
+	drop(&claim);
+	cr_assert(is_free("file", F_WRLCK));
+	cr_assert_eq(try(&claim, SHARED), 0);
+	cr_assert(is_free("file", F_RDLCK));
+	cr_assert_not(is_free("file", F_WRLCK));
+	drop(&claim);
+	cr_assert(is_free("file", F_WRLCK));
+	end(&claim);
+}
+
+FileTest(claim, is_excluded_by_others)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(try(&claim, SHARED), EAGAIN);
+	lock_other(fd, F_RDLCK);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EAGAIN);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	cr_assert_eq(may_join(&claim), 0);
+	end(&claim);
+	cr_assert_eq(lock_other(fd, F_WRLCK), 0);
+	close(fd);
+}
+
+/* Programs that lock the bytes that a file has, or the first. */
+FileTest(claim, excludes_those_who_lock_a_part)
+{
+	struct evl_claim claim;
+	struct flock first = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &first), -1);
+	first.l_start = (off_t)1 << 62;
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &first), -1);
+	end(&claim);
+	close(fd);
+}
+
+FileTest(claim, weakened_lets_readers_in)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	weaken(&claim);
+	cr_assert(is_free("file", F_RDLCK));
+	cr_assert_not(is_free("file", F_WRLCK));
+	end(&claim);
+}
+
+FileTest(claim, with_flock)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(begin_flags(&claim, "file", 1, 0), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(flock_other(fd, LOCK_SH), EAGAIN);
+	weaken(&claim);
+	cr_assert_eq(flock_other(fd, LOCK_SH), EAGAIN);
+	drop(&claim);
+	cr_assert_eq(flock_other(fd, LOCK_SH), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EAGAIN);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	cr_assert_eq(may_join(&claim), 0);
+	cr_assert_eq(flock_other(fd, LOCK_EX), EAGAIN);
+	end(&claim);
+	cr_assert_eq(flock_other(fd, LOCK_EX), 0);
+	close(fd);
+}
+
+FileTest(claim, closing_elsewhere_changes_nothing)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	close(open_other("file"));
+	cr_assert_not(is_free("file", F_RDLCK));
+	end(&claim);
+}
+
+/* --- Waiting ----------------------------------------------------------------------------- */
+
+static void
+check_wait(int is_flock, int is_exclusive)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(begin_flags(&claim, "file", is_flock, 0), 0);
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_EX) : lock_other(fd, F_WRLCK), 0);
+	cr_assert_eq(ask(&claim, is_exclusive), 0);
+	await_blocked("file", 1);
+	cr_assert_eq(told(&n_got), 0);
+	close(fd);
+	await(&n_got, 1);
+	fd = open_other("file");
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_EX) : lock_other(fd, F_WRLCK), EAGAIN);
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_SH) : lock_other(fd, F_RDLCK),
+	    is_exclusive ? EAGAIN : 0);
+	close(fd);
+	end(&claim);
+	cr_assert_eq(told(&n_got), 1);
+	cr_assert_eq(told(&n_failed), 0);
+}
+
+WaitTest(wait, exclusive) { check_wait(0, EXCLUSIVE); }
+WaitTest(wait, shared) { check_wait(0, SHARED); }
+FileTest(wait, exclusive_flock) { check_wait(1, EXCLUSIVE); }
+FileTest(wait, shared_flock) { check_wait(1, SHARED); }
+
+static void
+check_drop(int is_flock)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(begin_flags(&claim, "file", is_flock, 0), 0);
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_SH) : lock_other(fd, F_RDLCK), 0);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	drop(&claim);
+	await_state(&claim, EVL_CLAIM_IDLE);
+	close(fd);
+	fd = open_other("file");
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_EX) : lock_other(fd, F_WRLCK), 0);
+	close(fd);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	end(&claim);
+	cr_assert_eq(told(&n_got) + told(&n_failed), 0);
+}
+
+WaitTest(wait, ends_when_dropped) { check_drop(0); }
+FileTest(wait, ends_when_dropped_flock) { check_drop(1); }
+
+/* A writer who waits has the gate; without it, readers come in again. */
+WaitTest(wait, that_ends_lets_readers_in)
+{
+	struct evl_claim reader, writer, another;
+
+	begin(&reader, "file");
+	begin(&writer, "file");
+	begin(&another, "file");
+	cr_assert_eq(try(&reader, SHARED), 0);
+	cr_assert_eq(may_join(&reader), 0);
+	cr_assert_eq(ask(&writer, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	cr_assert_eq(try(&another, SHARED), EAGAIN);
+	cr_assert_eq(may_join(&reader), EAGAIN);
+	drop(&writer);
+	await_state(&writer, EVL_CLAIM_IDLE);
+	cr_assert_eq(may_join(&reader), 0);
+	cr_assert_eq(try(&another, SHARED), 0);
+	end(&reader);
+	end(&writer);
+	end(&another);
+}
+
+WaitTest(wait, asked_again_while_it_ends)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), i;
+
+	begin(&claim, "file");
+	for (i = 0; i < 100; i++) {
+		lock_other(fd, F_WRLCK);
+		cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+		enter(&claim);
+		evl_claim_drop(&claim);
+		cr_assert_eq(evl_claim_try(&claim, SHARED), EAGAIN);
+		evl_claim_ask(&claim, i & 1);
+		leave(&claim);
+		lock_other(fd, F_UNLCK);
+		await(&n_got, i + 1);
+		cr_assert_eq(lock_other(fd, F_RDLCK), i & 1 ? EAGAIN : 0);
+		cr_assert_eq(lock_other(fd, F_WRLCK), EAGAIN);
+		lock_other(fd, F_UNLCK);
+		drop(&claim);
+	}
+	end(&claim);
+	cr_assert_eq(told(&n_failed), 0);
+	close(fd);
+}
+
+/* The kernel may grant what is just being dropped; it must be given back. */
+WaitTest(wait, dropped_while_it_is_granted)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), i, n_late = 0;
+
+	begin(&claim, "file");
+	for (i = 0; i < 1000; i++) {
+		int n = told(&n_got);
+
+		cr_assert_eq(lock_other(fd, F_WRLCK), 0, "the lock was kept");
+		cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+		if (i % 4)
+			await_blocked("file", 1);
+		lock_other(fd, F_UNLCK);
+		drop(&claim);
+		await_state(&claim, EVL_CLAIM_IDLE);
+		n_late += told(&n_got) == n;
+	}
+	cr_assert_gt(n_late, 0, "none was dropped before it was told");
+	end(&claim);
+	close(fd);
+}
+
+WaitTest(wait, ended_in_any_state)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), i;
+
+	for (i = 0; i < 100; i++) {
+		lock_other(fd, F_RDLCK);
+		begin(&claim, "file");
+		cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+		if (i % 3)
+			await_blocked("file", 1);
+		if (i % 2)
+			drop(&claim);
+		end(&claim);
+		cr_assert_eq(lock_other(fd, F_WRLCK), 0);
+	}
+	cr_assert_eq(told(&n_got), 0);
+	close(fd);
+}
+
+WaitTest(wait, without_descriptors)
+{
+	struct evl_claim claim;
+	struct rlimit limit, none;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	drop(&claim);
+	await_state(&claim, EVL_CLAIM_IDLE);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	end(&claim);
+	close(fd);
+}
+
+/* --- The gate ---------------------------------------------------------------------------- */
+
+/* Who waits at the data, and then who waits at the gate, come before whoever tries. */
+WaitTest(gate, nobody_passes_a_writer)
+{
+	struct evl_claim a, b, c;
+
+	begin(&a, "file");
+	begin(&b, "file");
+	begin(&c, "file");
+	cr_assert_eq(try(&a, EXCLUSIVE), 0);
+	cr_assert_eq(ask(&b, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	cr_assert_eq(ask(&c, SHARED), 0);
+	await_blocked("file", 2);
+	enter(&a);
+	evl_claim_drop(&a);
+	cr_assert_eq(evl_claim_try(&a, EXCLUSIVE), EAGAIN);
+	leave(&a);
+	await(&n_got, 1);
+	cr_assert_eq(state_of(&b), EVL_CLAIM_HELD);
+	await_blocked("file", 1);	/* now it is `c` that has the gate */
+	cr_assert_eq(try(&a, EXCLUSIVE), EAGAIN);
+	drop(&b);
+	await(&n_got, 2);
+	cr_assert_eq(state_of(&c), EVL_CLAIM_HELD);
+	cr_assert_eq(try(&a, SHARED), 0);
+	end(&a);
+	end(&b);
+	end(&c);
+}
+
+WaitTest(gate, readers_wait_together)
+{
+	struct evl_claim writer, a, b;
+
+	begin(&writer, "file");
+	begin(&a, "file");
+	begin(&b, "file");
+	cr_assert_eq(try(&writer, EXCLUSIVE), 0);
+	cr_assert_eq(ask(&a, SHARED), 0);
+	cr_assert_eq(ask(&b, SHARED), 0);
+	await_blocked("file", 2);
+	drop(&writer);
+	await(&n_got, 2);
+	end(&writer);
+	end(&a);
+	end(&b);
+}
+
+/* --- Files that are removed, renamed, replaced ------------------------------------------------ */
+
+static void
+replace_by_new(void)
+{
+	close(open_other("new"));
+	cr_assert_eq(rename("new", "file"), 0);
+}
+
+static void
+remove_file(void)
+{
+	cr_assert_eq(unlink("file"), 0);
+}
+
+static void
+rename_file(void)
+{
+	cr_assert_eq(rename("file", "away"), 0);
+}
+
+static void
+check_move_before(void (*move)(void))
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	move();
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+	drop(&claim);
+	cr_assert(is_free("file", F_WRLCK));
+	end(&claim);
+}
+
+FileTest(moved, removed_before) { check_move_before(remove_file); }
+FileTest(moved, renamed_before) { check_move_before(rename_file); }
+FileTest(moved, replaced_before) { check_move_before(replace_by_new); }
+
+static void
+check_move_while_it_waits(void (*move)(void), int is_flock)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(begin_flags(&claim, "file", is_flock, 0), 0);
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_EX) : lock_other(fd, F_WRLCK), 0);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	move();
+	close(fd);
+	await(&n_got, 1);
+	fd = open_other("file");
+	cr_assert_eq(is_flock ? flock_other(fd, LOCK_SH) : lock_other(fd, F_RDLCK), EAGAIN);
+	close(fd);
+	end(&claim);
+}
+
+WaitTest(moved, removed_while_it_waits) { check_move_while_it_waits(remove_file, 0); }
+WaitTest(moved, renamed_while_it_waits) { check_move_while_it_waits(rename_file, 0); }
+WaitTest(moved, replaced_while_it_waits) { check_move_while_it_waits(replace_by_new, 0); }
+FileTest(moved, replaced_while_it_waits_flock) { check_move_while_it_waits(replace_by_new, 1); }
+
+FileTest(moved, while_it_is_held)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, SHARED), 0);
+	cr_assert_eq(may_join(&claim), 0);
+	rename_file();
+	cr_assert_eq(may_join(&claim), EAGAIN);
+	drop(&claim);
+	cr_assert(is_free("away", F_WRLCK));
+	end(&claim);
+}
+
+FileTest(moved, became_something_else)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	remove_file();
+	cr_assert_eq(symlink("other", "file"), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), ELOOP);
+	remove_file();
+	cr_assert_eq(mkdir("file", 0777), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EINVAL);
+	cr_assert_eq(rmdir("file"), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	end(&claim);
+}
+
+WaitTest(moved, became_something_else_while_it_waits)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	remove_file();
+	cr_assert_eq(symlink("other", "file"), 0);
+	close(fd);
+	await(&n_failed, 1);
+	cr_assert_eq(last_error, ELOOP);
+	end(&claim);
+}
+
+FileTest(moved, with_its_folder)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(begin_flags(&claim, "a/b/file", 0, 1), 0);
+	cr_assert_eq(rename("a", "c"), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_not(is_free("a/b/file", F_RDLCK));
+	end(&claim);
+	cr_assert_eq(begin_flags(&claim, "c/b/file", 0, 0), 0);
+	cr_assert_eq(rename("c", "d"), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), ENOENT);
+	end(&claim);
+}
+
+/* --- fork() ---------------------------------------------------------------------------------- */
+
+struct child {
+	pid_t pid;
+	int end;	/* it lives until this is closed */
+};
+
+static struct child
+fork_child(struct evl_claim *claim)
+{
+	struct child child;
+	int ends[2];
+	char byte;
+
+	cr_assert_eq(pipe(ends), 0);
+	child.pid = fork();
+	if (child.pid == 0) {
+		close(ends[1]);
+		if (claim)
+			evl_claim_end(claim);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	close(ends[0]);
+	child.end = ends[1];
+	return child;
+}
+
+static void
+end_child(struct child child)
+{
+	int status;
+
+	close(child.end);
+	cr_assert_eq(waitpid(child.pid, &status, 0), child.pid);
+	cr_assert_eq(status, 0);
+}
+
+FileTest(fork, child_neither_drops_nor_keeps)
+{
+	struct evl_claim claim;
+	struct child child;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	child = fork_child(NULL);
+	cr_assert_not(is_free("file", F_RDLCK));
+	close(claim.file.fd);	/* as the end of this process would */
+	claim.file.fd = -1;
+	while (!is_free("file", F_WRLCK))
+		usleep(1000);	/* not before the child has begun */
+	end_child(child);
+	end(&claim);
+}
+
+FileTest(fork, child_ends_what_is_held)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	end_child(fork_child(&claim));
+	cr_assert_not(is_free("file", F_RDLCK));
+	end(&claim);
+}
+
+WaitTest(fork, child_ends_what_waits)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	end_child(fork_child(&claim));
+	cr_assert_eq(state_of(&claim), EVL_CLAIM_ASKING);
+	close(fd);
+	await(&n_got, 1);
+	end(&claim);
+}
+
+/* --- Memory ------------------------------------------------------------------------------------ */
+
+static long n_live, n_left;
+
+static void *
+failing_malloc(size_t size)
+{
+	void *p = n_left-- > 0 ? malloc(size) : NULL;
+
+	n_live += p != NULL;
+	return p;
+}
+
+static void
+counting_free(void *p)
+{
+	n_live -= p != NULL;
+	free(p);
+}
+
+FileTest(memory, each_allocation_fails)
+{
+	struct evl_claim claim;
+	int error, i = 0;
+
+	evlock_set_mem_functions(failing_malloc, NULL, counting_free);
+	do {
+		n_left = i++;
+		error = begin_flags(&claim, "file", 0, 0);
+		cr_assert(!error || error == ENOMEM);
+		cr_assert_eq(n_live, !error);
+	} while (error);
+	cr_assert_gt(i, 1);
+	end(&claim);
+	cr_assert_eq(n_live, 0);
+}
