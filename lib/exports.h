@@ -8,6 +8,7 @@
 
 #pragma GCC visibility push(default)
 #include <evlock/evlock.h>
+#include <evlock/file.h>
 #include <evlock/owner.h>
 #include <evlock/semaphore.h>
 #include <evlock/set.h>

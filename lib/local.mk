@@ -5,6 +5,7 @@
 evlockincludedir = $(includedir)/evlock
 evlockinclude_HEADERS = \
 	include/evlock/evlock.h \
+	include/evlock/file.h \
 	include/evlock/owner.h \
 	include/evlock/semaphore.h \
 	include/evlock/set.h \
@@ -17,6 +18,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/deadlock.c \
 	lib/exports.h \
 	lib/extra.c lib/extra.h \
+	lib/file.c \
 	lib/file/claim.c lib/file/claim.h \
 	lib/file/kernel.c lib/file/kernel.h \
 	lib/file/opened.c lib/file/opened.h \

@@ -58,6 +58,15 @@ handle_fork(void)
 }
 
 int
+evl_opened_handle_fork(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, handle_fork);
+	return all.error;
+}
+
+int
 evl_opened_is_ours(const struct evl_opened *file)
 {
 	return file->pid == getpid();
@@ -185,7 +194,7 @@ is_used_otherwise(const struct evl_opened *file)
 static int
 open_first(struct evl_opened *file)
 {
-	int error = all.error ? all.error : open_file(file);
+	int error = open_file(file);
 
 	if (!error && is_used_otherwise(file)) {
 		close(file->fd);
@@ -200,10 +209,12 @@ open_first(struct evl_opened *file)
 int
 evl_opened_begin(struct evl_opened *file, char *path, int is_flock, int makes_folders)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int error;
+	int error = evl_opened_handle_fork();
 
-	pthread_once(&once, handle_fork);
+	if (error) {
+		evl_mem_free(path);
+		return error;
+	}
 	file->path = path;
 	file->fd = -1;
 	file->pid = getpid();

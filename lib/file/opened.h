@@ -32,6 +32,10 @@ struct evl_opened {
 	struct evl_link link;	/**< in the list of all */
 };
 
+/** Sees to it that fork() is handled: done by evl_opened_begin(), or earlier.  Returns 0 or
+ * an errno. */
+int evl_opened_handle_fork(void);
+
 /** Opens the file, which is made if it is missing.  `path` is freed with it, or if
  * it cannot be opened.  Returns 0 or an errno, among them EINVAL for what is no regular
  * file, and for what this process has open for the other kind of lock; then there is
