@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-3-Clause
+
+# Locks on etcd: a library of its own, so that only those who use it need what it needs.
+
+if ETCD
+noinst_LTLIBRARIES += lib/etcd/libetcd_internal.la
+endif
+lib_etcd_libetcd_internal_la_SOURCES = \
+	lib/etcd/ask.c lib/etcd/ask.h \
+	lib/etcd/reply.c lib/etcd/reply.h \
+	lib/etcd/url.c lib/etcd/url.h
+lib_etcd_libetcd_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
+lib_etcd_libetcd_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
+lib_etcd_libetcd_internal_la_LIBADD = $(ETCD_LIBS) $(LIBEVENT_CORE_LIBS)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-3-Clause
+
+# The tests of lib/etcd, and what they run beside it.
+#
+#   url reply        pure parts
+
+if ETCD
+etcd_unit_tests = test/etcd/url test/etcd/reply
+check_PROGRAMS += $(etcd_unit_tests)
+TESTS += $(etcd_unit_tests)
+endif
+
+etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
+etcd_ldadd = lib/etcd/libetcd_internal.la $(LDADD) $(ETCD_LIBS)
+
+test_etcd_url_SOURCES = test/etcd/url.c test/shim.h
+test_etcd_url_CPPFLAGS = $(etcd_cppflags)
+test_etcd_url_LDADD = $(etcd_ldadd)
+test_etcd_reply_SOURCES = test/etcd/reply.c test/shim.h
+test_etcd_reply_CPPFLAGS = $(etcd_cppflags)
+test_etcd_reply_LDADD = $(etcd_ldadd)
