@@ -7,8 +7,15 @@ noinst_LTLIBRARIES += lib/etcd/libetcd_internal.la
 endif
 lib_etcd_libetcd_internal_la_SOURCES = \
 	lib/etcd/ask.c lib/etcd/ask.h \
+	lib/etcd/auth.c lib/etcd/auth.h \
+	lib/etcd/call.c lib/etcd/call.h \
+	lib/etcd/clock.h \
+	lib/etcd/net.c lib/etcd/net.h \
 	lib/etcd/reply.c lib/etcd/reply.h \
-	lib/etcd/url.c lib/etcd/url.h
+	lib/etcd/tls.c lib/etcd/tls.h \
+	lib/etcd/url.c lib/etcd/url.h \
+	lib/etcd/watch.c lib/etcd/watch.h \
+	lib/etcd/wire.c lib/etcd/wire.h
 lib_etcd_libetcd_internal_la_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
 lib_etcd_libetcd_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
 lib_etcd_libetcd_internal_la_LIBADD = $(ETCD_LIBS) $(LIBEVENT_CORE_LIBS)
