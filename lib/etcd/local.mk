@@ -11,7 +11,9 @@ lib_etcd_libetcd_internal_la_SOURCES = \
 	lib/etcd/call.c lib/etcd/call.h \
 	lib/etcd/clock.h \
 	lib/etcd/net.c lib/etcd/net.h \
+	lib/etcd/place.c lib/etcd/place.h \
 	lib/etcd/reply.c lib/etcd/reply.h \
+	lib/etcd/session.c lib/etcd/session.h \
 	lib/etcd/tls.c lib/etcd/tls.h \
 	lib/etcd/url.c lib/etcd/url.h \
 	lib/etcd/watch.c lib/etcd/watch.h \

@@ -3,11 +3,12 @@
 # The tests of lib/etcd, and what they run beside it.
 #
 #   url reply        pure parts
+#   real.sh          runs `real` against an etcd of its own; skipped where there is none
 
 if ETCD
 etcd_unit_tests = test/etcd/url test/etcd/reply
-check_PROGRAMS += $(etcd_unit_tests)
-TESTS += $(etcd_unit_tests)
+check_PROGRAMS += $(etcd_unit_tests) test/etcd/real
+TESTS += $(etcd_unit_tests) test/etcd/real.sh
 endif
 
 etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
@@ -19,3 +20,9 @@ test_etcd_url_LDADD = $(etcd_ldadd)
 test_etcd_reply_SOURCES = test/etcd/reply.c test/shim.h
 test_etcd_reply_CPPFLAGS = $(etcd_cppflags)
 test_etcd_reply_LDADD = $(etcd_ldadd)
+
+test_etcd_real_SOURCES = test/etcd/real.c test/shim.h
+test_etcd_real_CPPFLAGS = $(etcd_cppflags)
+test_etcd_real_LDADD = $(etcd_ldadd)
+
+EXTRA_DIST += test/etcd/real.sh

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* A session; see session.h.
+ *
+ * The lease is believed in from the moment that a keepalive was sent, for the ttl that was answered,
+ * less a tenth of it for clocks that do not run alike.  The cluster counts from later on, so it
+ * never ends there earlier.  When that time is over without an answer, all is lost, whatever the
+ * cluster may think: the old lease is revoked as soon as it can be reached, and another one sought. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <sys/timerfd.h>
+
+#include "clock.h"
+#include "mem.h"
+#include "place.h"
+#include "session.h"
+
+#define PLACE(l) EVL_CONTAINER(l, struct evl_place, link)
+
+/* --- What is asked ----------------------------------------------------------------- */
+
+static int
+write_grant(struct evbuffer *out, void *arg)
+{
+	const struct evlock_etcd *session = arg;
+
+	return evl_ask_grant(out, session->lease, session->ttl);
+}
+
+static int
+write_keepalive(struct evbuffer *out, void *arg)
+{
+	return evl_ask_keepalive(out, ((struct evlock_etcd *)arg)->lease);
+}
+
+static int
+write_revoke(struct evbuffer *out, void *arg)
+{
+	return evl_ask_revoke(out, ((struct evlock_etcd *)arg)->lease);
+}
+
+static const struct evl_question
+    to_grant = { "/v3/lease/grant", EVL_LEASE_REPLY, write_grant },
+    to_keep = { "/v3/lease/keepalive", EVL_LEASE_REPLY, write_keepalive },
+    to_revoke = { "/v3/lease/revoke", EVL_REVOKE_REPLY, write_revoke };
+
+int
+evl_session_error(enum evl_verdict verdict)
+{
+	return verdict == EVL_DENIED ? EACCES : EPROTO;
+}
+
+/* --- Telling ------------------------------------------------------------------------- */
+
+static void
+tell(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reason)
+{
+	session->state = state;
+	if (session->cb)
+		session->cb(session, state, reason, session->arg);
+}
+
+/* Of each place, `visit` may free it; all are kept from being visited twice by a list of their own. */
+static void
+visit_places(struct evlock_etcd *session, void (*visit)(struct evl_place *, int), int error)
+{
+	struct evl_link rest, *link;
+
+	evl_list_init(&rest);
+	if (!evl_list_is_empty(&session->places))
+		evl_list_move_front(&session->places, &session->places, &rest);
+	while ((link = evl_list_pop(&rest))) {
+		evl_list_push(&session->places, link);
+		visit(PLACE(link), error);
+	}
+}
+
+/* --- Time ------------------------------------------------------------------------------ */
+
+static struct timeval
+timeval(int64_t ns)
+{
+	struct timeval tv = { 0, 0 };
+
+	if (ns > 0) {
+		tv.tv_sec = ns / EVL_SECOND;
+		tv.tv_usec = ns % EVL_SECOND / 1000;
+	}
+	return tv;
+}
+
+static int64_t
+third(const struct evlock_etcd *session)
+{
+	return session->ttl * EVL_SECOND / 3;
+}
+
+static void
+set_beat(struct evlock_etcd *session, int64_t time)
+{
+	struct timeval tv = timeval(time - evl_clock_now());
+
+	event_add(session->beat, &tv);
+}
+
+static void
+set_deadline(struct evlock_etcd *session, int64_t time)
+{
+	struct itimerspec at = { { 0, 0 }, { time / EVL_SECOND, time % EVL_SECOND } };
+
+	timerfd_settime(event_get_fd(session->deadline), TFD_TIMER_ABSTIME, &at, NULL);
+	session->valid_until = time;
+}
+
+/* --- The life of a lease ----------------------------------------------------------------- */
+
+/* A number that no other lease has; etcd wants it positive. */
+static int64_t
+new_number(void)
+{
+	uint64_t number;
+
+	do {
+		evl_net_random(&number, sizeof number);
+		number >>= 1;
+	} while (!number);
+	return (int64_t)number;
+}
+
+static void
+seek(struct evlock_etcd *session)
+{
+	session->phase = EVL_SEEKING;
+	session->lease = new_number();
+	evl_call_start(&session->call, &to_grant);
+}
+
+static void
+ask_to_keep(struct evlock_etcd *session)
+{
+	struct timeval tv = timeval(third(session));
+
+	event_add(session->doubt, &tv);
+	session->phase = EVL_KEEPING;
+	evl_call_start(&session->call, &to_keep);
+}
+
+static void
+extend(struct evlock_etcd *session, int64_t ttl)
+{
+	enum evlock_etcd_state before = session->state;
+	int64_t sent = session->call.sent;
+	int is_new = !session->valid_until;
+
+	event_del(session->doubt);
+	if (ttl > session->ttl)
+		ttl = session->ttl;
+	session->phase = EVL_KEEPING;
+	set_deadline(session, sent + ttl * EVL_SECOND - ttl * EVL_SECOND / 10);
+	set_beat(session, sent + third(session));
+	if (before != EVLOCK_ETCD_READY)
+		tell(session, EVLOCK_ETCD_READY, is_new ? "the lease is granted"
+		    : "the cluster answers again");
+	if (is_new && evl_session_is_alive(session))	/* the user may have closed it */
+		visit_places(session, evl_place_go, 0);
+}
+
+/* Ends all that the lease kept.  What the cluster has of it goes when the lease is revoked. */
+static void
+forget_lease(struct evlock_etcd *session)
+{
+	static const struct itimerspec never;
+
+	evl_call_stop(&session->call);
+	event_del(session->beat);
+	event_del(session->doubt);
+	timerfd_settime(event_get_fd(session->deadline), 0, &never, NULL);
+	session->valid_until = 0;
+}
+
+void
+evl_session_lose(struct evlock_etcd *session, const char *reason)
+{
+	if (session->phase != EVL_KEEPING)
+		return;
+	forget_lease(session);
+	session->phase = EVL_REVOKING;
+	evl_call_start(&session->call, &to_revoke);
+	visit_places(session, evl_place_lose, ESTALE);
+	tell(session, EVLOCK_ETCD_LOST, reason);
+}
+
+/* The cluster does not want us, or is none.  Those who wait are told, and it is tried again. */
+static void
+give_up(struct evlock_etcd *session, const struct evl_reply *reply,
+    const struct evl_question *question)
+{
+	evl_call_start_later(&session->call, question);
+	visit_places(session, evl_place_refuse, evl_session_error(reply->verdict));
+	tell(session, session->state, reply->reason);
+}
+
+/* --- What is answered ------------------------------------------------------------------ */
+
+/* If it exists, because an earlier attempt made it, a keepalive tells for how long it is good. */
+static void
+on_grant(struct evlock_etcd *session, const struct evl_reply *reply)
+{
+	if (reply->verdict == EVL_ANSWERED && reply->ttl)
+		extend(session, reply->ttl);
+	else if (reply->verdict == EVL_LEASE_EXISTS && session->call.is_unsure)
+		ask_to_keep(session);
+	else if (reply->verdict == EVL_LEASE_EXISTS)
+		seek(session);
+	else
+		give_up(session, reply, &to_grant);
+}
+
+static void
+on_keepalive(struct evlock_etcd *session, const struct evl_reply *reply)
+{
+	if (reply->verdict == EVL_ANSWERED && reply->ttl) {
+		extend(session, reply->ttl);
+	} else if (reply->verdict == EVL_ANSWERED || reply->verdict == EVL_NO_LEASE) {
+		evl_session_lose(session, "the cluster has ended the lease");
+	} else {	/* until the deadline there is hope */
+		evl_call_start_later(&session->call, &to_keep);
+		memcpy(session->net.reason, reply->reason, sizeof session->net.reason);
+	}
+}
+
+static void
+finish(struct evlock_etcd *session)
+{
+	struct timeval now = { 0, 0 };
+
+	event_add(session->beat, &now);
+}
+
+static void
+on_reply(const struct evl_reply *reply, void *arg)
+{
+	struct evlock_etcd *session = arg;
+
+	switch (session->phase) {
+	case EVL_SEEKING:
+		on_grant(session, reply);
+		break;
+	case EVL_KEEPING:
+		on_keepalive(session, reply);
+		break;
+	case EVL_REVOKING:
+		seek(session);
+		break;
+	default:
+		finish(session);
+	}
+}
+
+/* --- Events ------------------------------------------------------------------------------- */
+
+static void
+on_doubt(evutil_socket_t fd, short what, void *arg)
+{
+	struct evlock_etcd *session = arg;
+	char reason[EVL_REASON_SIZE + 32];
+
+	(void)fd;
+	(void)what;
+	if (session->state != EVLOCK_ETCD_READY)
+		return;
+	snprintf(reason, sizeof reason, "no answer in time: %s",
+	    session->net.reason[0] ? session->net.reason : "it is slow");
+	tell(session, EVLOCK_ETCD_SUSPECT, reason);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct evlock_etcd *session = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof n) < 0 || !session->valid_until)
+		return;
+	if (evl_clock_now() >= session->valid_until)
+		evl_session_lose(session, "the lease was not renewed in time");
+}
+
+static void
+destroy(struct evlock_etcd *session)
+{
+	visit_places(session, evl_place_abandon, 0);
+	evl_call_clear(&session->call);
+	if (session->deadline) {
+		close(event_get_fd(session->deadline));
+		event_free(session->deadline);
+	}
+	if (session->beat)
+		event_free(session->beat);
+	if (session->doubt)
+		event_free(session->doubt);
+	evl_net_clear(&session->net);
+	evl_mem_free(session->prefix);
+}
+
+static void
+on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct evlock_etcd *session = arg;
+
+	(void)fd;
+	(void)what;
+	if (session->phase == EVL_KEEPING) {
+		ask_to_keep(session);
+	} else if (session->phase == EVL_CLOSING) {
+		destroy(session);
+		tell(session, EVLOCK_ETCD_CLOSED, "closed");
+		evl_mem_free(session);
+	}
+}
+
+/* --- Opening and closing -------------------------------------------------------------------- */
+
+static struct event *
+new_deadline(struct evlock_etcd *session)
+{
+	int fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	struct event *ev = fd < 0 ? NULL
+	    : event_new(session->net.base, fd, EV_READ | EV_PERSIST, on_deadline, session);
+
+	if (ev && event_add(ev, NULL) == 0)
+		return ev;
+	if (ev)
+		event_free(ev);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+static int
+init(struct evlock_etcd *session, struct event_base *base,
+    const struct evlock_etcd_options *options)
+{
+	session->prefix = evl_mem_strdup(options->prefix ? options->prefix : "evlock/1/");
+	if (!session->prefix || evl_net_init(&session->net, base, options) < 0)
+		return -1;
+	session->beat = event_new(base, -1, 0, on_beat, session);
+	session->doubt = event_new(base, -1, 0, on_doubt, session);
+	session->deadline = new_deadline(session);
+	if (session->beat && session->doubt && session->deadline &&
+	    evl_call_init(&session->call, &session->net, on_reply, session) == 0)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
+static int
+are_valid(const struct evlock_etcd_options *options)
+{
+	if (options->ttl == 1 || options->ttl > 1000000)
+		return 0;
+	return !options->prefix || (*options->prefix && strlen(options->prefix) <= EVL_PREFIX_MAX);
+}
+
+struct evlock_etcd *
+evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *options,
+    evlock_etcd_cb cb, void *arg)
+{
+	static const struct evlock_etcd_options none;
+	struct evlock_etcd *session;
+	int error;
+
+	if (!options)
+		options = &none;
+	if (!are_valid(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	session = evl_mem_zalloc(sizeof *session);
+	if (!session)
+		return NULL;
+	evl_list_init(&session->places);
+	session->ttl = options->ttl ? options->ttl : 10;
+	session->cb = cb;
+	session->arg = arg;
+	session->pid = getpid();
+	if (init(session, base, options) == 0) {
+		session->call.is_urgent = 1;
+		seek(session);
+		return session;
+	}
+	error = errno;
+	destroy(session);
+	evl_mem_free(session);
+	errno = error;
+	return NULL;
+}
+
+/* Revoking gives everything back at once.  If that cannot be done while the lease may last, it has
+ * ended by itself. */
+void
+evlock_etcd_close(struct evlock_etcd *session)
+{
+	int is_granted = session->phase != EVL_SEEKING || session->call.sent;
+
+	forget_lease(session);
+	session->phase = EVL_CLOSING;
+	if (!is_granted) {
+		finish(session);
+		return;
+	}
+	evl_call_start(&session->call, &to_revoke);
+	set_beat(session, evl_clock_now() + session->ttl * EVL_SECOND);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_SESSION_H_INCLUDED_
+#define EVL_SESSION_H_INCLUDED_
+
+/* A session: one lease, and until when it is believed in.  Called by the user, and by place. */
+
+#include <sys/types.h>
+
+#include <evlock/etcd.h>
+
+#include "call.h"
+
+/** What the session does with its lease: what `call` asks, or will ask next.
+ *
+ *	         granted               it ended, or was not heard of in time
+ *	SEEKING ---------> KEEPING -------------------------> REVOKING ----> SEEKING
+ *	    |                 |                                   |     answered
+ *	    +-----------------+------------ close ----------------+
+ *	                                      v
+ *	                                   CLOSING ----> (gone)
+ */
+enum evl_phase { EVL_SEEKING, EVL_KEEPING, EVL_REVOKING, EVL_CLOSING };
+
+struct evlock_etcd {
+	struct evl_net net;
+	struct evl_call call;		/**< about the lease */
+	int64_t lease;			/**< the number is ours, so that asking twice is harmless */
+	int64_t valid_until;		/**< of the lease, see clock.h; 0: there is none */
+	unsigned ttl;
+	unsigned n_ids;			/**< given to places */
+	enum evl_phase phase;
+	enum evlock_etcd_state state;	/**< as it was told */
+	struct event *beat;		/**< the next keepalive; in CLOSING: enough of it */
+	struct event *doubt;		/**< no answer for a third of the ttl */
+	struct event *deadline;		/**< the lease ends; its descriptor is a clock that does not stop */
+	struct evl_link places;
+	evlock_etcd_cb cb;
+	void *arg;
+	char *prefix;
+	pid_t pid;			/**< the process that made it */
+};
+
+/** Is there a lease to enter queues with? */
+static inline int
+evl_session_is_alive(const struct evlock_etcd *session)
+{
+	return session->phase == EVL_KEEPING && session->valid_until;
+}
+
+/** Somebody was told that the lease is gone. */
+void evl_session_lose(struct evlock_etcd *session, const char *reason);
+
+/** The errno for what the cluster said. */
+int evl_session_error(enum evl_verdict verdict);
+
+#endif

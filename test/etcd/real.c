@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Sessions and places on a real etcd, whose URL is in EVLOCK_ETCD_URL; see real.sh.  Each test has
+ * keys of its own, under a prefix that nobody else has. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "etcd/clock.h"
+#include "etcd/place.h"
+
+#include "../shim.h"
+
+static struct event_base *base;
+static struct evlock_etcd *one, *two;
+static char prefix[64];
+static char story[1000];
+
+/* --- Being told -------------------------------------------------------------------- */
+
+static void
+write_down(const char *who, const char *what)
+{
+	size_t n = strlen(story);
+
+	snprintf(story + n, sizeof story - n, "%s%s:%s", n ? " " : "", who, what);
+}
+
+static const char *
+told(void)
+{
+	static char copy[sizeof story];
+
+	strcpy(copy, story);
+	story[0] = '\0';
+	return copy;
+}
+
+static void
+on_state(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reason, void *who)
+{
+	static const char *const names[] = { "connecting", "ready", "suspect", "lost", "closed" };
+
+	(void)session;
+	cr_assert_not_null(reason);
+	write_down(who, names[state]);
+}
+
+/* --- Running ------------------------------------------------------------------------- */
+
+static void
+on_late(evutil_socket_t fd, short what, void *is_late)
+{
+	(void)fd;
+	(void)what;
+	*(int *)is_late = 1;
+}
+
+/* Runs the loop until so many things have been told, or far too much time has passed. */
+static const char *
+run_until(unsigned n)
+{
+	struct timeval long_time = { 20, 0 };
+	int is_late = 0;
+	struct event *late = event_new(base, -1, 0, on_late, &is_late);
+	const char *c;
+
+	event_add(late, &long_time);
+	for (;;) {
+		unsigned n_told = story[0] != '\0';
+
+		for (c = story; *c; c++)
+			n_told += *c == ' ';
+		if (n_told >= n || is_late)
+			break;
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	event_free(late);
+	return told();
+}
+
+static int
+compare_words(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The same, where the order is of no interest: the words are sorted. */
+static const char *
+run_until_all(unsigned n)
+{
+	static char sorted[sizeof story];
+	char copy[sizeof story], *words[100], *rest = copy;
+	size_t i, n_words = 0, length = 0;
+
+	strcpy(copy, run_until(n));
+	while ((words[n_words] = strtok_r(rest, " ", &rest)))
+		n_words++;
+	qsort(words, n_words, sizeof *words, compare_words);
+	sorted[0] = '\0';
+	for (i = 0; i < n_words; i++)
+		length += (size_t)sprintf(sorted + length, "%s%s", i ? " " : "", words[i]);
+	return sorted;
+}
+
+/* Runs the loop for a while, for what is not to happen. */
+static const char *
+run_for(long ms)
+{
+	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
+
+	event_base_loopexit(base, &time);
+	event_base_dispatch(base);
+	return told();
+}
+
+/* --- Beginning and ending --------------------------------------------------------------- */
+
+static struct evlock_etcd *
+open_session(const char *who, unsigned ttl)
+{
+	struct evlock_etcd_options options = {
+		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = ttl
+	};
+	struct evlock_etcd *session;
+
+	session = evlock_etcd_open(base, &options, on_state, (void *)(uintptr_t)who);
+	cr_assert_not_null(session);
+	return session;
+}
+
+static void
+begin(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
+	base = event_base_new();
+	one = open_session("one", 2);
+	cr_assert_str_eq(run_until(1), "one:ready");
+	two = open_session("two", 2);
+	cr_assert_str_eq(run_until(1), "two:ready");
+}
+
+/* What is left of a test in the store. */
+static long
+count_keys(void)
+{
+	char command[300];
+	long n = -1;
+	FILE *pipe;
+
+	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s get --prefix %s"
+	    " --keys-only | grep -c .", getenv("EVLOCK_ETCD_URL"), prefix);
+	pipe = popen(command, "r");
+	cr_assert_not_null(pipe);
+	cr_assert_eq(fscanf(pipe, "%ld", &n), 1);
+	pclose(pipe);
+	return n;
+}
+
+static void
+end(void)
+{
+	evlock_etcd_close(one);
+	cr_assert_str_eq(run_until(1), "one:closed");
+	evlock_etcd_close(two);
+	cr_assert_str_eq(run_until(1), "two:closed");
+	event_base_free(base);
+	cr_assert_eq(count_keys(), 0);
+}
+
+#define EtcdTest(suite, name) \
+	static void suite##_##name##_body(void); \
+	Test(suite, name) \
+	{ \
+		begin(); \
+		suite##_##name##_body(); \
+		end(); \
+	} \
+	static void \
+	suite##_##name##_body(void)
+
+/* --- Places --------------------------------------------------------------------------------- */
+
+struct player {
+	const char *name;
+	struct evl_place *place;
+};
+
+static void
+on_granted(void *arg)
+{
+	struct player *p = arg;
+
+	cr_assert_gt(evl_place_token(p->place), 0);
+	write_down(p->name, "in");
+}
+
+static void
+on_ended(void *arg, int error)
+{
+	struct player *p = arg;
+
+	write_down(p->name, error == EAGAIN ? "EAGAIN" : error == ESTALE ? "ESTALE" : strerror(error));
+}
+
+static struct player
+new_player(const char *name, struct evlock_etcd *session, struct player *self)
+{
+	struct player p = { name, evl_place_new(session, "a/b", on_granted, on_ended, self) };
+
+	cr_assert_not_null(p.place);
+	return p;
+}
+
+#define PLAYER(name, session) struct player name = new_player(#name, session, &name)
+
+static void
+want(struct player *p, int is_exclusive)
+{
+	evl_place_want(p->place, EVL_A_TURN, is_exclusive);
+}
+
+enum { SHARED, EXCLUSIVE };
+
+EtcdTest(etcd_place, exclusive_ones_take_turns)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	uint64_t token;
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	token = evl_place_token(a.place);
+	want(&b, EXCLUSIVE);
+	cr_assert_str_eq(run_for(300), "");
+	evl_place_drop(a.place);
+	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_gt(evl_place_token(b.place), token);
+	cr_assert_eq(evl_place_token(a.place), 0);
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+}
+
+EtcdTest(etcd_place, first_come_first_served)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	PLAYER(c, one);
+	PLAYER(d, two);
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, SHARED);
+	run_for(100);
+	want(&c, EXCLUSIVE);
+	run_for(100);
+	want(&d, SHARED);
+	cr_assert_str_eq(run_for(200), "");
+	evl_place_drop(a.place);
+	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_str_eq(run_for(200), "", "somebody passed");
+	evl_place_drop(b.place);
+	cr_assert_str_eq(run_until(1), "c:in");
+	evl_place_drop(c.place);
+	cr_assert_str_eq(run_until(1), "d:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+	evl_place_free(c.place);
+	evl_place_free(d.place);
+}
+
+EtcdTest(etcd_place, shared_ones_share)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	PLAYER(c, one);
+
+	want(&a, SHARED);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, SHARED);
+	cr_assert_str_eq(run_until(1), "b:in");
+	want(&c, EXCLUSIVE);
+	run_for(100);
+	evl_place_drop(b.place);
+	cr_assert_str_eq(run_for(200), "");
+	evl_place_drop(a.place);
+	cr_assert_str_eq(run_until(1), "c:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+	evl_place_free(c.place);
+}
+
+/* Whoever leaves the middle of the queue wakes those behind, who find that it is not their turn. */
+EtcdTest(etcd_place, a_waiter_that_leaves_lets_nobody_in_too_early)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	PLAYER(c, one);
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, EXCLUSIVE);
+	run_for(100);
+	want(&c, EXCLUSIVE);
+	run_for(100);
+	evl_place_drop(b.place);
+	cr_assert_str_eq(run_for(300), "");
+	evl_place_drop(a.place);
+	cr_assert_str_eq(run_until(1), "c:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+	evl_place_free(c.place);
+}
+
+EtcdTest(etcd_place, weakened_lets_shared_ones_in_and_no_others)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	PLAYER(c, two);
+	uint64_t token;
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	token = evl_place_token(a.place);
+	want(&b, SHARED);
+	cr_assert_str_eq(run_for(100), "");
+	evl_place_weaken(a.place);
+	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_eq(evl_place_token(a.place), token);
+	want(&c, EXCLUSIVE);
+	evl_place_drop(b.place);
+	cr_assert_str_eq(run_for(200), "");
+	evl_place_free(a.place);
+	cr_assert_str_eq(run_until(1), "c:in");
+	evl_place_free(b.place);
+	evl_place_free(c.place);
+}
+
+EtcdTest(etcd_place, try_asks_once)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+
+	evl_place_want(a.place, EVL_A_TRY, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	evl_place_want(b.place, EVL_A_TRY, SHARED);
+	cr_assert_str_eq(run_until(1), "b:EAGAIN");
+	evl_place_weaken(a.place);
+	run_for(100);
+	evl_place_want(b.place, EVL_A_TRY, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "b:EAGAIN");
+	evl_place_want(b.place, EVL_A_TRY, SHARED);
+	cr_assert_str_eq(run_until(1), "b:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+}
+
+EtcdTest(etcd_place, wanted_again_at_once_goes_behind)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, EXCLUSIVE);
+	run_for(100);
+	evl_place_drop(a.place);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_str_eq(run_for(100), "");
+	evl_place_drop(b.place);
+	cr_assert_str_eq(run_until(1), "a:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+}
+
+EtcdTest(etcd_place, of_other_names_do_not_meet)
+{
+	PLAYER(a, one);
+	struct player b = { "b", NULL };
+
+	b.place = evl_place_new(two, "a", on_granted, on_ended, &b);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "b:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+}
+
+/* --- Leases ------------------------------------------------------------------------------------ */
+
+EtcdTest(etcd_session, closing_lets_the_next_in)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, EXCLUSIVE);
+	run_for(100);
+	evl_place_free(a.place);
+	evlock_etcd_close(one);
+	cr_assert_str_eq(run_until_all(2), "b:in one:closed");
+	evl_place_free(b.place);
+	one = open_session("one", 2);
+	cr_assert_str_eq(run_until(1), "one:ready");
+}
+
+EtcdTest(etcd_session, lives_longer_than_the_ttl)
+{
+	PLAYER(a, one);
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_str_eq(run_for(3000), "");
+	cr_assert_gt(one->valid_until, evl_clock_now());
+	evl_place_free(a.place);
+}
+
+/* Somebody revokes the lease: an answer without a ttl, though all is well for HTTP. */
+EtcdTest(etcd_session, revoked_is_lost_and_begins_anew)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	char command[200];
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, EXCLUSIVE);
+	run_for(100);
+	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s lease revoke %llx >/dev/null",
+	    getenv("EVLOCK_ETCD_URL"), (unsigned long long)one->lease);
+	cr_assert_eq(system(command), 0);
+	cr_assert_str_eq(run_until_all(4), "a:ESTALE b:in one:lost one:ready");
+	cr_assert_eq(evl_place_token(a.place), 0);
+	evl_place_free(b.place);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	evl_place_free(a.place);
+}
+
+/* A key of ours that somebody deletes: the place is lost, and what was beside it is cleaned up. */
+EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	char command[300];
+
+	want(&a, SHARED);
+	cr_assert_str_eq(run_until(1), "a:in");
+	want(&b, EXCLUSIVE);
+	run_for(100);
+	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s del --prefix %sa >/dev/null",
+	    getenv("EVLOCK_ETCD_URL"), prefix);
+	cr_assert_eq(system(command), 0);
+	cr_assert_str_eq(run_until(1), "b:ESTALE");
+	want(&b, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "b:in");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+}
+
+/* The process was stopped for longer than the lease lasts; see the loop run late. */
+EtcdTest(etcd_session, late_by_more_than_the_ttl_is_lost)
+{
+	PLAYER(a, one);
+	PLAYER(b, two);
+	int64_t until;
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	until = one->valid_until;
+	while (evl_clock_now() < until)
+		usleep(100000);
+	cr_assert_str_eq(told(), "");
+	want(&b, EXCLUSIVE);
+	cr_assert_eq(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+	cr_assert_not_null(strstr(story, "a:ESTALE one:lost"), "%s", story);
+	run_for(500);
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+}
