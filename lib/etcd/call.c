@@ -12,7 +12,6 @@
 #include "clock.h"
 #include "tls.h"
 
-#define PATIENCE_MS	1500	/* with one attempt: a member without its leader would take 6 s */
 #define PAUSE_MS	50	/* the shortest */
 #define LONGEST_MS	2000
 
@@ -103,7 +102,7 @@ attempt(struct evl_call *call)
 	    call->arg) < 0)
 		postpone(call);
 	else
-		wait_for(call, EVL_ASKED, milliseconds(PATIENCE_MS));
+		wait_for(call, EVL_ASKED, milliseconds(call->patience));
 }
 
 void
@@ -267,6 +266,7 @@ evl_call_init(struct evl_call *call, struct evl_net *net, evl_call_cb cb, void *
 	call->net = net;
 	call->cb = cb;
 	call->arg = arg;
+	call->patience = EVL_PATIENCE;
 	call->timer = event_new(net->base, -1, 0, on_timer, call);
 	if (!call->timer)
 		errno = ENOMEM;

@@ -16,6 +16,9 @@
 
 #include "wire.h"
 
+/** Milliseconds to wait for an answer: a member that has lost its leader takes 6000. */
+#define EVL_PATIENCE 1500
+
 enum evl_call_state { EVL_CALL_IDLE, EVL_QUEUED_CALL, EVL_ASKED, EVL_PAUSED };
 
 /** Called from the loop; may start the call again, or free what it is part of. */
@@ -30,6 +33,7 @@ struct evl_call {
 	evl_call_cb cb;
 	void *arg;			/**< for cb, and for question->write */
 	int64_t sent;			/**< when the last attempt was, see clock.h */
+	unsigned patience;		/**< milliseconds, with one attempt */
 	unsigned n_failed;		/**< attempts */
 	unsigned n_foreign;		/**< of them the last ones, that met something else than etcd */
 	unsigned token_serial;		/**< of auth, at the last attempt */

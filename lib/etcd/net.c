@@ -3,7 +3,6 @@
 /* What the connections share; see net.h. */
 
 #include <errno.h>
-#include <string.h>
 
 #include <event2/dns.h>
 #include <event2/util.h>
@@ -76,22 +75,18 @@ int
 evl_net_init(struct evl_net *net, struct event_base *base,
     const struct evlock_etcd_options *options)
 {
-	int n = evl_urls_read(options->endpoints ? options->endpoints : "http://127.0.0.1:2379",
-	    &net->urls);
+	int n;
 
-	if (n < 0)
-		return -1;
-	net->base = base;
-	net->n_urls = (unsigned)n;
 	evl_list_init(&net->idle);
 	evl_list_init(&net->calls);
 	evl_list_init(&net->watches);
-	if (init_tls(net, options) == 0 && init_dns(net) == 0 && init_auth(net, options) == 0)
-		return 0;
-	n = errno;
-	evl_net_clear(net);
-	errno = n;
-	return -1;
+	net->base = base;
+	n = evl_urls_read(options->endpoints ? options->endpoints : "http://127.0.0.1:2379",
+	    &net->urls);
+	if (n < 0)
+		return -1;
+	net->n_urls = (unsigned)n;
+	return init_tls(net, options) || init_dns(net) || init_auth(net, options) ? -1 : 0;
 }
 
 static void
@@ -111,7 +106,6 @@ evl_net_clear(struct evl_net *net)
 		evdns_base_free(net->dns, 0);
 	SSL_CTX_free(net->tls);
 	evl_mem_free(net->urls);
-	memset(net, 0, sizeof *net);
 }
 
 const struct evl_url *

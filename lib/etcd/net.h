@@ -40,7 +40,7 @@ struct evl_net {
 	char reason[EVL_REASON_SIZE];	/**< what went wrong last, for a person */
 };
 
-/** Returns -1 with errno EINVAL or ENOMEM. */
+/** Returns -1 with errno EINVAL or ENOMEM; then it is to be cleared as well. */
 int evl_net_init(struct evl_net *net, struct event_base *base,
     const struct evlock_etcd_options *options);
 

@@ -347,17 +347,24 @@ static int
 init(struct evlock_etcd *session, struct event_base *base,
     const struct evlock_etcd_options *options)
 {
-	session->prefix = evl_mem_strdup(options->prefix ? options->prefix : "evlock/1/");
-	if (!session->prefix || evl_net_init(&session->net, base, options) < 0)
+	if (evl_net_init(&session->net, base, options) < 0)
 		return -1;
+	session->prefix = evl_mem_strdup(options->prefix ? options->prefix : "evlock/1/");
 	session->beat = event_new(base, -1, 0, on_beat, session);
 	session->doubt = event_new(base, -1, 0, on_doubt, session);
 	session->deadline = new_deadline(session);
-	if (session->beat && session->doubt && session->deadline &&
+	if (session->prefix && session->beat && session->doubt && session->deadline &&
 	    evl_call_init(&session->call, &session->net, on_reply, session) == 0)
 		return 0;
 	errno = ENOMEM;
 	return -1;
+}
+
+/* So that another member can still be asked in time if one is silent. */
+static unsigned
+patience(const struct evlock_etcd *session)
+{
+	return session->ttl * 1000 / 3 < EVL_PATIENCE ? session->ttl * 1000 / 3 : EVL_PATIENCE;
 }
 
 static int
@@ -392,6 +399,7 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 	session->pid = getpid();
 	if (init(session, base, options) == 0) {
 		session->call.is_urgent = 1;
+		session->call.patience = patience(session);
 		seek(session);
 		return session;
 	}

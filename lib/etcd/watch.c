@@ -164,7 +164,7 @@ begin(struct evl_watch *watch)
 void
 evl_watch_start(struct evl_watch *watch, const char *key64, int64_t revision)
 {
-	struct timeval patience = { 1, 500000 };
+	static const struct timeval patience = { EVL_PATIENCE / 1000, EVL_PATIENCE % 1000 * 1000 };
 
 	watch->key64 = key64;
 	watch->revision = revision;

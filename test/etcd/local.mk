@@ -3,10 +3,11 @@
 # The tests of lib/etcd, and what they run beside it.
 #
 #   url reply        pure parts
+#   faults           what a real etcd will not do on demand; a server in the same loop does it
 #   real.sh          runs `real` against an etcd of its own; skipped where there is none
 
 if ETCD
-etcd_unit_tests = test/etcd/url test/etcd/reply
+etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/url
 check_PROGRAMS += $(etcd_unit_tests) test/etcd/real
 TESTS += $(etcd_unit_tests) test/etcd/real.sh
 endif
@@ -21,8 +22,13 @@ test_etcd_reply_SOURCES = test/etcd/reply.c test/shim.h
 test_etcd_reply_CPPFLAGS = $(etcd_cppflags)
 test_etcd_reply_LDADD = $(etcd_ldadd)
 
-test_etcd_real_SOURCES = test/etcd/real.c test/shim.h
+etcd_story = test/etcd/story.c test/etcd/story.h test/shim.h
+test_etcd_real_SOURCES = test/etcd/real.c $(etcd_story)
 test_etcd_real_CPPFLAGS = $(etcd_cppflags)
 test_etcd_real_LDADD = $(etcd_ldadd)
+
+test_etcd_faults_SOURCES = test/etcd/faults.c test/etcd/fake.c test/etcd/fake.h $(etcd_story)
+test_etcd_faults_CPPFLAGS = $(etcd_cppflags)
+test_etcd_faults_LDADD = $(etcd_ldadd)
 
 EXTRA_DIST += test/etcd/real.sh

@@ -10,129 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
 #include "etcd/clock.h"
-#include "etcd/place.h"
 
 #include "../shim.h"
+#include "story.h"
 
-static struct event_base *base;
 static struct evlock_etcd *one, *two;
 static char prefix[64];
-static char story[1000];
-
-/* --- Being told -------------------------------------------------------------------- */
-
-static void
-write_down(const char *who, const char *what)
-{
-	size_t n = strlen(story);
-
-	snprintf(story + n, sizeof story - n, "%s%s:%s", n ? " " : "", who, what);
-}
-
-static const char *
-told(void)
-{
-	static char copy[sizeof story];
-
-	strcpy(copy, story);
-	story[0] = '\0';
-	return copy;
-}
-
-static void
-on_state(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reason, void *who)
-{
-	static const char *const names[] = { "connecting", "ready", "suspect", "lost", "closed" };
-
-	(void)session;
-	cr_assert_not_null(reason);
-	write_down(who, names[state]);
-}
-
-/* --- Running ------------------------------------------------------------------------- */
-
-static void
-on_late(evutil_socket_t fd, short what, void *is_late)
-{
-	(void)fd;
-	(void)what;
-	*(int *)is_late = 1;
-}
-
-/* Runs the loop until so many things have been told, or far too much time has passed. */
-static const char *
-run_until(unsigned n)
-{
-	struct timeval long_time = { 20, 0 };
-	int is_late = 0;
-	struct event *late = event_new(base, -1, 0, on_late, &is_late);
-	const char *c;
-
-	event_add(late, &long_time);
-	for (;;) {
-		unsigned n_told = story[0] != '\0';
-
-		for (c = story; *c; c++)
-			n_told += *c == ' ';
-		if (n_told >= n || is_late)
-			break;
-		event_base_loop(base, EVLOOP_ONCE);
-	}
-	event_free(late);
-	return told();
-}
-
-static int
-compare_words(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The same, where the order is of no interest: the words are sorted. */
-static const char *
-run_until_all(unsigned n)
-{
-	static char sorted[sizeof story];
-	char copy[sizeof story], *words[100], *rest = copy;
-	size_t i, n_words = 0, length = 0;
-
-	strcpy(copy, run_until(n));
-	while ((words[n_words] = strtok_r(rest, " ", &rest)))
-		n_words++;
-	qsort(words, n_words, sizeof *words, compare_words);
-	sorted[0] = '\0';
-	for (i = 0; i < n_words; i++)
-		length += (size_t)sprintf(sorted + length, "%s%s", i ? " " : "", words[i]);
-	return sorted;
-}
-
-/* Runs the loop for a while, for what is not to happen. */
-static const char *
-run_for(long ms)
-{
-	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
-
-	event_base_loopexit(base, &time);
-	event_base_dispatch(base);
-	return told();
-}
 
 /* --- Beginning and ending --------------------------------------------------------------- */
 
 static struct evlock_etcd *
-open_session(const char *who, unsigned ttl)
+open_one(const char *who)
 {
 	struct evlock_etcd_options options = {
-		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = ttl
+		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = 2
 	};
-	struct evlock_etcd *session;
 
-	session = evlock_etcd_open(base, &options, on_state, (void *)(uintptr_t)who);
-	cr_assert_not_null(session);
-	return session;
+	return open_session(who, &options);
 }
 
 static void
@@ -141,9 +36,9 @@ begin(void)
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
 	base = event_base_new();
-	one = open_session("one", 2);
+	one = open_one("one");
 	cr_assert_str_eq(run_until(1), "one:ready");
-	two = open_session("two", 2);
+	two = open_one("two");
 	cr_assert_str_eq(run_until(1), "two:ready");
 }
 
@@ -187,47 +82,6 @@ end(void)
 	suite##_##name##_body(void)
 
 /* --- Places --------------------------------------------------------------------------------- */
-
-struct player {
-	const char *name;
-	struct evl_place *place;
-};
-
-static void
-on_granted(void *arg)
-{
-	struct player *p = arg;
-
-	cr_assert_gt(evl_place_token(p->place), 0);
-	write_down(p->name, "in");
-}
-
-static void
-on_ended(void *arg, int error)
-{
-	struct player *p = arg;
-
-	write_down(p->name, error == EAGAIN ? "EAGAIN" : error == ESTALE ? "ESTALE" : strerror(error));
-}
-
-static struct player
-new_player(const char *name, struct evlock_etcd *session, struct player *self)
-{
-	struct player p = { name, evl_place_new(session, "a/b", on_granted, on_ended, self) };
-
-	cr_assert_not_null(p.place);
-	return p;
-}
-
-#define PLAYER(name, session) struct player name = new_player(#name, session, &name)
-
-static void
-want(struct player *p, int is_exclusive)
-{
-	evl_place_want(p->place, EVL_A_TURN, is_exclusive);
-}
-
-enum { SHARED, EXCLUSIVE };
 
 EtcdTest(etcd_place, exclusive_ones_take_turns)
 {
@@ -384,9 +238,8 @@ EtcdTest(etcd_place, wanted_again_at_once_goes_behind)
 EtcdTest(etcd_place, of_other_names_do_not_meet)
 {
 	PLAYER(a, one);
-	struct player b = { "b", NULL };
+	struct player b = new_player("b", two, "a", &b);
 
-	b.place = evl_place_new(two, "a", on_granted, on_ended, &b);
 	want(&a, EXCLUSIVE);
 	cr_assert_str_eq(run_until(1), "a:in");
 	want(&b, EXCLUSIVE);
@@ -410,7 +263,7 @@ EtcdTest(etcd_session, closing_lets_the_next_in)
 	evlock_etcd_close(one);
 	cr_assert_str_eq(run_until_all(2), "b:in one:closed");
 	evl_place_free(b.place);
-	one = open_session("one", 2);
+	one = open_one("one");
 	cr_assert_str_eq(run_until(1), "one:ready");
 }
 
@@ -473,6 +326,7 @@ EtcdTest(etcd_session, late_by_more_than_the_ttl_is_lost)
 {
 	PLAYER(a, one);
 	PLAYER(b, two);
+	const char *story;
 	int64_t until;
 
 	want(&a, EXCLUSIVE);
@@ -483,6 +337,7 @@ EtcdTest(etcd_session, late_by_more_than_the_ttl_is_lost)
 	cr_assert_str_eq(told(), "");
 	want(&b, EXCLUSIVE);
 	cr_assert_eq(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+	story = told();
 	cr_assert_not_null(strstr(story, "a:ESTALE one:lost"), "%s", story);
 	run_for(500);
 	evl_place_free(a.place);

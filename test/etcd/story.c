@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* See story.h. */
+
+#define SHIM_ASSERTS_ONLY
+#include "../shim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "story.h"
+
+struct event_base *base;
+char reason[200];
+
+static char story[1000];
+
+/* --- Being told -------------------------------------------------------------------- */
+
+void
+write_down(const char *who, const char *what)
+{
+	size_t n = strlen(story);
+
+	snprintf(story + n, sizeof story - n, "%s%s:%s", n ? " " : "", who, what);
+}
+
+const char *
+told(void)
+{
+	static char copy[sizeof story];
+
+	strcpy(copy, story);
+	story[0] = '\0';
+	return copy;
+}
+
+static void
+on_state(struct evlock_etcd *session, enum evlock_etcd_state state, const char *why, void *who)
+{
+	static const char *const names[] = { "connecting", "ready", "suspect", "lost", "closed" };
+
+	(void)session;
+	snprintf(reason, sizeof reason, "%s", why);
+	write_down(who, names[state]);
+}
+
+struct evlock_etcd *
+open_session(const char *who, const struct evlock_etcd_options *options)
+{
+	struct evlock_etcd *session;
+
+	session = evlock_etcd_open(base, options, on_state, (void *)(uintptr_t)who);
+	cr_assert_not_null(session);
+	return session;
+}
+
+/* --- Running ------------------------------------------------------------------------- */
+
+static void
+on_late(evutil_socket_t fd, short what, void *is_late)
+{
+	(void)fd;
+	(void)what;
+	*(int *)is_late = 1;
+}
+
+/* Runs the loop until so many things have been told, or far too much time has passed. */
+const char *
+run_until(unsigned n)
+{
+	struct timeval long_time = { 20, 0 };
+	int is_late = 0;
+	struct event *late = event_new(base, -1, 0, on_late, &is_late);
+	const char *c;
+
+	event_add(late, &long_time);
+	for (;;) {
+		unsigned n_told = story[0] != '\0';
+
+		for (c = story; *c; c++)
+			n_told += *c == ' ';
+		if (n_told >= n || is_late)
+			break;
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	event_free(late);
+	return told();
+}
+
+static int
+compare_words(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The same, where the order is of no interest: the words are sorted. */
+const char *
+run_until_all(unsigned n)
+{
+	static char sorted[sizeof story];
+	char copy[sizeof story], *words[100], *rest = copy;
+	size_t i, n_words = 0, length = 0;
+
+	strcpy(copy, run_until(n));
+	while ((words[n_words] = strtok_r(rest, " ", &rest)))
+		n_words++;
+	qsort(words, n_words, sizeof *words, compare_words);
+	sorted[0] = '\0';
+	for (i = 0; i < n_words; i++)
+		length += (size_t)sprintf(sorted + length, "%s%s", i ? " " : "", words[i]);
+	return sorted;
+}
+
+/* Runs the loop for a while, for what is not to happen. */
+const char *
+run_for(long ms)
+{
+	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
+
+	event_base_loopexit(base, &time);
+	event_base_dispatch(base);
+	return told();
+}
+
+/* --- Places ------------------------------------------------------------------------- */
+
+static void
+on_granted(void *arg)
+{
+	struct player *p = arg;
+
+	cr_assert_gt(evl_place_token(p->place), 0);
+	write_down(p->name, "in");
+}
+
+static void
+on_ended(void *arg, int error)
+{
+	struct player *p = arg;
+
+	write_down(p->name, error == EAGAIN ? "EAGAIN" : error == ESTALE ? "ESTALE" : strerror(error));
+}
+
+struct player
+new_player(const char *name, struct evlock_etcd *session, const char *lock, struct player *self)
+{
+	struct player p = { name, evl_place_new(session, lock, on_granted, on_ended, self) };
+
+	cr_assert_not_null(p.place);
+	return p;
+}
+
+void
+want(struct player *p, int is_exclusive)
+{
+	evl_place_want(p->place, EVL_A_TURN, is_exclusive);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef STORY_H_INCLUDED_
+#define STORY_H_INCLUDED_
+
+/* What the tests of lib/etcd share: sessions and places that write down what they are told, and
+ * loops that run until so much has been told. */
+
+#include <event2/event.h>
+
+#include "etcd/place.h"
+
+extern struct event_base *base;
+
+void write_down(const char *who, const char *what);
+
+/** What was written down since the last look: "who:what who:what". */
+const char *told(void);
+
+/** Runs the loop until so many things have been told, or far too much time has passed. */
+const char *run_until(unsigned n);
+
+/** The same, where the order is of no interest: the words are sorted. */
+const char *run_until_all(unsigned n);
+
+/** Runs the loop for a while, for what is not to happen. */
+const char *run_for(long ms);
+
+/** Opens a session that writes its states down. */
+struct evlock_etcd *open_session(const char *who, const struct evlock_etcd_options *options);
+
+/** The reason of the last state. */
+extern char reason[200];
+
+/** A place that writes down how it is. */
+struct player {
+	const char *name;
+	struct evl_place *place;
+};
+
+struct player new_player(const char *name, struct evlock_etcd *session, const char *lock,
+    struct player *self);
+
+#define PLAYER(name, session) struct player name = new_player(#name, session, "a/b", &name)
+
+enum { SHARED, EXCLUSIVE };
+
+void want(struct player *p, int is_exclusive);
+
+#endif
