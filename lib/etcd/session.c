@@ -133,21 +133,20 @@ new_number(void)
 }
 
 static void
-seek(struct evlock_etcd *session)
+ask(struct evlock_etcd *session, enum evl_phase phase, const struct evl_question *question)
 {
-	session->phase = EVL_SEEKING;
-	session->lease = new_number();
-	evl_call_start(&session->call, &to_grant);
+	struct timeval tv = timeval(phase == EVL_KEEPING ? third(session) : session->ttl * EVL_SECOND);
+
+	session->phase = phase;
+	event_add(session->doubt, &tv);
+	evl_call_start(&session->call, question);
 }
 
 static void
-ask_to_keep(struct evlock_etcd *session)
+seek(struct evlock_etcd *session)
 {
-	struct timeval tv = timeval(third(session));
-
-	event_add(session->doubt, &tv);
-	session->phase = EVL_KEEPING;
-	evl_call_start(&session->call, &to_keep);
+	session->lease = new_number();
+	ask(session, EVL_SEEKING, &to_grant);
 }
 
 static void
@@ -189,8 +188,7 @@ evl_session_lose(struct evlock_etcd *session, const char *reason)
 	if (session->phase != EVL_KEEPING)
 		return;
 	forget_lease(session);
-	session->phase = EVL_REVOKING;
-	evl_call_start(&session->call, &to_revoke);
+	ask(session, EVL_REVOKING, &to_revoke);
 	visit_places(session, evl_place_lose, ESTALE);
 	tell(session, EVLOCK_ETCD_LOST, reason);
 }
@@ -200,6 +198,7 @@ static void
 give_up(struct evlock_etcd *session, const struct evl_reply *reply,
     const struct evl_question *question)
 {
+	event_del(session->doubt);
 	evl_call_start_later(&session->call, question);
 	visit_places(session, evl_place_refuse, evl_session_error(reply->verdict));
 	tell(session, session->state, reply->reason);
@@ -214,7 +213,7 @@ on_grant(struct evlock_etcd *session, const struct evl_reply *reply)
 	if (reply->verdict == EVL_ANSWERED && reply->ttl)
 		extend(session, reply->ttl);
 	else if (reply->verdict == EVL_LEASE_EXISTS && session->call.is_unsure)
-		ask_to_keep(session);
+		ask(session, EVL_KEEPING, &to_keep);
 	else if (reply->verdict == EVL_LEASE_EXISTS)
 		seek(session);
 	else
@@ -264,6 +263,7 @@ on_reply(const struct evl_reply *reply, void *arg)
 
 /* --- Events ------------------------------------------------------------------------------- */
 
+/* Where there is nothing to suspect yet, people want to know all the same why nothing happens. */
 static void
 on_doubt(evutil_socket_t fd, short what, void *arg)
 {
@@ -272,11 +272,10 @@ on_doubt(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (session->state != EVLOCK_ETCD_READY)
-		return;
 	snprintf(reason, sizeof reason, "no answer in time: %s",
 	    session->net.reason[0] ? session->net.reason : "it is slow");
-	tell(session, EVLOCK_ETCD_SUSPECT, reason);
+	tell(session, session->state == EVLOCK_ETCD_READY ? EVLOCK_ETCD_SUSPECT : session->state,
+	    reason);
 }
 
 static void
@@ -317,7 +316,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (session->phase == EVL_KEEPING) {
-		ask_to_keep(session);
+		ask(session, EVL_KEEPING, &to_keep);
 	} else if (session->phase == EVL_CLOSING) {
 		destroy(session);
 		tell(session, EVLOCK_ETCD_CLOSED, "closed");

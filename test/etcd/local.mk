@@ -5,11 +5,12 @@
 #   url reply        pure parts
 #   faults           what a real etcd will not do on demand; a server in the same loop does it
 #   real.sh          runs `real` against an etcd of its own; skipped where there is none
+#   secure.sh        the same with TLS and users
 
 if ETCD
 etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/url
-check_PROGRAMS += $(etcd_unit_tests) test/etcd/real
-TESTS += $(etcd_unit_tests) test/etcd/real.sh
+check_PROGRAMS += $(etcd_unit_tests) test/etcd/real test/etcd/secure
+TESTS += $(etcd_unit_tests) test/etcd/real.sh test/etcd/secure.sh
 endif
 
 etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
@@ -31,4 +32,8 @@ test_etcd_faults_SOURCES = test/etcd/faults.c test/etcd/fake.c test/etcd/fake.h 
 test_etcd_faults_CPPFLAGS = $(etcd_cppflags)
 test_etcd_faults_LDADD = $(etcd_ldadd)
 
-EXTRA_DIST += test/etcd/real.sh
+test_etcd_secure_SOURCES = test/etcd/secure.c $(etcd_story)
+test_etcd_secure_CPPFLAGS = $(etcd_cppflags)
+test_etcd_secure_LDADD = $(etcd_ldadd)
+
+EXTRA_DIST += test/etcd/node.sh test/etcd/real.sh test/etcd/secure.sh

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* TLS and users, on a real etcd; see secure.sh.  Its certificate is for 127.0.0.1 alone; the user
+ * "guest", password "g", may use what is under "open/". */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../shim.h"
+#include "etcd/auth.h"
+#include "story.h"
+
+static struct evlock_etcd *session;
+static char url[100], trusted[200], stranger[200];
+
+static void
+begin(void)
+{
+	const char *folder = getenv("EVLOCK_ETCD_FOLDER");
+
+	signal(SIGPIPE, SIG_IGN);
+	base = event_base_new();
+	snprintf(url, sizeof url, "%s", getenv("EVLOCK_ETCD_URL"));
+	snprintf(trusted, sizeof trusted, "%s/authority.crt", folder);
+	snprintf(stranger, sizeof stranger, "%s/stranger.crt", folder);
+}
+
+static void
+open_with(const char *endpoint, const char *ca_file, const char *password)
+{
+	struct evlock_etcd_options options = {
+		.endpoints = endpoint, .ca_file = ca_file, .ttl = 5, .user = "guest",
+		.password = password, .prefix = "open/"
+	};
+
+	session = open_session("s", &options);
+}
+
+static void
+end(void)
+{
+	evlock_etcd_close(session);
+	run_until(1);
+	event_base_free(base);
+}
+
+Test(etcd_secure, all_is_well)
+{
+	begin();
+	open_with(url, trusted, "g");
+	cr_assert_str_eq(run_until(1), "s:ready");
+	end();
+}
+
+Test(etcd_secure, several_wait_for_the_token)
+{
+	struct player a, b;
+
+	begin();
+	open_with(url, trusted, "g");
+	a = new_player("a", session, "x", &a);
+	b = new_player("b", session, "y", &b);
+	want(&a, EXCLUSIVE);
+	want(&b, SHARED);
+	cr_assert_str_eq(run_until_all(3), "a:in b:in s:ready");
+	evl_place_free(a.place);
+	evl_place_free(b.place);
+	end();
+}
+
+Test(etcd_secure, tokens_end_and_are_renewed)
+{
+	struct player a;
+
+	begin();
+	open_with(url, trusted, "g");
+	a = new_player("a", session, "x", &a);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	cr_assert_str_eq(run_for(6000), "", "no state has changed");
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_gt(session->net.auth->serial, 1);
+	evl_place_free(a.place);
+	end();
+}
+
+Test(etcd_secure, a_wrong_password)
+{
+	struct player a;
+
+	begin();
+	open_with(url, trusted, "wrong");
+	a = new_player("a", session, "x", &a);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(2), "a:Permission denied s:connecting");
+	cr_assert_null(strstr(reason, "wrong"), "%s", reason);
+	evl_place_free(a.place);
+	end();
+}
+
+Test(etcd_secure, no_user_at_all)
+{
+	struct evlock_etcd_options options = { .ttl = 5, .prefix = "open/" };
+	struct player a;
+
+	begin();
+	options.endpoints = url;
+	options.ca_file = trusted;
+	session = open_session("s", &options);
+	a = new_player("a", session, "x", &a);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
+	evl_place_free(a.place);
+	end();
+}
+
+Test(etcd_secure, keys_that_are_not_allowed)
+{
+	struct evlock_etcd_options options = { .ttl = 5, .prefix = "closed/", .user = "guest",
+	    .password = "g" };
+	struct player a;
+
+	begin();
+	options.endpoints = url;
+	options.ca_file = trusted;
+	session = open_session("s", &options);
+	a = new_player("a", session, "x", &a);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
+	evl_place_free(a.place);
+	end();
+}
+
+/* Never in plain text, never with somebody who is not known. */
+static void
+assert_distrusted(const char *endpoint, const char *ca_file, const char *why)
+{
+	open_with(endpoint, ca_file, "g");
+	cr_assert_str_eq(run_until(1), "s:connecting");
+	cr_assert_not_null(strstr(reason, why), "%s", reason);
+	end();
+}
+
+Test(etcd_secure, an_authority_that_is_not_trusted)
+{
+	begin();
+	assert_distrusted(url, stranger, "unable to get local issuer certificate");
+}
+
+Test(etcd_secure, the_system_does_not_trust_it)
+{
+	begin();
+	assert_distrusted(url, NULL, "unable to get local issuer certificate");
+}
+
+Test(etcd_secure, another_name_than_the_certificate_has)
+{
+	char named[100];
+
+	begin();
+	snprintf(named, sizeof named, "https://localhost%s", strrchr(url, ':'));
+	assert_distrusted(named, trusted, "ostname mismatch");
+}
+
+Test(etcd_secure, plain_text_is_no_answer)
+{
+	char plain[100];
+
+	begin();
+	snprintf(plain, sizeof plain, "http%s", url + 5);
+	assert_distrusted(plain, NULL, "the connection broke");
+}
