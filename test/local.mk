@@ -111,7 +111,7 @@ fuzz_sources = test/fuzz/fuzz_lock.c \
 	$(filter %.c,$(lib_libevlock_internal_la_SOURCES) $(test_model_libmodel_la_SOURCES))
 fuzz_unwanted = test/model/core_pair.c test/model/explore.c
 
-fuzz: test/fuzz/replay
+fuzz: test/fuzz/replay $(etcd_fuzz)
 	@command -v $(FUZZ_CC) >/dev/null || { echo 'fuzz: $(FUZZ_CC) was not found' >&2; exit 1; }
 	$(MKDIR_P) variants/fuzz/corpus variants/fuzz/seeds
 	test/fuzz/replay --write variants/fuzz/seeds --random 50 \

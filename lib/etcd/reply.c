@@ -241,7 +241,9 @@ read_error(struct evl_reply *reply, int status, const json_t *root)
 	if (!code && !error)
 		return -1;
 	if (!message)
-		message = json_is_string(error) ? json_string_value(error) : "an error without a message";
+		message = json_string_value(error);
+	if (!message || !*message)
+		message = "an error without a message";
 	evl_reply_fail(reply, code || status == 200 ? judge(json_integer_value(code), message)
 	    : judge_status(status), message);
 	return 0;

@@ -11,6 +11,7 @@ if ETCD
 etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/url
 check_PROGRAMS += $(etcd_unit_tests) test/etcd/real test/etcd/secure
 TESTS += $(etcd_unit_tests) test/etcd/real.sh test/etcd/secure.sh
+etcd_fuzz = fuzz-reply
 endif
 
 etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
@@ -37,3 +38,18 @@ test_etcd_secure_CPPFLAGS = $(etcd_cppflags)
 test_etcd_secure_LDADD = $(etcd_ldadd)
 
 EXTRA_DIST += test/etcd/node.sh test/etcd/real.sh test/etcd/secure.sh
+
+# The reader of answers, which anybody may have sent; a part of `make fuzz`.
+fuzz-reply:
+	$(MKDIR_P) variants/fuzz/reply-corpus variants/fuzz/reply-seeds
+	awk '{ f = "variants/fuzz/reply-seeds/" NR; printf "%s", $$0 >f; close(f) }' \
+		$(top_srcdir)/test/fuzz/replies.txt
+	$(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(ETCD_CFLAGS) -std=c99 $(FUZZ_CFLAGS) \
+		$(top_srcdir)/test/fuzz/fuzz_reply.c $(top_srcdir)/lib/etcd/reply.c \
+		-o variants/fuzz/fuzz_reply $(ETCD_LIBS)
+	cd variants/fuzz && ./fuzz_reply -max_total_time=$${FUZZ_SECONDS:-180} -max_len=4096 \
+		-timeout=20 -print_final_stats=1 reply-corpus reply-seeds
+
+EXTRA_DIST += test/fuzz/fuzz_reply.c test/fuzz/replies.txt
+
+.PHONY: fuzz-reply

@@ -121,6 +121,8 @@ Test(etcd_reply, statuses_of_something_else)
 	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 503, "{}"), EVL_BUSY);
 	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 403, "{\"error\":\"no\"}"), EVL_DENIED);
 	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 200, "{\"error\":\"no\"}"), EVL_FOREIGN);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 200, "{\"error\":\"\"}"), EVL_FOREIGN);
+	cr_assert_str_neq(reply.reason, "");
 }
 
 /* --- What is not as it should be ------------------------------------------------------------ */
