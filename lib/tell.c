@@ -205,12 +205,14 @@ is_own(const struct evl_ties *waiter, const struct evl_ties *holder)
 	return waiter->of == holder->seat || (waiter->owner && waiter->owner == holder->owner);
 }
 
-/* Does what `holder` holds keep `waiter` from being granted? */
+/* Does what `holder` holds keep `waiter`, somebody of this process, from being granted? */
 static int
 keeps_out(struct evl_core *core, const struct evl_seat *holder, const struct evl_seat *waiter)
 {
 	const struct evlock_mode *m = &core->mode[waiter->mode];
 
+	if (waiter->kind == EVL_OUTSIDE)
+		return 0;
 	if (waiter->ties && holder->ties && is_own(waiter->ties, holder->ties))
 		return 0;
 	if (m->conflicts >> holder->mode & 1)
