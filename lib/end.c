@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Ends that nobody asked for by a handle: a timeout, the close of a lock, the end
- * of one of its objects.  Called in a step but for the first, which is one. */
+ * of one of its objects.  Called in a step but for the first two, which are one. */
 
 #include "life.h"
 
 void
-evl_request_expire(struct evl_request *r)
+evl_request_fail(struct evl_request *r, int error)
 {
 	struct evlock *lock = r->lock;
 	struct evl_guard *guard = evl_body_enter(lock->body);
 
 	if (r->seat.state == EVL_QUEUED) {
 		evl_core_withdraw(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
-		evl_request_conclude(r, ETIMEDOUT, evl_lock_fifo(lock));
+		evl_request_conclude(r, error, evl_lock_fifo(lock));
 		evl_lock_settle(lock, 1);
 	}
 	evl_body_leave(guard);
+}
+
+void
+evl_request_expire(struct evl_request *r)
+{
+	evl_request_fail(r, ETIMEDOUT);
 }
 
 /* Moves those of `list` who were asked for through `lock`, or all if that is NULL,

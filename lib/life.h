@@ -139,6 +139,9 @@ evl_request_told_handle(const struct evl_request *r)
 	return evl_request_handle(r);
 }
 
+/** Ends the waiting of `r`, if it still waits, with `error`; in end.c. */
+void evl_request_fail(struct evl_request *r, int error);
+
 /* In acquire.c. */
 
 /** The errno that a request for so much deserves, or 0. */

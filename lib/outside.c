@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "life.h"
+#include "mem.h"
 #include "outside.h"
 
 #define BIT(mode) ((uint32_t)1 << (mode))
@@ -127,6 +128,18 @@ int
 evl_outside_is_threaded(struct event_base *base)
 {
 	return evl_port_is_threaded(base);
+}
+
+void *
+evl_outside_malloc(size_t size)
+{
+	return evl_mem_new(size);
+}
+
+void
+evl_outside_mfree(void *ptr)
+{
+	evl_mem_free(ptr);
 }
 
 void
@@ -500,6 +513,15 @@ evl_outside_lost(struct evl_outside *o, int error)
 	evl_step_finish(&step);
 	o->seat.state = EVL_FREE;
 	evl_lock_settle(object_of(o), 1);
+}
+
+void
+evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error)
+{
+	struct evl_request *r = evl_request_find(object_of(o), handle);
+
+	if (r)
+		evl_request_fail(r, error);
 }
 
 /* --- What the rest of the library asks -------------------------------------------- */

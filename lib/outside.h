@@ -103,6 +103,13 @@ void evl_outside_failed(struct evl_outside *o, int error);
  * handles are gone, and all who wait are told `error`.  For locks without a guard. */
 void evl_outside_lost(struct evl_outside *o, int error);
 
+/** Ends the waiting of one request with `error`, if it still waits.  For locks without a guard. */
+void evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error);
+
+/** The allocator of evlock_set_mem_functions(), for scopes in libraries of their own. */
+void *evl_outside_malloc(size_t size);
+void evl_outside_mfree(void *ptr);
+
 /** Can other threads wake `base`? */
 int evl_outside_is_threaded(struct event_base *base);
 
