@@ -7,7 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "auth.h"
-#include "mem.h"
+#include "memory.h"
 
 static int
 write_question(struct evbuffer *out, void *arg)
@@ -39,13 +39,13 @@ on_reply(const struct evl_reply *reply, void *arg)
 struct evl_auth *
 evl_auth_new(struct evl_net *net, const char *user, const char *password)
 {
-	struct evl_auth *auth = evl_mem_zalloc(sizeof *auth);
+	struct evl_auth *auth = evl_etcd_alloc(sizeof *auth);
 
 	if (!auth)
 		return NULL;
 	auth->net = net;
-	auth->user = evl_mem_strdup(user);
-	auth->password = evl_mem_strdup(password);
+	auth->user = evl_etcd_strdup(user);
+	auth->password = evl_etcd_strdup(password);
 	if (auth->user && auth->password && evl_call_init(&auth->call, net, on_reply, auth) == 0) {
 		auth->call.is_open = auth->call.is_urgent = 1;
 		return auth;
@@ -61,9 +61,9 @@ evl_auth_free(struct evl_auth *auth)
 	if (auth->password)
 		OPENSSL_cleanse(auth->password, strlen(auth->password));
 	OPENSSL_cleanse(auth->token, sizeof auth->token);
-	evl_mem_free(auth->password);
-	evl_mem_free(auth->user);
-	evl_mem_free(auth);
+	evl_etcd_free(auth->password);
+	evl_etcd_free(auth->user);
+	evl_etcd_free(auth);
 }
 
 void

@@ -10,7 +10,7 @@
 #include <evlock/etcd.h>
 
 #include "auth.h"
-#include "mem.h"
+#include "memory.h"
 #include "net.h"
 #include "tls.h"
 #include "watch.h"
@@ -105,7 +105,7 @@ evl_net_clear(struct evl_net *net)
 	if (net->dns)
 		evdns_base_free(net->dns, 0);
 	SSL_CTX_free(net->tls);
-	evl_mem_free(net->urls);
+	evl_etcd_free(net->urls);
 }
 
 const struct evl_url *

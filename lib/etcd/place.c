@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mem.h"
+#include "memory.h"
 #include "place.h"
 
 /* --- What is asked --------------------------------------------------------------- */
@@ -59,7 +59,7 @@ destroy(struct evl_place *place)
 	evl_call_clear(&place->call);
 	evl_watch_clear(&place->watch);
 	evl_list_remove(&place->link);
-	evl_mem_free(place);
+	evl_etcd_free(place);
 }
 
 /* Every id is used once: what is left of an earlier one cannot be mistaken. */
@@ -240,7 +240,7 @@ struct evl_place *
 evl_place_new(struct evlock_etcd *session, const char *name,
     void (*granted)(void *arg), void (*ended)(void *arg, int error), void *arg)
 {
-	struct evl_place *place = evl_mem_zalloc(sizeof *place);
+	struct evl_place *place = evl_etcd_alloc(sizeof *place);
 
 	if (!place)
 		return NULL;

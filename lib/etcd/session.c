@@ -16,7 +16,7 @@
 #include <sys/timerfd.h>
 
 #include "clock.h"
-#include "mem.h"
+#include "memory.h"
 #include "place.h"
 #include "session.h"
 
@@ -305,7 +305,7 @@ destroy(struct evlock_etcd *session)
 	if (session->doubt)
 		event_free(session->doubt);
 	evl_net_clear(&session->net);
-	evl_mem_free(session->prefix);
+	evl_etcd_free(session->prefix);
 }
 
 static void
@@ -320,7 +320,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 	} else if (session->phase == EVL_CLOSING) {
 		destroy(session);
 		tell(session, EVLOCK_ETCD_CLOSED, "closed");
-		evl_mem_free(session);
+		evl_etcd_free(session);
 	}
 }
 
@@ -348,7 +348,7 @@ init(struct evlock_etcd *session, struct event_base *base,
 {
 	if (evl_net_init(&session->net, base, options) < 0)
 		return -1;
-	session->prefix = evl_mem_strdup(options->prefix ? options->prefix : "evlock/1/");
+	session->prefix = evl_etcd_strdup(options->prefix ? options->prefix : "evlock/1/");
 	session->beat = event_new(base, -1, 0, on_beat, session);
 	session->doubt = event_new(base, -1, 0, on_doubt, session);
 	session->deadline = new_deadline(session);
@@ -388,7 +388,7 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 		errno = EINVAL;
 		return NULL;
 	}
-	session = evl_mem_zalloc(sizeof *session);
+	session = evl_etcd_alloc(sizeof *session);
 	if (!session)
 		return NULL;
 	evl_list_init(&session->places);
@@ -404,7 +404,7 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 	}
 	error = errno;
 	destroy(session);
-	evl_mem_free(session);
+	evl_etcd_free(session);
 	errno = error;
 	return NULL;
 }

@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <event2/http.h>
 
-#include "mem.h"
+#include "memory.h"
 #include "url.h"
 
 #define DEFAULT_PORT 2379
@@ -122,12 +122,12 @@ evl_urls_read(const char *text, struct evl_url **urls)
 {
 	int n = count(text);
 
-	*urls = evl_mem_zalloc((size_t)n * sizeof **urls);
+	*urls = evl_etcd_alloc((size_t)n * sizeof **urls);
 	if (!*urls)
 		return -1;
 	if (read_all(text, *urls, n) == 0)
 		return n;
-	evl_mem_free(*urls);
+	evl_etcd_free(*urls);
 	*urls = NULL;
 	errno = EINVAL;
 	return -1;

@@ -15,7 +15,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 
-#include "mem.h"
+#include "memory.h"
 #include "tls.h"
 #include "wire.h"
 
@@ -150,7 +150,7 @@ connect_to(struct evl_wire *wire, const struct evl_url *url)
 struct evl_wire *
 evl_wire_new(struct evl_net *net, evl_wire_cb cb, void *arg)
 {
-	struct evl_wire *wire = evl_mem_zalloc(sizeof *wire);
+	struct evl_wire *wire = evl_etcd_alloc(sizeof *wire);
 
 	if (!wire)
 		return NULL;
@@ -210,7 +210,7 @@ evl_wire_free(struct evl_wire *wire)
 		evbuffer_free(wire->text);
 	if (wire->wake)
 		event_free(wire->wake);
-	evl_mem_free(wire);
+	evl_etcd_free(wire);
 }
 
 /* --- Asking ------------------------------------------------------------------------- */

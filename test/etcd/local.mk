@@ -4,13 +4,16 @@
 #
 #   url reply        pure parts
 #   faults           what a real etcd will not do on demand; a server in the same loop does it
-#   real.sh          runs `real` against an etcd of its own; skipped where there is none
+#   real.sh          runs `real`, sessions and places, against an etcd of its own; skipped where
+#                    there is none
+#   locks.sh         the same for <evlock/etcd.h>
 #   secure.sh        the same with TLS and users
 
 if ETCD
 etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/url
-check_PROGRAMS += $(etcd_unit_tests) test/etcd/real test/etcd/secure
-TESTS += $(etcd_unit_tests) test/etcd/real.sh test/etcd/secure.sh
+check_PROGRAMS += $(etcd_unit_tests) test/etcd/locks test/etcd/real test/etcd/secure
+TESTS += $(etcd_unit_tests) test/etcd/locks.sh test/etcd/real.sh \
+	test/etcd/secure.sh
 etcd_fuzz = fuzz-reply
 endif
 
@@ -33,11 +36,15 @@ test_etcd_faults_SOURCES = test/etcd/faults.c test/etcd/fake.c test/etcd/fake.h 
 test_etcd_faults_CPPFLAGS = $(etcd_cppflags)
 test_etcd_faults_LDADD = $(etcd_ldadd)
 
+test_etcd_locks_SOURCES = test/etcd/locks.c $(etcd_story)
+test_etcd_locks_CPPFLAGS = $(etcd_cppflags)
+test_etcd_locks_LDADD = $(etcd_ldadd)
+
 test_etcd_secure_SOURCES = test/etcd/secure.c $(etcd_story)
 test_etcd_secure_CPPFLAGS = $(etcd_cppflags)
 test_etcd_secure_LDADD = $(etcd_ldadd)
 
-EXTRA_DIST += test/etcd/node.sh test/etcd/real.sh test/etcd/secure.sh
+EXTRA_DIST += test/etcd/locks.sh test/etcd/node.sh test/etcd/real.sh test/etcd/secure.sh
 
 # The reader of answers, which anybody may have sent; a part of `make fuzz`.
 fuzz-reply:

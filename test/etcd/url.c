@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
+#include "etcd/memory.h"
 #include "etcd/url.h"
-#include "mem.h"
 
 #include "../shim.h"
 
@@ -26,7 +26,7 @@ read_url(const char *text)
 		cr_assert_str_eq(url->authority, authority_); \
 		cr_assert_eq(url->is_tls, is_tls_); \
 		cr_assert_eq(url->is_address, is_address_); \
-		evl_mem_free(urls); \
+		evl_etcd_free(urls); \
 	} while (0)
 
 Test(etcd_url, one)
@@ -44,7 +44,7 @@ Test(etcd_url, several)
 	cr_assert_str_eq(urls[0].host, "a");
 	cr_assert_str_eq(urls[1].authority, "b:2");
 	cr_assert_str_eq(urls[2].authority, "c:2379");
-	evl_mem_free(urls);
+	evl_etcd_free(urls);
 }
 
 static void

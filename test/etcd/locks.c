@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* <evlock/etcd.h>, sentence by sentence, between two sessions on a real etcd; see locks.sh. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include <evlock/owner.h>
+#include <evlock/set.h>
+
+#include "../shim.h"
+#include "etcd/clock.h"
+#include "story.h"
+
+enum { N = EVLOCK_NONE, S = EVLOCK_SHARED, U = EVLOCK_UPGRADABLE, X = EVLOCK_EXCLUSIVE };
+
+static struct evlock_etcd *one, *two;
+static struct evlock *a, *b;		/* the lock "lock", by session one and by session two */
+static char prefix[64];
+
+/* --- Beginning and ending --------------------------------------------------------------- */
+
+static struct evlock_etcd *
+open_one(const char *who)
+{
+	struct evlock_etcd_options options = {
+		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = 2
+	};
+
+	return open_session(who, &options);
+}
+
+static void
+begin(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
+	base = event_base_new();
+	one = open_one("one");
+	two = open_one("two");
+	a = evlock_etcd_new(one, "lock", NULL);
+	b = evlock_etcd_new(two, "lock", NULL);
+	cr_assert(a && b);
+	cr_assert_str_eq(run_until_all(2), "one:ready two:ready");
+}
+
+static void
+end(void)
+{
+	cr_assert_str_eq(told(), "");
+	evlock_free(a);
+	evlock_free(b);
+	cr_assert_str_eq(told(), "");
+	evlock_etcd_close(one);
+	evlock_etcd_close(two);
+	cr_assert_str_eq(run_until_all(2), "one:closed two:closed");
+	event_base_free(base);
+}
+
+#define EtcdTest(suite, name) \
+	static void suite##_##name##_body(void); \
+	Test(suite, name) \
+	{ \
+		begin(); \
+		suite##_##name##_body(); \
+		end(); \
+	} \
+	static void \
+	suite##_##name##_body(void)
+
+/* --- Asking -------------------------------------------------------------------------------- */
+
+static const char *
+error_name(int error)
+{
+	switch (error) {
+	case 0: return "in";
+	case EAGAIN: return "EAGAIN";
+	case ECANCELED: return "ECANCELED";
+	case ESTALE: return "ESTALE";
+	case ETIMEDOUT: return "ETIMEDOUT";
+	default: return strerror(error);
+	}
+}
+
+static void
+note(struct evlock *lock, evlock_handle handle, int error, void *who)
+{
+	if (!error)
+		cr_assert_geq(evlock_mode_of(lock, handle), 0);
+	write_down(who, error_name(error));
+}
+
+static void
+note_notice(struct evlock *lock, evlock_handle handle, int error, void *who)
+{
+	cr_assert_eq(evlock_mode_of(lock, handle) >= 0, !error);
+	write_down(who, error ? error_name(error) : "awaited");
+}
+
+/* The argument by which note() knows who asked. */
+static void *
+named(const char *who)
+{
+	return (void *)(uintptr_t)who;
+}
+
+static evlock_handle
+ask(struct evlock *lock, const char *who, unsigned mode)
+{
+	evlock_handle handle = evlock_acquire(lock, mode, NULL, note, named(who));
+
+	cr_assert_neq(handle, 0);
+	return handle;
+}
+
+static evlock_handle
+try(struct evlock *lock, const char *who, unsigned mode)
+{
+	evlock_handle handle = evlock_etcd_try(lock, mode, NULL, note, named(who));
+
+	cr_assert_neq(handle, 0);
+	return handle;
+}
+
+/* Acquires, from the cluster if need be. */
+static evlock_handle
+hold(struct evlock *lock, unsigned mode)
+{
+	evlock_handle handle = ask(lock, "hold", mode);
+
+	cr_assert_str_eq(run_until(1), "hold:in");
+	return handle;
+}
+
+static void
+drop(struct evlock *lock, evlock_handle handle)
+{
+	cr_assert_eq(evlock_release(lock, handle), 0);
+}
+
+/* --- Taking turns ---------------------------------------------------------------------------- */
+
+EtcdTest(etcd_lock, one_at_a_time)
+{
+	evlock_handle x = hold(a, X), y = ask(b, "b", X);
+
+	cr_assert_str_eq(run_for(200), "");
+	cr_assert_eq(evlock_locked(a), X);
+	cr_assert_eq(evlock_locked(b), N);
+	cr_assert_eq(evlock_waiting(b), 1);
+	drop(a, x);
+	cr_assert_str_eq(run_until(1), "b:in");
+	drop(b, y);
+}
+
+EtcdTest(etcd_lock, shared_between_machines)
+{
+	evlock_handle x = hold(a, S), y = hold(b, S), z = ask(a, "a", X);
+
+	cr_assert_str_eq(run_for(200), "");
+	drop(a, x);
+	cr_assert_str_eq(run_for(200), "");
+	drop(b, y);
+	cr_assert_str_eq(run_until(1), "a:in");
+	drop(a, z);
+}
+
+/* Those of this process who waited when it got the lock are served together; who comes later waits
+ * for the others' turn. */
+EtcdTest(etcd_lock, batches_are_bounded)
+{
+	evlock_handle x = hold(b, X), a1 = ask(a, "a1", X), a2 = ask(a, "a2", X), b1, a3;
+
+	run_for(100);
+	b1 = ask(b, "b1", X);
+	drop(b, x);
+	cr_assert_str_eq(run_until(1), "a1:in");
+	run_for(200);
+	a3 = ask(a, "a3", X);
+	drop(a, a1);
+	cr_assert_str_eq(run_until(1), "a2:in");
+	drop(a, a2);
+	cr_assert_str_eq(run_until(1), "b1:in");
+	cr_assert_str_eq(run_for(100), "");
+	drop(b, b1);
+	cr_assert_str_eq(run_until(1), "a3:in");
+	drop(a, a3);
+}
+
+EtcdTest(etcd_lock, priorities_hold_within_a_process)
+{
+	struct evlock_request high = { .mode = X, .priority = 3, .cb = note, .arg = named("high") };
+	evlock_handle x = hold(b, X), low = ask(a, "low", X), other;
+
+	other = evlock_acquire_request(a, &high);
+	cr_assert_neq(other, 0);
+	drop(b, x);
+	cr_assert_str_eq(run_until(1), "high:in");
+	drop(a, other);
+	cr_assert_str_eq(run_until(1), "low:in");
+	drop(a, low);
+}
+
+EtcdTest(etcd_lock, with_releases_when_the_callback_returns)
+{
+	evlock_handle y;
+
+	cr_assert_neq(evlock_with(a, X, NULL, note, named("a")), 0);
+	cr_assert_str_eq(run_until(1), "a:in");
+	y = ask(b, "b", X);
+	cr_assert_str_eq(run_until(1), "b:in");
+	drop(b, y);
+}
+
+EtcdTest(etcd_lock, none_waits_out_an_exclusive_holder)
+{
+	evlock_handle x = hold(b, X), n = ask(a, "none", N);
+
+	cr_assert_str_eq(run_for(200), "");
+	drop(b, x);
+	cr_assert_str_eq(run_until(1), "none:in");
+	x = hold(b, X);
+	drop(b, x);
+	drop(a, n);
+}
+
+/* --- Leaving ------------------------------------------------------------------------------------ */
+
+EtcdTest(etcd_lock, a_timeout_gives_the_place_up)
+{
+	struct timeval soon = { 0, 100000 };
+	evlock_handle x = hold(a, S), y;
+
+	cr_assert_neq(evlock_acquire(b, X, &soon, note, named("b")), 0);
+	cr_assert_str_eq(run_until(1), "b:ETIMEDOUT");
+	y = evlock_etcd_try(a, S, NULL, note, named("a"));
+	cr_assert_str_eq(run_until(1), "a:in");
+	drop(a, x);
+	drop(a, y);
+	x = hold(a, X);
+	drop(a, x);
+}
+
+EtcdTest(etcd_lock, a_waiter_is_withdrawn)
+{
+	evlock_handle x = hold(a, X), y = ask(b, "b", X);
+
+	run_for(100);
+	drop(b, y);
+	drop(a, x);
+	cr_assert_str_eq(run_for(200), "");
+	x = hold(a, X);
+	drop(a, x);
+}
+
+EtcdTest(etcd_lock, closing_ends_the_waiting)
+{
+	evlock_handle x = hold(a, X);
+
+	ask(b, "b1", X);
+	ask(b, "b2", S);
+	run_for(100);
+	evlock_close(b);
+	cr_assert_str_eq(run_until(2), "b1:ECANCELED b2:ECANCELED");
+	cr_assert_eq(evlock_acquire(b, X, NULL, note, NULL), 0);
+	cr_assert_eq(errno, ECANCELED);
+	drop(a, x);
+	x = hold(a, X);
+	drop(a, x);
+}
+
+EtcdTest(etcd_lock, freeing_gives_all_back)
+{
+	evlock_handle x;
+
+	hold(a, X);
+	ask(a, "a", X);
+	x = ask(b, "b", X);
+	run_for(100);
+	evlock_free(a);
+	cr_assert_str_eq(told(), "a:ECANCELED");
+	cr_assert_str_eq(run_until(1), "b:in");
+	drop(b, x);
+	a = evlock_etcd_new(one, "lock", NULL);
+	x = hold(a, X);
+	drop(a, x);
+}
+
+/* --- Now or not at all ------------------------------------------------------------------------------ */
+
+EtcdTest(etcd_lock, nowait_knows_what_this_process_holds)
+{
+	evlock_handle x, y;
+
+	errno = 0;
+	cr_assert_eq(evlock_acquire_nowait(a, S), 0);
+	cr_assert_eq(errno, EAGAIN);
+	x = hold(a, S);
+	y = evlock_acquire_nowait(a, S);
+	cr_assert_neq(y, 0);
+	cr_assert_eq(evlock_acquire_nowait(a, X), 0);
+	cr_assert_eq(evlock_acquire_nowait(b, S), 0);
+	drop(a, x);
+	drop(a, y);
+}
+
+EtcdTest(etcd_lock, try_gets_what_is_free)
+{
+	evlock_handle x = try(a, "a", X), y;
+
+	cr_assert_str_eq(told(), "", "inside the call");
+	cr_assert_str_eq(run_until(1), "a:in");
+	y = try(b, "b", S);
+	cr_assert_str_eq(run_until(1), "b:EAGAIN");
+	errno = 0;
+	cr_assert_eq(evlock_release(b, y), -1);
+	cr_assert_eq(errno, ENOENT);
+	drop(a, x);
+	x = hold(a, S);
+	y = try(b, "b", S);
+	cr_assert_str_eq(run_until(1), "b:in");
+	drop(a, x);
+	drop(b, y);
+}
+
+EtcdTest(etcd_lock, try_does_not_pass_those_who_wait_here)
+{
+	evlock_handle x = hold(b, X), y = ask(a, "a1", X);
+
+	try(a, "a2", X);
+	cr_assert_str_eq(run_until(1), "a2:EAGAIN");
+	cr_assert_str_eq(run_for(100), "");
+	drop(b, x);
+	cr_assert_str_eq(run_until(1), "a1:in");
+	drop(a, y);
+}
+
+EtcdTest(etcd_lock, a_try_that_fails_fails_alone)
+{
+	evlock_handle x = hold(b, X), y;
+
+	try(a, "try", X);
+	y = ask(a, "later", X);
+	cr_assert_str_eq(run_until(1), "try:EAGAIN");
+	cr_assert_str_eq(run_for(100), "");
+	drop(b, x);
+	cr_assert_str_eq(run_until(1), "later:in");
+	drop(a, y);
+}
+
+EtcdTest(etcd_lock, a_try_is_withdrawn)
+{
+	evlock_handle x = hold(b, X), y = try(a, "try", X);
+
+	drop(a, y);
+	cr_assert_str_eq(run_for(100), "");
+	drop(b, x);
+}
+
+EtcdTest(etcd_lock, try_shares_what_this_process_shares)
+{
+	evlock_handle x = hold(a, S), y = try(a, "s", S), z = try(a, "x", X);
+
+	(void)z;
+	cr_assert_str_eq(run_until_all(2), "s:in x:EAGAIN");
+	drop(a, x);
+	drop(a, y);
+}
+
+EtcdTest(etcd_lock, try_of_something_else)
+{
+	struct evlock *plain = evlock_new(base, NULL);
+
+	errno = 0;
+	cr_assert_eq(evlock_etcd_try(plain, X, NULL, note, NULL), 0);
+	cr_assert_eq(errno, EINVAL);
+	errno = 0;
+	cr_assert_eq(evlock_etcd_token(plain, evlock_acquire_nowait(plain, X)), 0);
+	cr_assert_eq(errno, ENOENT);
+	evlock_free(plain);
+}
+
+/* --- Converting -------------------------------------------------------------------------------------- */
+
+EtcdTest(etcd_lock, converting_down_lets_others_share)
+{
+	evlock_handle x = hold(a, X), y = ask(b, "b", S);
+
+	cr_assert_str_eq(run_for(100), "");
+	cr_assert_eq(evlock_convert_nowait(a, x, S), 0);
+	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_eq(evlock_mode_of(a, x), S);
+	drop(a, x);
+	drop(b, y);
+}
+
+EtcdTest(etcd_lock, converting_up_is_not_supported)
+{
+	evlock_handle x = hold(a, S);
+
+	errno = 0;
+	cr_assert_eq(evlock_convert(a, x, X, NULL, note, NULL), -1);
+	cr_assert_eq(errno, ENOTSUP);
+	cr_assert_eq(evlock_mode_of(a, x), S);
+	drop(a, x);
+}
+
+EtcdTest(etcd_lock, there_is_no_upgradable_mode)
+{
+	errno = 0;
+	cr_assert_eq(evlock_acquire(a, U, NULL, note, NULL), 0);
+	cr_assert_eq(errno, EINVAL);
+}
+
+/* --- Being told --------------------------------------------------------------------------------------- */
+
+static void
+on_event(evutil_socket_t fd, short what, void *who)
+{
+	(void)fd;
+	(void)what;
+	write_down(who, "told");
+}
+
+EtcdTest(etcd_lock, notify_tells_when_the_others_are_done)
+{
+	struct event *ev = event_new(base, -1, 0, on_event, named("ev"));
+	evlock_handle x = hold(b, X), y;
+
+	cr_assert_eq(evlock_notify(a, X, ev), 0);
+	cr_assert_str_eq(run_for(200), "");
+	drop(b, x);
+	cr_assert_str_eq(run_until(1), "ev:told");
+	y = evlock_acquire_nowait(a, X);
+	cr_assert_eq(evlock_unnotify(a, ev), 0);
+	event_free(ev);
+	if (y)
+		drop(a, y);
+	run_for(50);
+	told();
+}
+
+EtcdTest(etcd_lock, a_holder_hears_of_waiters_of_its_process)
+{
+	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice, .arg = named("q") };
+	evlock_handle x = evlock_acquire_request(a, &q), y;
+
+	cr_assert_str_eq(run_until(1), "q:in");
+	y = ask(b, "b", X);
+	cr_assert_str_eq(run_for(200), "");
+	drop(b, y);
+	y = ask(a, "a", X);
+	cr_assert_str_eq(run_until(1), "q:awaited");
+	drop(a, x);
+	cr_assert_str_eq(run_until(1), "a:in");
+	drop(a, y);
+}
+
+/* --- Tokens, and how long they are good for ---------------------------------------------------------------- */
+
+EtcdTest(etcd_lock, tokens_rise)
+{
+	evlock_handle x = hold(a, X), y;
+	uint64_t token = evlock_etcd_token(a, x);
+
+	cr_assert_gt(token, 0);
+	y = ask(b, "b", X);
+	errno = 0;
+	cr_assert_eq(evlock_etcd_token(b, y), 0, "it waits");
+	cr_assert_eq(errno, ENOENT);
+	drop(a, x);
+	errno = 0;
+	cr_assert_eq(evlock_etcd_token(a, x), 0);
+	cr_assert_eq(errno, ENOENT);
+	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_gt(evlock_etcd_token(b, y), token);
+	drop(b, y);
+}
+
+EtcdTest(etcd_lock, validity_is_known_and_extended)
+{
+	evlock_handle x = hold(a, X);
+	struct timespec first, later;
+
+	cr_assert_eq(evlock_etcd_valid_until(a, x, &first), 0);
+	cr_assert_gt(first.tv_sec * EVL_SECOND + first.tv_nsec, evl_clock_now());
+	cr_assert_leq(first.tv_sec * EVL_SECOND + first.tv_nsec, evl_clock_now() + 2 * EVL_SECOND);
+	run_for(1500);
+	cr_assert_eq(evlock_etcd_valid_until(a, x, &later), 0);
+	cr_assert_gt(later.tv_sec * EVL_SECOND + later.tv_nsec, first.tv_sec * EVL_SECOND + first.tv_nsec);
+	drop(a, x);
+	errno = 0;
+	cr_assert_eq(evlock_etcd_valid_until(a, x, &later), -1);
+	cr_assert_eq(errno, ENOENT);
+}
+
+static void
+revoke_lease_of(struct evlock_etcd *session)
+{
+	char command[200];
+
+	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s lease revoke %llx >/dev/null",
+	    getenv("EVLOCK_ETCD_URL"), (unsigned long long)session->lease);
+	cr_assert_eq(system(command), 0);
+}
+
+EtcdTest(etcd_lock, a_loss_is_told_to_holders_and_waiters)
+{
+	struct evlock_request q = { .mode = S, .cb = note, .notice_cb = note_notice, .arg = named("q") };
+	evlock_handle x = evlock_acquire_request(a, &q), silent;
+
+	cr_assert_str_eq(run_until(1), "q:in");
+	silent = evlock_acquire_nowait(a, S);
+	cr_assert_neq(silent, 0);
+	ask(a, "waits", X);
+	cr_assert_str_eq(run_until(1), "q:awaited");
+	revoke_lease_of(one);
+	cr_assert_str_eq(run_until_all(4), "one:lost one:ready q:ESTALE waits:ESTALE");
+	cr_assert_eq(evlock_release(a, x), -1);
+	cr_assert_eq(evlock_release(a, silent), -1);
+	cr_assert_eq(evlock_locked(a), N);
+	x = hold(a, X);
+	drop(a, x);
+}
+
+EtcdTest(etcd_lock, a_loss_while_waiting_is_told)
+{
+	evlock_handle x = hold(b, X);
+
+	ask(a, "a", X);
+	run_for(100);
+	revoke_lease_of(one);
+	cr_assert_str_eq(run_until_all(3), "a:ESTALE one:lost one:ready");
+	drop(b, x);
+	x = hold(a, X);
+	drop(a, x);
+}
+
+/* As soon as the loop runs, however late. */
+EtcdTest(etcd_lock, a_loop_that_was_stopped_tells_first_what_was_lost)
+{
+	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice, .arg = named("q") };
+	evlock_handle x = evlock_acquire_request(a, &q);
+	struct timespec until;
+
+	cr_assert_str_eq(run_until(1), "q:in");
+	cr_assert_eq(evlock_etcd_valid_until(a, x, &until), 0);
+	while (evl_clock_now() < until.tv_sec * EVL_SECOND + until.tv_nsec)
+		usleep(50000);
+	cr_assert_str_eq(run_until_all(6), "one:lost one:ready q:ESTALE two:lost two:ready", "%s", told());
+}
+
+/* --- Names, objects, sets ----------------------------------------------------------------------------------- */
+
+static void
+assert_bad(const char *name, const struct evlock_options *options)
+{
+	errno = 0;
+	cr_assert_null(evlock_etcd_new(one, name, options), "%s", name);
+	cr_assert_eq(errno, EINVAL);
+}
+
+EtcdTest(etcd_lock, names)
+{
+	static const char *const good[] = { "x", "a b", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\x92", "a/b%" };
+	static const char *const bad[] = { "", "a\n", "\x7f", "\x01", "\xc2\x85", "\xff", "\xc3", "\xc0\xaf",
+	    "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82" };
+	struct evlock_modes modes = { NULL, 0, NULL };
+	struct evlock_options with_modes = { .modes = &modes }, for_threads = { .flags = EVLOCK_OPT_THREADSAFE };
+	char longest[300];
+	unsigned i;
+
+	for (i = 0; i < sizeof good / sizeof *good; i++) {
+		struct evlock *lock = evlock_etcd_new(one, good[i], NULL);
+
+		cr_assert_not_null(lock);
+		drop(lock, hold(lock, X));
+		evlock_free(lock);
+	}
+	for (i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_bad(bad[i], NULL);
+	memset(longest, 'n', sizeof longest);
+	longest[256] = '\0';
+	assert_bad(longest, NULL);
+	longest[255] = '\0';
+	evlock_free(evlock_etcd_new(one, longest, NULL));
+	assert_bad(NULL, NULL);
+	assert_bad("x", &with_modes);
+	assert_bad("x", &for_threads);
+}
+
+EtcdTest(etcd_lock, objects_of_one_session_are_one_lock)
+{
+	struct evlock *again = evlock_etcd_new(one, "lock", NULL);
+	evlock_handle x = hold(a, X), y;
+
+	cr_assert_not_null(again);
+	y = ask(again, "again", X);
+	cr_assert_str_eq(run_for(100), "");
+	cr_assert_eq(evlock_waiting(a), 1);
+	drop(a, x);
+	cr_assert_str_eq(run_until(1), "again:in");
+	evlock_free(again);
+	(void)y;
+	x = hold(b, X);
+	drop(b, x);
+}
+
+EtcdTest(etcd_lock, the_dump_has_the_name)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	evlock_dump(base, out);
+	fclose(out);
+	cr_assert_not_null(strstr(text, "lock"));
+	free(text);
+}
+
+/* Two machines that want both, in opposite orders. */
+EtcdTest(etcd_lock, sets_do_not_wait_for_each_other_for_ever)
+{
+	struct evlock *a2 = evlock_etcd_new(one, "other", NULL), *b2 = evlock_etcd_new(two, "other", NULL);
+	struct evlock_set_member from[] = { { a, EVLOCK_SAME_MODE }, { a2, EVLOCK_SAME_MODE } },
+	    to[] = { { b2, EVLOCK_SAME_MODE }, { b, EVLOCK_SAME_MODE } };
+	struct evlock *set_a = evlock_set_new(from, 2, NULL), *set_b = evlock_set_new(to, 2, NULL);
+	evlock_handle x, y;
+	unsigned i;
+
+	for (i = 0; i < 10; i++) {
+		x = ask(set_a, "x", X);
+		y = ask(set_b, "y", X);
+		if (!strcmp(run_until(1), "x:in")) {
+			drop(set_a, x);
+			cr_assert_str_eq(run_until(1), "y:in");
+			drop(set_b, y);
+		} else {
+			drop(set_b, y);
+			cr_assert_str_eq(run_until(1), "x:in");
+			drop(set_a, x);
+		}
+	}
+	evlock_free(set_a);
+	evlock_free(set_b);
+	evlock_free(a2);
+	evlock_free(b2);
+}
+
+EtcdTest(etcd_lock, a_child_disturbs_nothing)
+{
+	evlock_handle x = hold(a, X);
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		evlock_free(a);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	cr_assert_str_eq(run_for(2500), "", "the parent has lost it");
+	cr_assert_eq(evlock_mode_of(a, x), X);
+	drop(a, x);
+}
