@@ -61,6 +61,15 @@ samples_demo_demo_SOURCES = \
 	samples/demo/texts.c samples/demo/texts.h \
 	samples/demo/writer.c samples/demo/writer.h
 
+if ETCD
+noinst_PROGRAMS += samples/leader/leader
+TESTS += samples/leader/test-leader.sh
+endif
+samples_leader_leader_SOURCES = \
+	samples/leader/leader.c \
+	samples/leader/store.c samples/leader/store.h
+samples_leader_leader_LDADD = lib/etcd/libevlock_etcd.la $(sample_libs)
+
 demo: samples/demo/demo samples/document-server/document-server
 	@samples/demo/demo --server samples/document-server/document-server
 
@@ -74,6 +83,6 @@ demo:
 	@echo 'demo: configured without the samples' >&2; exit 1
 endif
 
-EXTRA_DIST += samples/README samples/test-samples.sh samples/tsan.supp
+EXTRA_DIST += samples/leader/test-leader.sh samples/README samples/test-samples.sh samples/tsan.supp
 
 .PHONY: demo
