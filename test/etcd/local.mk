@@ -60,3 +60,22 @@ fuzz-reply:
 EXTRA_DIST += test/fuzz/fuzz_reply.c test/fuzz/replies.txt
 
 .PHONY: fuzz-reply
+
+# Three nodes, six clients, and what may go wrong with them: minutes, as root.  CLUSTER_SECONDS=N for
+# each fault, CLUSTER="FAULT..." for some of them.
+EXTRA_PROGRAMS += test/cluster/client
+CLEANFILES += test/cluster/client
+test_cluster_client_SOURCES = test/cluster/client.c
+test_cluster_client_LDADD = lib/etcd/libevlock_etcd.la lib/libevlock.la $(LIBEVENT_CORE_LIBS)
+
+if ETCD
+check-cluster: test/cluster/client
+	python3 $(top_srcdir)/test/cluster/run.py test/cluster/client $(CLUSTER)
+else
+check-cluster:
+	@echo 'check-cluster: configured without etcd' >&2; exit 1
+endif
+
+EXTRA_DIST += test/cluster/history.py test/cluster/run.py
+
+.PHONY: check-cluster
