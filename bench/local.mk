@@ -24,7 +24,7 @@ bench_several_SOURCES = bench/several.c bench/bench.c bench/bench.h
 bench_several_LDADD = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 bench_several_LDFLAGS = $(AM_LDFLAGS) -static
 
-EXTRA_DIST += bench/README bench/medians.awk bench/run bench/smoke
+EXTRA_DIST += bench/README bench/etcd-run bench/medians.awk bench/run bench/smoke
 CLEANFILES += $(bench_programs) bench/floor bench/raw bench/smoke.out bench/smoke.raw
 
 bench: $(bench_programs)
@@ -34,4 +34,18 @@ bench: $(bench_programs)
 bench-smoke: $(bench_programs)
 	@BENCH=bench CC='$(CC)' RAW=bench/smoke.raw $(SHELL) $(srcdir)/bench/smoke
 
-.PHONY: bench bench-smoke
+# Locks on etcd: on one node of its own.  WORKLOADS="E1 E2:100"
+EXTRA_PROGRAMS += bench/etcd
+CLEANFILES += bench/etcd
+bench_etcd_SOURCES = bench/etcd.c bench/bench.c bench/bench.h
+bench_etcd_LDADD = lib/etcd/libevlock_etcd.la lib/libevlock.la $(LIBEVENT_EXTRA_LIBS) $(LIBEVENT_CORE_LIBS)
+
+if ETCD
+bench-etcd: bench/etcd
+	@abs_top_builddir='$(abs_top_builddir)' $(SHELL) $(srcdir)/bench/etcd-run $(WORKLOADS)
+else
+bench-etcd:
+	@echo 'bench-etcd: configured without etcd' >&2; exit 1
+endif
+
+.PHONY: bench bench-etcd bench-smoke
