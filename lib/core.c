@@ -322,25 +322,32 @@ next_dirty(struct evl_step *step)
 
 /* --- Giving up ------------------------------------------------------------ */
 
-/* Since what its owner has queued before it comes to hold is treated as made after, a
- * request may wait behind others who wait for its owner: it is to go ahead of them as soon
- * as another one of its owner is granted.  When that one leaves instead, it may wait for
- * itself, and is then denied.  (Were it refused from the start, in case that the other
- * leaves, it would not have been treated so.)  Whoever did not count on one that leaves
- * only gains by that.
+/* A request is refused if it would wait for ever though everyone who can ends.  What was let
+ * wait may come to do so for three reasons, and is then denied; nobody ever waits for ever
+ * without being told.
  *
- * So here are looked at, once the step has done all that it has to do: those of the owner
- * that stand in the queue of that lock. */
+ *  - It waits behind others who wait for its owner, and was to go ahead of them as soon as
+ *    another one of its owner is granted, since what an owner queued before it came to hold
+ *    is treated as made after.  That other one leaves instead.  (Were it refused from the
+ *    start, in case that the other leaves, it would not have been treated so.)
+ *  - Its owner releases something, by which others are granted before it.
+ *  - Others end in an order in which somebody is granted before another who came earlier,
+ *    and who keeps the owner of the former waiting: deny_granted().
+ *
+ * For the first two, here are looked at, once the step has done all that it has to do, those
+ * of the owner that wait for that lock. */
 static void
 doubt_own(struct evl_step *step, const struct evl_ties *ties)
 {
 	struct evl_owner *owner = ties->owner;
 	struct evl_link *link;
 
+	if (!owner || !ties->core->n_bound)
+		return;
 	EVL_LIST_EACH(link, &owner->ties) {
 		struct evl_ties *own = OWNED(link);
 
-		if (!could_go_ahead(own, ties->core))
+		if (own->core != ties->core || own->seat->state != EVL_QUEUED)
 			continue;
 		own->is_doubted = 1;
 		if (!owner->is_doubted) {
@@ -367,17 +374,26 @@ give_up(struct evl_step *step, struct evl_ties *ties)
 {
 	leave_bound(ties);
 	mark_dirty(step, ties->core);
-	if (ties->owner && !ties->is_ahead)
-		doubt_own(step, ties);
+	doubt_own(step, ties);
+}
+
+/* A request, which is in no list any more, is told that it would have waited for ever. */
+static void
+conclude(struct evl_step *step, struct evl_seat *lead)
+{
+	lead->state = EVL_FAILED;
+	lead->units = EDEADLK;
+	evl_list_push(step->out, &lead->link);
 }
 
 static void
-deny(struct evl_step *step, struct evl_ties *ties, int error)
+deny(struct evl_step *step, struct evl_ties *ties)
 {
-	give_up(step, ties);
-	ties->seat->state = EVL_FAILED;
-	ties->seat->units = (uint32_t)error;
-	evl_list_push(step->out, &ties->seat->link);
+	struct evl_ties *t;
+
+	EVL_TIES_EACH(t, ties)
+		give_up(step, t);
+	conclude(step, ties->lead);
 }
 
 /* The last first: those before it may then no longer be in vain. */
@@ -389,7 +405,7 @@ deny_doubted(struct evl_step *step)
 
 	while ((owner = step->doubted)) {
 		while ((ties = evl_core_last_in_vain(owner)))
-			deny(step, ties, EDEADLK);
+			deny(step, ties);
 		step->doubted = owner->next_doubted;
 		trust(owner);
 	}
@@ -450,7 +466,7 @@ advance_pulled(struct evl_step *step, struct evl_owner *owner)
 		enqueue_seat(own->core, own->seat);
 		mark_dirty(step, own->core);
 		if (evl_core_is_left_stuck(own->seat))
-			deny(step, own, EDEADLK);
+			deny(step, own);
 	}
 }
 
@@ -499,6 +515,58 @@ give(struct evl_step *step, struct evl_ties *ties)
 		evl_list_push(&core->holders, &ties->holder_link);
 }
 
+static void
+let_go(struct evl_ties *ties)
+{
+	evl_core_drop(ties->core, ties->seat->mode, ties->seat->units);
+	if (ties->owner)
+		evl_list_remove(&ties->holder_link);
+	ties->seat->state = EVL_FREE;
+}
+
+/* Was the grant given to an owner who waits for something else, in vain from now on?
+ * Who waits for nothing ends by himself, and harms nobody. */
+static int
+is_harmful(const struct evl_seat *seat)
+{
+	struct evl_link *link;
+
+	if (!seat->ties->owner)
+		return 0;
+	EVL_LIST_EACH(link, &seat->ties->owner->ties)
+		if (OWNED(link)->seat->state == EVL_QUEUED)
+			return evl_core_is_left_stuck(seat);
+	return 0;
+}
+
+/* Undoes give(), which nobody has gained by yet. */
+static void
+take_back(struct evl_ties *ties)
+{
+	struct evl_seat *of = ties->of;
+
+	if (!of) {
+		let_go(ties);
+		return;
+	}
+	ties->seat->state = EVL_FREE;
+	evl_core_drop(ties->core, of->mode, of->units);
+	of->mode = ties->mode_before;
+	evl_core_take(ties->core, of->mode, of->units);
+}
+
+/* Undoes a grant, of which nobody was told. */
+static void
+take_all_back(struct evl_seat *seat)
+{
+	struct evl_ties *t;
+
+	if (seat->ties->owner)
+		push_back_pulled(seat->ties->owner);
+	EVL_TIES_EACH(t, seat->ties)
+		take_back(t);
+}
+
 /* Could a newcomer pass all who wait, or does nobody wait ahead of it? */
 static int
 may_enter(const struct evl_ties *ties)
@@ -527,6 +595,20 @@ is_grantable(struct evl_seat *seat)
 	return 1;
 }
 
+/* By the grant its owner would wait for ever; see "Giving up". */
+static void
+deny_granted(struct evl_step *step, struct evl_seat *seat)
+{
+	struct evl_ties *t;
+
+	take_all_back(seat);
+	EVL_TIES_EACH(t, seat->ties) {
+		mark_dirty(step, t->core);
+		doubt_own(step, t);
+	}
+	conclude(step, seat->ties->lead);
+}
+
 static void
 grant_bound(struct evl_step *step, struct evl_seat *seat)
 {
@@ -537,6 +619,10 @@ grant_bound(struct evl_step *step, struct evl_seat *seat)
 	EVL_TIES_EACH(t, seat->ties)
 		give(step, t);
 	pull_own(seat);
+	if (is_harmful(seat)) {
+		deny_granted(step, seat);
+		return;
+	}
 	if (seat->ties->owner)
 		advance_pulled(step, seat->ties->owner);
 	evl_list_push(step->out, &seat->ties->lead->link);
@@ -602,9 +688,12 @@ evl_step_finish(struct evl_step *step)
 {
 	struct evl_core *core;
 
-	deny_doubted(step);
-	while ((core = next_dirty(step)))
-		promote_one(step, core);
+	do {
+		deny_doubted(step);
+		core = next_dirty(step);
+		if (core)
+			promote_one(step, core);
+	} while (core || step->doubted);
 }
 
 /* As evl_core_promote(), with everything there is to think of. */
@@ -674,60 +763,6 @@ evl_core_promote(struct evl_core *core, struct evl_link *out)
 
 /* --- Requests that are bound ---------------------------------------------- */
 
-static void
-let_go(struct evl_ties *ties)
-{
-	evl_core_drop(ties->core, ties->seat->mode, ties->seat->units);
-	if (ties->owner)
-		evl_list_remove(&ties->holder_link);
-	ties->seat->state = EVL_FREE;
-}
-
-/* Was the grant given to an owner who waits for something else, in vain from now on?
- * Who waits for nothing ends by himself, and harms nobody. */
-static int
-is_harmful(const struct evl_seat *seat)
-{
-	struct evl_link *link;
-
-	if (!seat->ties->owner)
-		return 0;
-	EVL_LIST_EACH(link, &seat->ties->owner->ties)
-		if (OWNED(link)->seat->state == EVL_QUEUED)
-			return evl_core_is_left_stuck(seat);
-	return 0;
-}
-
-/* Undoes give(), which nobody has gained by yet. */
-static void
-take_back(struct evl_ties *ties)
-{
-	struct evl_seat *of = ties->of;
-
-	if (!of) {
-		let_go(ties);
-		return;
-	}
-	ties->seat->state = EVL_FREE;
-	evl_core_drop(ties->core, of->mode, of->units);
-	of->mode = ties->mode_before;
-	evl_core_take(ties->core, of->mode, of->units);
-}
-
-/* Undoes a grant, of which nobody was told. */
-static void
-take_all_back(struct evl_step *step, struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	if (seat->ties->owner)
-		push_back_pulled(seat->ties->owner);
-	EVL_TIES_EACH(t, seat->ties)
-		take_back(t);
-	while (next_dirty(step))
-		;
-}
-
 int
 evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
 {
@@ -742,7 +777,9 @@ evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link
 		give(&step, t);
 	pull_own(seat);
 	if (is_harmful(seat)) {
-		take_all_back(&step, seat);
+		take_all_back(seat);
+		while (next_dirty(&step))
+			;
 		return -1;
 	}
 	if (seat->ties->owner)
@@ -778,6 +815,7 @@ evl_step_release(struct evl_step *step, struct evl_core *core, struct evl_seat *
 	EVL_TIES_EACH(t, seat->ties) {
 		let_go(t);
 		mark_dirty(step, t->core);
+		doubt_own(step, t);
 	}
 }
 

@@ -533,7 +533,7 @@ evl_core_last_in_vain(const struct evl_owner *owner)
 		if (!is_looked_at && !evl_core_is_left_stuck(ties->seat))
 			return NULL;
 		is_looked_at = 1;
-		if (!ties->passes)
+		if (!request_passes(ties->seat))
 			return ties;
 	}
 	return NULL;

@@ -359,7 +359,7 @@ expand(const struct menu *menu, const struct node *node, struct layer *next)
 		after = take(menu, &ops[i]);
 		n_sequences++;
 		is_there = after == before;
-		if (!is_there && node->n + 1u < menu->depth && !bound_is_dead() && is_new(after)) {
+		if (!is_there && node->n + 1u < menu->depth && !bound_is_unsure() && is_new(after)) {
 			struct node *new = add_node(next);
 
 			*new = *node;

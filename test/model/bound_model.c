@@ -288,15 +288,18 @@ tell_later(struct bound_model *m, unsigned e, int error)
 	o->step = m->step;
 }
 
-/* `e` no longer waits, in vain: its owner does not come to hold the locks by it. */
+/* `e` no longer waits, and was not granted, or no longer holds: what its owner waits for in
+ * those locks may have become hopeless by that. */
 static void
 give_up(struct bound_model *m, unsigned e)
 {
 	struct bound_request *r = &m->request[WHO(e)];
 	const struct bound_seat *s;
 
-	if (!IS_CONVERSION(e) && waits(m, e) && !r->is_ahead)
-		EACH_SEAT(s, r)
+	if (r->state == BOUND_FAILED)
+		return;
+	EACH_SEAT(s, r)
+		if (!(IS_CONVERSION(e) && s->is_fixed))
 			m->given_up[r->owner] |= BIT(s->lock);
 }
 
@@ -377,12 +380,21 @@ give(struct bound_model *m, unsigned e)
 			s->mode = r->conversion_mode;
 }
 
+/* If somebody would wait for ever by that, it is denied: it was let wait, and comes before
+ * others who came earlier. */
 static void
 grant(struct bound_model *m, unsigned e)
 {
+	struct bound_model before = *m;
+
 	give(m, e);
-	tell_later(m, e, 0);
 	pull(m, m->request[WHO(e)].owner);
+	if (!m->is_dream && bound_stuck(m)) {
+		*m = before;
+		fail(m, e, EDEADLK);
+		return;
+	}
+	tell_later(m, e, 0);
 	advance_pulled(m);
 }
 
@@ -468,11 +480,15 @@ uint32_t
 bound_stuck(const struct bound_model *m)
 {
 	struct bound_model dream;
+	unsigned w;
 
 	if (!waiting_mask(m))
 		return 0;
 	dream = *m;
 	dream.is_dream = 1;
+	EACH_REQUEST(w, m)
+		if (m->request[w].state == BOUND_PULLED)
+			dream.request[w].state = BOUND_GONE;	/* it is judged later */
 	do
 		promote(&dream);
 	while (waiting_mask(&dream) && end_free(&dream));
@@ -489,6 +505,76 @@ judge(struct bound_model *m, const struct bound_model *before)
 	return EDEADLK;
 }
 
+/* --- What gives up ------------------------------------------------------------ */
+
+/* Is it one of those that give_up() is about? */
+static int
+is_doubted(const struct bound_model *m, unsigned e)
+{
+	unsigned lock;
+
+	for (lock = 0; lock < m->n_locks; lock++)
+		if (m->given_up[m->request[WHO(e)].owner] >> lock & 1 && waits_in(m, e, lock))
+			return 1;
+	return 0;
+}
+
+static unsigned
+made(const struct bound_model *m, unsigned e)
+{
+	const struct bound_request *r = &m->request[WHO(e)];
+
+	return IS_CONVERSION(e) ? r->conversion_arrival : r->made;
+}
+
+/* The last to be made of the owner's that wait, for ever, where another one gave up; or
+ * NOBODY. */
+static unsigned
+last_in_vain(const struct bound_model *m, unsigned owner)
+{
+	uint32_t stuck = bound_stuck(m);
+	unsigned e, last = NOBODY;
+
+	EACH_ENTRY(e, m)
+		if (stuck & BIT(e) && m->request[WHO(e)].owner == owner && is_doubted(m, e) &&
+		    (last == NOBODY || made(m, e) > made(m, last)))
+			last = e;
+	return last;
+}
+
+/* Whoever waits in vain since a request of the same owner gave up is told. */
+static void
+deny_doubted(struct bound_model *m)
+{
+	unsigned owner, w;
+
+	for (owner = 1; owner <= BOUND_OWNERS; owner++)
+		while (m->given_up[owner] && (w = last_in_vain(m, owner)) != NOBODY)
+			fail(m, w, EDEADLK);
+	memset(m->given_up, 0, sizeof m->given_up);
+}
+
+static int
+is_any_doubted(const struct bound_model *m)
+{
+	unsigned owner;
+
+	for (owner = 1; owner <= BOUND_OWNERS; owner++)
+		if (m->given_up[owner])
+			return 1;
+	return 0;
+}
+
+/* What every end comes to. */
+static void
+settle(struct bound_model *m)
+{
+	do {
+		deny_doubted(m);
+		promote(m);
+	} while (is_any_doubted(m));
+}
+
 /* --- Asking ----------------------------------------------------------------- */
 
 static void
@@ -500,6 +586,7 @@ ask(struct bound_model *m, unsigned who, struct bound_asked asked)
 	r->owner = asked.owner;
 	r->lock = asked.lock;
 	r->priority = asked.priority;
+	r->made = m->next_arrival++;
 	add_seat(r, asked.lock, asked.mode, 0);
 	add_member_seats(m, r, asked.lock, asked.mode, 0);
 }
@@ -518,7 +605,7 @@ take(struct bound_model *m, const struct bound_model *before, unsigned e, int is
 	if (judge(m, before))
 		return EDEADLK;
 	advance_pulled(m);
-	promote(m);
+	settle(m);
 	return 0;
 }
 
@@ -572,44 +659,6 @@ bound_convert(struct bound_model *m, unsigned who, unsigned mode, int is_nowait)
 }
 
 /* --- Ends ------------------------------------------------------------------- */
-
-/* The last to come of the owner's that wait, for ever, where another one gave up; or NOBODY. */
-static unsigned
-last_in_vain(const struct bound_model *m, unsigned owner)
-{
-	uint32_t stuck = bound_stuck(m);
-	unsigned w, last = NOBODY;
-
-	EACH_REQUEST(w, m) {
-		const struct bound_request *r = &m->request[w];
-
-		if (stuck & BIT(w) && r->owner == owner && is_queued_alone(r) &&
-		    m->given_up[owner] >> r->lock & 1 &&
-		    (last == NOBODY || r->arrival > m->request[last].arrival))
-			last = w;
-	}
-	return last;
-}
-
-/* Whoever waits in vain since a request of the same owner gave up is told. */
-static void
-deny_doubted(struct bound_model *m)
-{
-	unsigned owner, w;
-
-	for (owner = 1; owner <= BOUND_OWNERS; owner++)
-		while (m->given_up[owner] && (w = last_in_vain(m, owner)) != NOBODY)
-			fail(m, w, EDEADLK);
-	memset(m->given_up, 0, sizeof m->given_up);
-}
-
-/* What every end comes to. */
-static void
-settle(struct bound_model *m)
-{
-	deny_doubted(m);
-	promote(m);
-}
 
 static void
 forget_outcome(struct bound_model *m, unsigned i)

@@ -47,6 +47,7 @@ struct bound_request {
 	struct bound_seat seat[BOUND_SEATS];
 	uint8_t conversion;	/* a bound_state */
 	uint8_t conversion_mode;
+	unsigned made;		/* when it was asked for */
 	unsigned arrival;	/* in the queue, or ahead of it */
 	unsigned conversion_arrival;
 };

@@ -38,7 +38,6 @@ static struct {
 	struct place place[BOUND_REQUESTS];
 	int is_in_loop;
 	int is_dull;			/* repeating */
-	int is_lost;			/* see bound_is_dead() */
 	unsigned long n_ops;
 	struct bound_op latest[LATEST];
 } pair;
@@ -244,13 +243,6 @@ model_step(struct bound_model *m, const struct bound_op *op)
 	}
 }
 
-static int
-is_asking(const struct bound_op *op)
-{
-	return op->kind <= BOUND_NOWAIT || op->kind == BOUND_CONVERT ||
-	    op->kind == BOUND_CONVERT_NOWAIT;
-}
-
 /* The library did `op`, or, if that is NULL, a timer went off.  Did the model do so, if it
  * looks at its locks in this order? */
 static int
@@ -282,8 +274,7 @@ follow(const struct bound_op *op, const struct told *expired, int got)
 			bound_model.order[d.of] = (uint8_t)d.of;
 		return;
 	}
-	pair.is_lost = (!op || !is_asking(op)) && bound_stuck(&bound_model);
-	MUST(pair.is_lost, "%s: lock %u, %u: %ld, not %ld", d.what, d.lock, d.of, d.got, d.expected);
+	MUST(0, "%s: lock %u, %u: %ld, not %ld", d.what, d.lock, d.of, d.got, d.expected);
 }
 
 /* --- Callbacks ------------------------------------------------------------------ */
@@ -317,8 +308,6 @@ on_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	const char *wrong;
 
 	MUST(pair.is_in_loop, "a callback inside of a call");
-	if (pair.is_lost)
-		return;
 	MUST(handle && handle == pair.place[t->who].handle &&
 	    lock == pair.lock[bound_model.request[t->who].lock],
 	    "%u: handle %" PRIx64 ", not %" PRIx64, t->who, handle, pair.place[t->who].handle);
@@ -347,10 +336,9 @@ __wrap_evl_request_expire(struct evl_request *r)
 	int is_waiting;
 
 	MUST(pair.is_in_loop, "a timer inside of a call");
-	is_waiting = !pair.is_lost && (t.is_conversion ? q->conversion : q->state) == BOUND_WAITING;
+	is_waiting = (t.is_conversion ? q->conversion : q->state) == BOUND_WAITING;
 	__real_evl_request_expire(r);
-	if (!pair.is_lost)
-		follow(NULL, is_waiting ? &t : NULL, 0);	/* else it is granted, and not yet told */
+	follow(NULL, is_waiting ? &t : NULL, 0);	/* else it is granted, and not yet told */
 	bound_counts.expired += (unsigned)is_waiting;
 }
 
@@ -462,7 +450,7 @@ loop(void)
 	int round;
 
 	pair.is_in_loop = 1;
-	for (round = 0; is_due() && !pair.is_lost; round++) {
+	for (round = 0; is_due(); round++) {
 		MUST(round < ROUNDS, "not told: %u", bound_model.n_outcomes);
 		MUST(event_base_loop(pair.base, EVLOOP_NONBLOCK) >= 0, "loop");
 	}
@@ -484,10 +472,23 @@ remember(const struct bound_op *op)
 	pair.latest[pair.n_ops++ % LATEST] = *op;
 }
 
-int
-bound_is_dead(void)
+/* Does somebody wait for ever, whatever the order in which the locks are looked at? */
+static int
+is_stuck(void)
 {
-	return pair.is_lost || bound_stuck(&bound_model) != 0;
+	struct bound_model m = bound_model;
+
+	do
+		if (!bound_stuck(&m))
+			return 0;
+	while (permute(m.order, m.n_locks));
+	return 1;
+}
+
+int
+bound_is_unsure(void)
+{
+	return bound_stuck(&bound_model) != 0;
 }
 
 void
@@ -501,17 +502,13 @@ bound_step(const struct bound_op *op)
 	remember(op);
 	if (op->kind == BOUND_LOOP)
 		loop();
-	if (pair.is_lost)
-		return;
 	got = call(op);
 	follow(op, NULL, got);
-	if (pair.is_lost)
-		return;
 	bury_gone();
 	count(op, got);
 	fault = bound_fault(&bound_model);
 	MUST(!fault, "%s", fault);
-	MUST(!is_asking(op) || !bound_is_dead(), "it made somebody wait for ever");
+	MUST(!is_stuck(), "it made somebody wait for ever");
 }
 
 void
@@ -529,29 +526,11 @@ bound_repeat(const struct bound_op *op)
 	pair.is_dull = 0;
 }
 
-/* Where the two do not agree any more. */
-static void
-end_lost(void)
-{
-	unsigned who, lock;
-
-	for (who = 0; who < bound_model.n_requests; who++) {
-		for (lock = 0; pair.place[who].handle && lock < bound_model.n_locks; lock++)
-			(void)evlock_release(pair.lock[lock], pair.place[who].handle);
-		memset(&bound_model.request[who], 0, sizeof bound_model.request[who]);
-	}
-	bound_model.n_outcomes = 0;
-	bury_gone();
-	pair.is_lost = 0;
-}
-
 void
 bound_clear(void)
 {
 	unsigned who;
 
-	if (pair.is_lost)
-		end_lost();
 	for (who = 0; who < bound_model.n_requests; who++)
 		if (bound_model.request[who].state != BOUND_GONE) {
 			struct bound_op op = { .kind = BOUND_END, .who = (uint8_t)who };

@@ -42,16 +42,15 @@ extern struct bound_counts {
  * the locks are looked at. */
 void bound_begin(struct event_base *base, const struct bound_model *plan);
 
-/* Does `op` to both, and compares. */
+/* Does `op` to both, and compares; nobody may wait for ever after it. */
 void bound_step(const struct bound_op *op);
 
 /* The same without looking, to come back to a state that was looked at before. */
 void bound_repeat(const struct bound_op *op);
 
-/* Does somebody wait for ever?  No request may bring that about; but who was let through
- * since another request of its owner would take it along does if that one is withdrawn.
- * What is refused or denied from there on is not compared: do not go on. */
-int bound_is_dead(void);
+/* Does it depend on the order in which locks are looked at, whether somebody waits for ever?
+ * The two may then answer differently: do not go on. */
+int bound_is_unsure(void);
 
 /* Ends every acquisition, so that all begins anew. */
 void bound_clear(void);

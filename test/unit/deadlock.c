@@ -992,6 +992,44 @@ DeadlockTest(deadlock, of_none_who_may_count_on_another)
 	cr_assert_str_eq(told(), "set:ECANCELED");
 }
 
+/* a's "writes" came before b's "upgradable", and waits for the reader; once b is granted, as
+ * its own holder goes first, a would wait for b, whose set waits behind a. */
+DeadlockTest(deadlock, of_one_that_is_granted_before_another)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle reader = hold(x, S), upgradable = hold(x, U);
+
+	hold_by(a, x, N);
+	hold_by(b, x, N);
+	ask_by(a, x, "writes", X);
+	ask_by(b, x, "upgradable", U);
+	cr_assert_neq(ASK(set, "set", .mode = X, .owner = b), 0);
+	drop(x, upgradable);
+	cr_assert_str_eq(run(), "upgradable:EDEADLK");
+	drop(x, reader);
+	cr_assert_str_eq(run(), "writes");
+	evlock_owner_release_all(a);
+	cr_assert_str_eq(run(), "set");
+	evlock_free(set);
+}
+
+/* What a lets go of would let "upgradable" be granted before "writes". */
+DeadlockTest(deadlock, of_one_whose_owner_lets_go_of_something)
+{
+	struct evlock *set = SET(x, y);
+	evlock_handle reader = hold(x, S), upgradable = hold_by(a, x, U);
+
+	hold_by(b, x, N);
+	cr_assert_neq(ASK(set, "set", .mode = X, .owner = b), 0);
+	ask_by(b, x, "upgradable", U);
+	ask_by(a, x, "writes", X);
+	drop(x, upgradable);
+	cr_assert_str_eq(run(), "writes:EDEADLK upgradable");
+	drop(x, reader);
+	cr_assert_str_eq(run(), "set");
+	evlock_free(set);
+}
+
 /* --- At random --------------------------------------------------------------------
  * Owners that hold many locks, X only, and wait for one: the graph is a function, so an
  * independent search for a cycle is a walk. */
