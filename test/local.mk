@@ -123,9 +123,9 @@ fuzz: test/fuzz/replay $(etcd_fuzz)
 		-seed=$${EVLOCK_TEST_SEED:-0} -timeout=20 -print_final_stats=1 corpus seeds
 
 # The long runs of the model tests: up to half an hour.
-stress: $(model_tests) test/fuzz/replay
+stress: $(model_tests) $(bound_tests) test/fuzz/replay
 	EVLOCK_TEST_SCALE=large EVLOCK_TEST_TIMEOUT=3600 \
-		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(model_tests) test/fuzz/replay.sh'
+		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(model_tests) $(bound_tests) test/fuzz/replay.sh'
 
 # Breaks the library on purpose and sees whether the tests notice; `test/mutate.py --help`.
 check-mutation:
@@ -166,8 +166,8 @@ bound_common = \
 	test/model/bound_model.c test/model/bound_model.h \
 	test/model/bound_pair.c test/model/bound_pair.h
 bound_tests = test/model/bound_exhaustive test/model/bound_random
-EXTRA_PROGRAMS += $(bound_tests)
-CLEANFILES += $(bound_tests)
+check_PROGRAMS += $(bound_tests)
+TESTS += $(bound_tests)
 
 test_model_bound_exhaustive_SOURCES = test/model/bound_exhaustive.c $(bound_common)
 test_model_bound_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
