@@ -79,7 +79,8 @@ class Build:
         os.makedirs(folder, exist_ok=True)
         with open(folder + '/default.c', 'w') as file:
             file.write(DEFAULT)
-        self.lib = {os.path.basename(f)[:-2]: f for f in sorted(glob.glob(TOP + '/lib/*.c'))}
+        files = glob.glob(TOP + '/lib/*.c') + glob.glob(TOP + '/lib/file/*.c')
+        self.lib = {f[len(TOP + '/lib/'):-2].replace('/', '_'): f for f in sorted(files)}
         self.lib['default'] = folder + '/default.c'
         self.order = []
         self.seconds = {}	# that each program takes
@@ -173,10 +174,10 @@ class Build:
     def rebuild(self, folder, file, text):
         """Builds the mutant in `folder`.  Returns the programs built anew, or None."""
         lib = folder + '/lib'
-        os.makedirs(lib)
+        os.makedirs(lib + '/file')
         changed = os.path.realpath(TOP + '/lib/' + file)
-        for f in glob.glob(TOP + '/lib/*.[ch]'):
-            os.symlink(f, lib + '/' + os.path.basename(f))
+        for f in glob.glob(TOP + '/lib/*.[ch]') + glob.glob(TOP + '/lib/file/*.[ch]'):
+            os.symlink(f, lib + f[len(TOP + '/lib'):])
         os.remove(lib + '/' + file)
         with open(lib + '/' + file, 'w') as out:
             out.write(text)
@@ -185,7 +186,7 @@ class Build:
             if changed in files:
                 new = folder + '/' + os.path.basename(to)
                 name = os.path.basename(to)[4:-2]
-                source = lib + '/' + name + '.c' if '/lib_' in to else self.source_of(to)
+                source = lib + self.lib[name][len(TOP + '/lib'):] if '/lib_' in to else self.source_of(to)
                 if not self.compile(source, new, lib):
                     return None
                 anew[to] = new
