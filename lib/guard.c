@@ -2,7 +2,7 @@
 
 /* The mutexes of locks that several threads use; see guard.h.  What is sent is sent
  * with the guard still held, so that whoever frees a lock object finds all that is
- * on its way to it. */
+ * on its way to it; their loops are woken afterwards. */
 
 #include <errno.h>
 
@@ -86,6 +86,7 @@ evl_guard_leave(struct evl_guard *guard)
 {
 	send_all(guard->out);
 	pthread_mutex_unlock(guard->current);
+	evl_port_wake_others();
 }
 
 void
@@ -118,6 +119,7 @@ evl_guard_leave_tied(void)
 {
 	send_all(&tied.out);
 	pthread_mutex_unlock(&tied.mutex);
+	evl_port_wake_others();
 }
 
 void

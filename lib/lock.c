@@ -151,7 +151,8 @@ evl_lock_unawait(struct evlock *lock)
 		evl_port_poke(lock->port);
 }
 
-/* A request that was sent has waited, or it would have been sent at once. */
+/* A request that was sent has waited, or it would have been sent at once.  It counts as
+ * waiting until its letter is there, so that its loop is kept alive by one or the other. */
 void
 evl_lock_send(struct evl_seat *seat)
 {
@@ -167,9 +168,9 @@ evl_lock_send(struct evl_seat *seat)
 	}
 	lock = EVL_REQUEST(seat)->lock;
 	lock->n_queued--;
+	evl_port_post(lock->port, seat);
 	if (lock->body->is_far)
 		evl_port_await(lock->port, (uint32_t)-1);
-	evl_port_post(lock->port, seat);
 }
 
 /* --- Objects -------------------------------------------------------------- */

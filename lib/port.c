@@ -125,14 +125,55 @@ evl_port_is_home(struct evl_port *port)
 	return __atomic_load_n(&port->thread, __ATOMIC_RELAXED) == self();
 }
 
+/* The ports that the calling thread has to wake.  It does so when its step is over: whoever
+ * is woken asks for the guard at once, often before the call that wakes him has returned,
+ * and a guard that is not free would send him back to sleep.  A port is in one of these
+ * lists at most, that of who set its is_posted. */
+static __thread struct evl_port *to_wake;
+
 /* Called with the port's mutex held. */
 static void
 poke(struct evl_port *port)
 {
 	if (port->is_posted)
 		return;
-	port->is_posted = 1;
-	event_active(port->post, EV_TIMEOUT, 0);
+	__atomic_store_n(&port->is_posted, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&port->n_refs, 1, __ATOMIC_RELAXED);
+	port->next_to_wake = to_wake;
+	to_wake = port;
+}
+
+static void
+let_go_of_memory(struct evl_port *port)
+{
+	if (__atomic_sub_fetch(&port->n_refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	pthread_mutex_destroy(&port->waking);
+	evl_mem_free(port);
+}
+
+/* Its event may be gone by now. */
+static void
+wake_other(struct evl_port *port)
+{
+	pthread_mutex_lock(&port->waking);
+	if (!port->is_deaf)
+		event_active(port->post, EV_TIMEOUT, 0);
+	pthread_mutex_unlock(&port->waking);
+	let_go_of_memory(port);
+}
+
+void
+evl_port_wake_others(void)
+{
+	struct evl_port *port;
+	int error = errno;
+
+	while ((port = to_wake)) {
+		to_wake = port->next_to_wake;
+		wake_other(port);
+	}
+	errno = error;
 }
 
 void
@@ -190,7 +231,7 @@ on_post(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	pthread_mutex_lock(&port->mutex);
-	port->is_posted = 0;
+	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&port->mutex);
 	if (port->left && !port->is_armed) {
 		port->is_armed = 1;
@@ -229,16 +270,24 @@ evl_port_next(struct evl_port *port, const struct evl_link *list, const struct e
 	return next == list ? NULL : next;
 }
 
+/* Who waits no more has been sent a letter before, which may not have come yet. */
+static int
+is_awaited(const struct evl_port *port)
+{
+	return __atomic_load_n(&port->n_awaited, __ATOMIC_ACQUIRE) != 0
+	    || __atomic_load_n(&port->is_posted, __ATOMIC_RELAXED);
+}
+
 void
 evl_port_keep(struct evl_port *port)
 {
-	int is_awaited = __atomic_load_n(&port->n_awaited, __ATOMIC_RELAXED) != 0;
+	int is_kept = is_awaited(port);
 
-	if (is_awaited == port->is_kept)
+	if (is_kept == port->is_kept || port->is_deaf)
 		return;
-	if (is_awaited ? event_add(port->sentinel, NULL) : event_del(port->sentinel))
+	if (is_kept ? event_add(port->sentinel, NULL) : event_del(port->sentinel))
 		return;
-	port->is_kept = (uint8_t)is_awaited;
+	port->is_kept = (uint8_t)is_kept;
 }
 
 /* Never called: see `sentinel`. */
@@ -339,6 +388,9 @@ free_event(struct event *ev)
 static void
 destroy(struct evl_port *port)
 {
+	pthread_mutex_lock(&port->waking);
+	port->is_deaf = 1;
+	pthread_mutex_unlock(&port->waking);
 	free_event(port->wake);
 	free_event(port->turn);
 	free_event(port->post);
@@ -347,7 +399,7 @@ destroy(struct evl_port *port)
 	evl_extra_free_spare(port);
 	evl_own_clear(&port->pool);
 	evl_pool_clear(&port->pool);
-	evl_mem_free(port);
+	let_go_of_memory(port);
 }
 
 static int
@@ -368,6 +420,8 @@ create(struct event_base *base)
 	if (!port)
 		return NULL;
 	pthread_mutex_init(&port->mutex, NULL);	/* cannot fail for want of memory */
+	pthread_mutex_init(&port->waking, NULL);
+	port->n_refs = 1;
 	evl_list_init(&port->fifo);
 	evl_list_init(&port->locks);
 	evl_list_init(&port->tables);
@@ -408,7 +462,9 @@ after_fork_in_child(void)
 
 	EVL_LIST_EACH(link, &ports.list) {
 		pthread_mutex_init(&PORT(link)->mutex, NULL);
-		PORT(link)->is_posted = 1;
+		pthread_mutex_init(&PORT(link)->waking, NULL);
+		PORT(link)->is_deaf = 1;
+		PORT(link)->n_refs = 1;
 	}
 	after_fork();
 }

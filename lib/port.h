@@ -48,8 +48,12 @@ struct evl_port {
 	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
 	struct evl_link locks, tables;	/**< objects; only the base's thread takes some away */
 	struct evl_link letters;	/**< seats that go to `fifo` */
-	uint8_t is_posted;		/**< `post` was made active, and has not come yet */
+	uint8_t is_posted;		/**< atomic, set under the mutex: `post` is on its way */
+	struct evl_port *next_to_wake;	/**< of the thread that will make `post` active */
 	struct event *post;		/**< collects the letters */
+	pthread_mutex_t waking;		/**< held while `post` is made active; protects is_deaf */
+	uint8_t is_deaf;		/**< it must not be any more: it is freed, or the parent's */
+	uint32_t n_refs;		/**< atomic: the port itself, and those who are to wake it */
 	uint8_t is_shared;		/**< atomic: there was a lock that has a guard */
 	uint64_t thread;		/**< atomic: the thread that was last seen to run the loop */
 	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
@@ -92,11 +96,15 @@ void evl_deliver(struct evl_seat *seat);
 /** Is the caller known to be the base's thread?  If not, it may be all the same. */
 int evl_port_is_home(struct evl_port *port);
 
-/** Sends a seat, from any thread. */
+/** Sends a seat, from any thread, in a step. */
 void evl_port_post(struct evl_port *port, struct evl_seat *seat);
 
-/** Makes the base's thread look whether it is to be kept alive, from any thread. */
+/** Makes the base's thread look whether it is to be kept alive, from any thread, in a step. */
 void evl_port_poke(struct evl_port *port);
+
+/** Wakes those that a step of the calling thread has posted to, or poked.  To be called
+ * after each step, with no mutex held. */
+void evl_port_wake_others(void);
 
 /** Moves the letters to the FIFO.  In the base's thread. */
 void evl_port_collect(struct evl_port *port);
@@ -105,7 +113,7 @@ void evl_port_collect(struct evl_port *port);
 static inline uint32_t
 evl_port_await(struct evl_port *port, uint32_t more)
 {
-	return __atomic_add_fetch(&port->n_awaited, more, __ATOMIC_RELAXED);
+	return __atomic_add_fetch(&port->n_awaited, more, __ATOMIC_RELEASE);
 }
 
 /** Adds a lock object or a table to its list, from any thread, and takes it away, in the

@@ -40,6 +40,14 @@ test_unit_value_SOURCES = test/unit/value.c $(unit_common)
 test_unit_with_SOURCES = test/unit/with.c $(unit_common)
 test_unit_withdraw_SOURCES = test/unit/withdraw.c $(unit_common)
 
+# See wake.c.
+if HAVE_LIBEVENT_PTHREADS
+check_PROGRAMS += test/unit/wake
+TESTS += test/unit/wake
+test_unit_wake_SOURCES = test/unit/wake.c test/shim.h
+test_unit_wake_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_active
+endif
+
 # Not a test: full of mistakes, which test/shim-selftest.sh looks for.
 test_planted_SOURCES = test/planted.c test/shim.h
 test_planted_LDADD = $(CRITERION_LIBS)

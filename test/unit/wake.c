@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* How a loop hears of what another thread grants: of two threads, each with a base and an
+ * object of one lock.  event_active() is wrapped, to stop the one that wakes at the moment
+ * when it has granted, until it is told to go on, or its patience ends. */
+
+#include "../shim.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
+
+#include <event2/event.h>
+#include <event2/thread.h>
+
+#include <evlock/evlock.h>
+
+#define PATIENCE 200000000	/* ns; spent in vain when all is well with the first test */
+
+static struct event_base *here, *there;
+static struct evlock *ours, *theirs;
+static evlock_handle held;
+
+static int is_stopping;			/* event_active() stops */
+static int was_told;			/* what it was waiting for came */
+static sem_t waking, goes_on;
+static int n_told;
+
+void __real_event_active(struct event *ev, int what, short n);
+void __wrap_event_active(struct event *ev, int what, short n);
+
+/* --- Who wakes --------------------------------------------------------------- */
+
+static int
+wait_a_while(sem_t *sem)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += PATIENCE;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return sem_timedwait(sem, &until) == 0;
+}
+
+void
+__wrap_event_active(struct event *ev, int what, short n)
+{
+	if (is_stopping) {
+		is_stopping = 0;
+		sem_post(&waking);
+		was_told = wait_a_while(&goes_on);
+	}
+	__real_event_active(ev, what, n);
+}
+
+static void *
+release(void *arg)
+{
+	(void)arg;
+	is_stopping = 1;
+	cr_assert_eq(evlock_release(theirs, held), 0);
+	return NULL;
+}
+
+/* --- Who waits --------------------------------------------------------------- */
+
+static void
+note_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
+{
+	(void)arg;
+	n_told++;
+	cr_assert_eq(error, 0);
+	evlock_release(lock, handle);
+}
+
+static void
+set_up(void)
+{
+	const struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
+
+	sem_init(&waking, 0, 0);
+	sem_init(&goes_on, 0, 0);
+	evthread_use_pthreads();
+	here = event_base_new();
+	there = event_base_new();
+	ours = evlock_new(here, &options);
+	theirs = evlock_share(ours, there);
+	cr_assert_not_null(theirs);
+	held = evlock_acquire_nowait(theirs, EVLOCK_EXCLUSIVE);
+	cr_assert_neq(held, 0);
+	cr_assert_neq(evlock_acquire(ours, EVLOCK_EXCLUSIVE, NULL, note_told, NULL), 0);
+}
+
+static void
+tear_down(void)
+{
+	evlock_free(theirs);
+	evlock_free(ours);
+	event_base_free(there);
+	event_base_free(here);
+	sem_destroy(&waking);
+	sem_destroy(&goes_on);
+	libevent_global_shutdown();
+}
+
+/* --- The tests --------------------------------------------------------------- */
+
+/* From a callback of the lock's, so that the loop looks at the end of it whether there is
+ * anything to wait for. */
+static void
+await_grant(struct evlock *lock, evlock_handle handle, int error, void *arg)
+{
+	pthread_t *thread = arg;
+
+	(void)error;
+	evlock_release(lock, handle);
+	pthread_create(thread, NULL, release, NULL);
+	sem_wait(&waking);
+}
+
+Test(wake, a_loop_does_not_end_while_its_letter_is_on_its_way)
+{
+	struct evlock *other;
+	pthread_t thread;
+
+	set_up();
+	other = evlock_new(here, NULL);
+	cr_assert_neq(evlock_acquire(other, EVLOCK_EXCLUSIVE, NULL, await_grant, &thread), 0);
+	event_base_dispatch(here);
+	cr_assert_eq(n_told, 1, "the loop ended before the callback");
+	sem_post(&goes_on);
+	pthread_join(thread, NULL);
+	evlock_free(other);
+	tear_down();
+}
+
+/* It is looked at while the one that wakes stands still. */
+Test(wake, the_lock_is_free_while_a_loop_is_woken)
+{
+	pthread_t waker;
+
+	set_up();
+	pthread_create(&waker, NULL, release, NULL);
+	sem_wait(&waking);
+	cr_assert_eq(evlock_locked(ours), EVLOCK_EXCLUSIVE, "it is not granted yet");
+	sem_post(&goes_on);
+	pthread_join(waker, NULL);
+	cr_assert(was_told, "who wakes holds what he who is woken asks for");
+	event_base_dispatch(here);
+	cr_assert_eq(n_told, 1);
+	tear_down();
+}
