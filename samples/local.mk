@@ -25,13 +25,18 @@ samples_transfer_LDADD = $(sample_libs)
 # A sample sees what a user sees: the library that is installed, not its internals.
 sample_libs = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 
-samples_document_server_document_server_LDADD = $(sample_libs) $(LIBEVENT_EXTRA_LIBS)
+samples_document_server_document_server_LDADD = $(sample_libs) $(LIBEVENT_EXTRA_LIBS) \
+	$(LIBEVENT_PTHREADS_LIBS)
 samples_document_server_document_server_SOURCES = \
 	samples/document-server/append.c samples/document-server/append.h \
 	samples/document-server/client.c samples/document-server/client.h \
+	samples/document-server/door.c samples/document-server/door.h \
 	samples/document-server/get.c samples/document-server/get.h \
 	samples/document-server/job.c samples/document-server/job.h \
 	samples/document-server/lines.c samples/document-server/lines.h \
+	samples/document-server/locks.c samples/document-server/locks.h \
+	samples/document-server/loop.c samples/document-server/loop.h \
+	samples/document-server/mailbox.c samples/document-server/mailbox.h \
 	samples/document-server/main.c \
 	samples/document-server/move.c samples/document-server/move.h \
 	samples/document-server/name.c samples/document-server/name.h \

@@ -22,13 +22,14 @@ trap 'exit 99' INT TERM
 # --- TAP ----------------------------------------------------------------------
 
 n=0
+setting=
 # is WHAT GOT WANTED
 is() {
 	n=$((n + 1))
 	if [ "$2" = "$3" ]; then
-		printf '%s\n' "ok $n - $1"
+		printf '%s\n' "ok $n - $setting$1"
 	else
-		printf '%s\n' "not ok $n - $1"
+		printf '%s\n' "not ok $n - $setting$1"
 		printf 'got:\n%s\nwanted:\n%s\n' "$2" "$3" | sed 's/^/# /'
 	fi
 }
@@ -348,20 +349,23 @@ is 'no temporary file stays behind' "$(ls -A "$docs" | grep '^\.')" ''
 is 'nor a lock' "$(request GET /locks | ask | body_of)" 'No document is in use.'
 
 # Two documents, and twenty clients at a time who move the same lines to and fro.
-seq -f 'line %g' 100 >"$docs/tick"
-: >"$docs/tock"
-i=0
-movers=
-while [ $i -lt 20 ]; do
-	request POST '/move?from=tick&to=tock' "$(seq -f 'line %g' $i 100)" | ask >/dev/null &
-	movers="$movers $!"
-	request POST '/move?from=tock&to=tick' "$(seq -f 'line %g' 0 $((3 * i)))" | ask >/dev/null &
-	movers="$movers $!"
-	i=$((i + 1))
-done
-wait $movers
-is 'moves in both directions lose nothing, double nothing' \
-	"$(cat "$docs/tick" "$docs/tock" | sort)" "$(seq -f 'line %g' 100 | sort)"
+move_to_and_fro() {
+	seq -f 'line %g' 100 >"$docs/tick"
+	: >"$docs/tock"
+	i=0
+	movers=
+	while [ $i -lt 20 ]; do
+		request POST '/move?from=tick&to=tock' "$(seq -f 'line %g' $i 100)" | ask >/dev/null &
+		movers="$movers $!"
+		request POST '/move?from=tock&to=tick' "$(seq -f 'line %g' 0 $((3 * i)))" | ask >/dev/null &
+		movers="$movers $!"
+		i=$((i + 1))
+	done
+	wait $movers
+	is 'moves in both directions lose nothing, double nothing' \
+		"$(cat "$docs/tick" "$docs/tock" | sort)" "$(seq -f 'line %g' 100 | sort)"
+}
+move_to_and_fro
 
 # --- Long bodies --------------------------------------------------------------
 
@@ -421,19 +425,6 @@ is 'are done in order' "$(sed 's/^0*//' "$docs/pipe" | tr '\n' ' ')" \
 
 # --- Clients that go away -----------------------------------------------------
 
-i=0
-while [ $i -lt 50 ]; do
-	request POST /doc/gone "line $i" | ask -g &
-	request GET /doc/gone | ask -g &
-	request POST "/move?from=gone&to=gone.$((i % 3))" "line $((i / 2))" | ask -g &
-	request POST "/move?from=gone.$((i % 3))&to=gone" "line $((i / 2))" | ask -g &
-	printf 'POST /doc/gone HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf of it' | ask -g &
-	gone="$gone $!"
-	i=$((i + 1))
-done
-wait $gone
-answers 200 GET /locks
-
 # settle: waits until no lock is held
 settle() {
 	tries=0
@@ -443,8 +434,27 @@ settle() {
 		sleep 0.1
 	done
 }
-is 'whoever went away leaves no lock behind' "$(settle; echo $?)" 0
-is 'and no line twice' "$(cat "$docs"/gone* 2>/dev/null | sort | uniq -d)" ''
+
+# Fifty who ask and go, of each kind.
+go_away() {
+	rm -f "$docs"/gone*
+	gone=
+	i=0
+	while [ $i -lt 50 ]; do
+		request POST /doc/gone "line $i" | ask -g &
+		request GET /doc/gone | ask -g &
+		request POST "/move?from=gone&to=gone.$((i % 3))" "line $((i / 2))" | ask -g &
+		request POST "/move?from=gone.$((i % 3))&to=gone" "line $((i / 2))" | ask -g &
+		printf 'POST /doc/gone HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf of it' | ask -g &
+		gone="$gone $!"
+		i=$((i + 1))
+	done
+	wait $gone
+	answers 200 GET /locks
+	is 'whoever went away leaves no lock behind' "$(settle; echo $?)" 0
+	is 'and no line twice' "$(cat "$docs"/gone* 2>/dev/null | sort | uniq -d)" ''
+}
+go_away
 
 is 'a second server on the folder is refused' \
 	"$("$tmp/server" --dir "$docs" --port 0 2>&1; echo $?)" \
@@ -456,8 +466,6 @@ stop TERM 'SIGTERM ends an idle server, with status 0'
 #
 # A document is made long enough for an append to take a while, and so is in use while
 # others ask for it.
-
-zeros 40000000 >"$docs/slow"
 
 # in_use STATUS-OR-TEXT COMMAND...: is it ever printed while the document is in use?
 in_use() {
@@ -481,21 +489,11 @@ in_use() {
 read_slow() { request GET /doc/slow | ask | head -c 300; }
 show_locks() { request GET /locks | ask; }
 
+zeros 40000000 >"$docs/slow"
 start --timeout 0
 is 'a lock that is not granted in time: 503' "$(in_use 'HTTP/1.1 503' read_slow; echo $?)" 0
 is 'with the advice to try again' "$(header_of Retry-After <"$tmp/seen")" 1
 stop INT 'SIGINT ends it, with status 0'
-
-start --timeout 30
-i=0
-while [ $i -lt 5 ]; do
-	read_slow >"$tmp/seen"
-	is "a client that goes away while it is answered: $i" "$(status_of <"$tmp/seen")" 200
-	i=$((i + 1))
-done
-is '/locks shows who holds and who waits' "$(in_use '^  waits' show_locks; echo $?)" 0
-matches '/locks names the document' "$(cat "$tmp/seen")" '*slow*'
-matches '/locks names the client' "$(cat "$tmp/seen")" '* of 127.0.0.1:*'
 
 # A client goes away while it waits; is it seen to be gone while the first still holds?
 given_up() {
@@ -519,10 +517,6 @@ given_up() {
 	done 2>/dev/null
 	return 1
 }
-is 'a client that goes away does not wait any longer' "$(given_up; echo $?)" 0
-is 'and what it wanted is not done' \
-	"$(settle; tail -c 1000 "$docs/slow" | grep -cf "$tmp/round")" 0
-
 # One holds slow; another waits for slow and b, to move lines; a third, who wants b, waits
 # behind that, though b is free.  The second goes away: does the third have its turn while
 # the first still holds?
@@ -553,11 +547,6 @@ let_through() {
 	done 2>/dev/null
 	return 1
 }
-is 'who waits for two documents and goes away keeps nobody from either' \
-	"$(let_through; echo $?)" 0
-is 'and has moved nothing' "$(settle; tail -n 1 "$docs/slow") $(grep -cxf "$tmp/round" "$docs/b")" \
-	"$(cat "$tmp/round") 0"
-
 # A client goes away while it holds: what has begun on the disk ends before the next one is
 # let in.  It asks with the next line only when it is seen to hold.
 killed_holding() {
@@ -576,43 +565,105 @@ killed_holding() {
 	done 2>/dev/null
 	return 1
 }
-is 'a client that is killed while it holds' "$(killed_holding; echo $?)" 0
-is 'has what it began finished, before the next one begins' "$(tail -n 2 "$docs/slow")" \
-	"$(cat "$tmp/round")"
-is 'and keeps nothing locked' "$(settle; echo $?)" 0
+# All that, and the end of the server.
+wait_and_end() {
+	zeros 40000000 >"$docs/slow"
+	echo 'a line' >"$docs/b"
+	i=0
+	while [ $i -lt 5 ]; do
+		read_slow >"$tmp/seen"
+		is "a client that goes away while it is answered: $i" "$(status_of <"$tmp/seen")" 200
+		i=$((i + 1))
+	done
+	is '/locks shows who holds and who waits' "$(in_use '^  waits' show_locks; echo $?)" 0
+	matches '/locks names the document' "$(cat "$tmp/seen")" '*slow*'
+	matches '/locks names the client' "$(cat "$tmp/seen")" '* of 127.0.0.1:*'
+	is 'a client that goes away does not wait any longer' "$(given_up; echo $?)" 0
+	is 'and what it wanted is not done' \
+		"$(settle; tail -c 1000 "$docs/slow" | grep -cf "$tmp/round")" 0
+	is 'who waits for two documents and goes away keeps nobody from either' \
+		"$(let_through; echo $?)" 0
+	is 'and has moved nothing' "$(settle; tail -n 1 "$docs/slow") $(grep -cxf "$tmp/round" "$docs/b")" \
+		"$(cat "$tmp/round") 0"
+	is 'a client that is killed while it holds' "$(killed_holding; echo $?)" 0
+	is 'has what it began finished, before the next one begins' "$(tail -n 2 "$docs/slow")" \
+		"$(cat "$tmp/round")"
+	is 'and keeps nothing locked' "$(settle; echo $?)" 0
 
-# The one that has the lock is done when the server has ended, whoever waits is told.
-request POST /doc/slow 'the last' | ask | status_of >"$tmp/holder" &
-holder=$!
-until show_locks | grep -q '^  held' || ! kill -0 $holder 2>/dev/null; do :; done
-request POST /doc/slow 'too late' | ask | status_of >"$tmp/waiter" &
-waiter=$!
-request POST '/move?from=slow&to=b' 'the last' | ask | status_of >"$tmp/mover" &
-mover=$!
-until show_locks >"$tmp/seen"; grep -q '^  waits.* in a set' "$tmp/seen" ||
-	! kill -0 $holder 2>/dev/null; do :; done
-stop TERM 'SIGTERM ends it while it works, with status 0'
-wait $holder $waiter $mover
-is 'what was under way is finished' \
-	"$(cat "$tmp/holder") $(tail -n 2 "$docs/slow" | grep -c last)" '204 1'
-case $(cat "$tmp/waiter") in
-204) late=1 ;;		# the holder was too fast for us
-503 | '') late=0 ;;	# or for the waiter even to connect
-*) late=$(cat "$tmp/waiter") ;;
-esac
-is 'what waits is sent away, and not done' "$(tail -n 2 "$docs/slow" | grep -c late)" $late
-case $(cat "$tmp/mover") in
-200) late=1 ;;
-503 | '') late=0 ;;
-*) late=$(cat "$tmp/mover") ;;
-esac
-is 'what waits for two documents likewise' "$(grep -c last "$docs/b")" $late
-rm "$docs/slow"
+	# The one that has the lock is done when the server has ended, whoever waits is told.
+	request POST /doc/slow 'the last' | ask | status_of >"$tmp/holder" &
+	holder=$!
+	until show_locks | grep -q '^  held' || ! kill -0 $holder 2>/dev/null; do :; done
+	request POST /doc/slow 'too late' | ask | status_of >"$tmp/waiter" &
+	waiter=$!
+	request POST '/move?from=slow&to=b' 'the last' | ask | status_of >"$tmp/mover" &
+	mover=$!
+	until show_locks >"$tmp/seen"; grep -q '^  waits.* in a set' "$tmp/seen" ||
+		! kill -0 $holder 2>/dev/null; do :; done
+	stop TERM 'SIGTERM ends it while it works, with status 0'
+	wait $holder $waiter $mover
+	is 'what was under way is finished' \
+		"$(cat "$tmp/holder") $(tail -n 2 "$docs/slow" | grep -c last)" '204 1'
+	case $(cat "$tmp/waiter") in
+	204) late=1 ;;		# the holder was too fast for us
+	503 | '') late=0 ;;	# or for the waiter even to connect
+	*) late=$(cat "$tmp/waiter") ;;
+	esac
+	is 'what waits is sent away, and not done' "$(tail -n 2 "$docs/slow" | grep -c late)" $late
+	case $(cat "$tmp/mover") in
+	200) late=1 ;;
+	503 | '') late=0 ;;
+	*) late=$(cat "$tmp/mover") ;;
+	esac
+	is 'what waits for two documents likewise' "$(grep -c last "$docs/b")" $late
+	rm "$docs/slow"
+}
+start --timeout 30
+wait_and_end
+
+# --- Several threads ----------------------------------------------------------
+#
+# The clients are spread over three loops by turns, so that those of one test are in
+# different ones.
+
+setting='3 threads: '
+start --threads 3 --timeout 30
+answers 201 PUT /doc/thread first
+answers 204 POST /doc/thread second
+answers 204 POST /doc/thread third
+for i in 1 2 3 4; do
+	is "every loop reads what the others wrote: $i" \
+		"$(request GET /doc/thread | ask | body_of | tr '\n' ' ')" 'first second third '
+done
+is 'no lock stays behind' "$(request GET /locks | ask | body_of)" 'No document is in use.'
+
+i=0
+many=
+while [ $i -lt 100 ]; do
+	request POST /doc/many "line $i" | ask >/dev/null &
+	many="$many $!"
+	i=$((i + 1))
+done
+wait $many
+is 'many connections at a time lose no line' "$(sort "$docs/many")" "$(seq -f 'line %g' 0 99 | sort)"
+move_to_and_fro
+go_away
+
+# Those who are connected keep their loops: each has its turn again and again.
+is 'many requests of one connection' "$(pipeline 20 10 | ask | grep -c '^HTTP/1.1 20[14]')" 20
+
+zeros 40000000 >"$docs/slow"
+is '/locks shows the locks of another loop than the one that answers' \
+	"$(in_use '^  held' show_locks; echo $?)" 0
+matches 'and in which loop they are used' "$(cat "$tmp/seen")" '*loop [123]:*slow*'
+wait_and_end
+setting=
 
 # --- Wrong arguments ----------------------------------------------------------
 
 for wrong in '' '--dir' '--dir x extra' '--dir x --port 70000' '--dir x --timeout -1' \
-	'--dir x --timeout nan' '--dir x --workers 0' '--dir x --nonsense'; do
+	'--dir x --timeout nan' '--dir x --workers 0' '--dir x --threads 0' \
+	'--dir x --nonsense'; do
 	"$tmp/server" $wrong >"$tmp/out" 2>&1
 	is "document-server $wrong: status 2" $? 2
 done
@@ -652,6 +703,9 @@ demo 'clients hang up' 'not answered' --only lock --hang-up 30
 demo 'waiting is cut short' 'refused (503)' --only lock --timeout 0 --connections 16
 demo 'SIGTERM under load' 'refused (503)' --only lock --stop-after 300
 demo 'SIGTERM, and clients hang up' 'not answered' --only lock --stop-after 300 --hang-up 20
+demo 'threads' '^left holding or waiting .* 0$' --only threads --threads 3 --kill-every 1
+demo 'threads: SIGTERM under load' 'refused (503)' --only threads --stop-after 300
+demo 'threads: clients hang up' 'not answered' --only threads --hang-up 30
 is 'the demo cleans up' "$(ls -A "$tmp/demo")" ''
 
 echo "1..$n"

@@ -2,11 +2,11 @@
 
 /* demo: what locks are for.
  *
- * Starts document-server twice over an empty folder, once with --no-lock and once
- * without it, has many connections append the same texts and move lines between the
+ * Starts document-server three times over an empty folder, with --no-lock, without it,
+ * and without it but with --threads; has many connections append the same texts and move lines between the
  * documents, kills some in the midst of a request, and checks every line and that
  * nothing stays locked.
- * Exits with 0 if the run with the locks was without fault; with 1 if not; with 2
+ * Exits with 0 if the runs with the locks were without fault; with 1 if not; with 2
  * if there is no result.  All in one thread, on one event_base a run.
  *
  *	run.c -> child.c           the server
@@ -61,32 +61,43 @@ judge(const struct run *run)
 		printf("After %u seconds not all lines were sent; those that were, were checked.\n",
 		    run->options->seconds);
 	if (!good)
-		printf("The run %s locks was not as it must be.\n", run->lock ? "with" : "without");
+		printf("%s: this run was not as it must be.\n", run->title);
 	else if (run->lock)
-		printf("With locks every line that the server accepted is there, once, in order, and\n"
-		    "where it was moved to; nothing stayed locked.\n");
+		printf("%s: every line that the server accepted is there, once, in order,\n"
+		    "and where it was moved to; nothing stayed locked.\n", run->title);
 	else if (result->findings.lost > 0)
-		printf("Without locks %zu of %zu lines were lost.\n", result->findings.lost,
+		printf("%s: %zu of %zu lines were lost.\n", run->title, result->findings.lost,
 		    result->accepted);
 	else
-		printf("Without locks nothing happened to be lost this time.\n");
+		printf("%s: nothing happened to be lost this time.\n", run->title);
 	return good;
+}
+
+static double
+find_deadline(const struct options *options)
+{
+	double deadline = time_now() + SPARE_SECONDS;
+	int kind;
+
+	for (kind = 0; kind < N_RUNS; kind++)
+		deadline += options->runs[kind] ? options->seconds : 0;
+	return deadline;
 }
 
 static int
 demonstrate(const struct options *options, const struct texts *texts, const char *folder)
 {
-	double deadline = time_now() + SPARE_SECONDS
-	    + options->seconds * (options->lock + options->no_lock);
-	struct run runs[2];
-	const struct run *made[2];
+	double deadline = find_deadline(options);
+	struct run runs[N_RUNS];
+	const struct run *made[N_RUNS];
 	size_t i, n = 0;
 	bool ok = true, good = true;
+	int kind;
 
-	for (i = 0; ok && i < 2; i++) {
-		if (!(i ? options->lock : options->no_lock))
+	for (kind = 0; ok && kind < N_RUNS; kind++) {
+		if (!options->runs[kind])
 			continue;
-		ok = run_make(&runs[n], options, texts, i, folder, deadline);
+		ok = run_make(&runs[n], options, texts, kind, folder, deadline);
 		made[n] = &runs[n];
 		n++;
 	}

@@ -12,8 +12,9 @@
 static const char usage[] =
     "usage: demo [options]\n"
     "Has many connections append to a few documents of a document-server and move\n"
-    "lines between them, without locks and with them, kills some of them while they\n"
-    "hold a document or wait for one, and checks what became of every line.\n"
+    "lines between them, without locks, with them, and with them in several threads,\n"
+    "kills some of them while they hold a document or wait for one, and checks what\n"
+    "became of every line.\n"
     "  --server PATH      the program (samples/document-server/document-server)\n"
     "  --texts DIR        the files whose lines are sent (/usr/share/common-licenses)\n"
     "  --connections N    that append (64)\n"
@@ -22,8 +23,9 @@ static const char usage[] =
     "  --moves PERCENT    of the appends that a move follows, of up to 8 lines (25)\n"
     "  --kill-every MSEC  looks who holds and who waits, and kills some,\n"
     "                     one for 8 answers at most; 0: never (20)\n"
-    "  --seconds N        each run sends for so long at most (20)\n"
-    "  --only RUN         lock or no-lock; both otherwise\n"
+    "  --threads N        of the server in the third run (2)\n"
+    "  --seconds N        each run sends for so long at most (15)\n"
+    "  --only RUN         no-lock, lock or threads; all of them otherwise\n"
     "for testing a server:\n"
     "  --timeout SECS     longest wait for a lock (30)\n"
     "  --hang-up PERCENT  of the requests that are given up midway (0)\n"
@@ -37,6 +39,7 @@ static const struct option long_options[] = {
 	{ "documents", required_argument, NULL, 'd' },
 	{ "moves", required_argument, NULL, 'm' },
 	{ "kill-every", required_argument, NULL, 'k' },
+	{ "threads", required_argument, NULL, 'n' },
 	{ "seconds", required_argument, NULL, 'S' },
 	{ "only", required_argument, NULL, 'o' },
 	{ "timeout", required_argument, NULL, 'T' },
@@ -67,9 +70,13 @@ parse(const char *value, unsigned long least, unsigned long most)
 static void
 choose(struct options *options, const char *run)
 {
-	options->lock = strcmp(run, "lock") == 0;
-	options->no_lock = strcmp(run, "no-lock") == 0;
-	if (!options->lock && !options->no_lock)
+	static const char *const names[N_RUNS] = { "no-lock", "lock", "threads" };
+	bool found = false;
+	int i;
+
+	for (i = 0; i < N_RUNS; i++)
+		found |= options->runs[i] = strcmp(run, names[i]) == 0;
+	if (!found)
 		refuse();
 }
 
@@ -84,6 +91,7 @@ take(struct options *options, int option)
 	case 'd': options->documents = parse(optarg, 1, MAX_DOCUMENTS); break;
 	case 'm': options->moves = parse(optarg, 0, 100); break;
 	case 'k': options->kill_every = parse(optarg, 0, 10000); break;
+	case 'n': options->threads = parse(optarg, 2, 64); break;
 	case 'S': options->seconds = parse(optarg, 1, 3600); break;
 	case 'o': choose(options, optarg); break;
 	case 'T': options->timeout = optarg; break;
@@ -101,8 +109,8 @@ options_parse(struct options *options, int argc, char **argv)
 		.server = "samples/document-server/document-server",
 		.texts = "/usr/share/common-licenses", .timeout = "30",
 		.connections = 64, .readers = 8, .documents = 4, .moves = 25,
-		.kill_every = 20, .seconds = 20,
-		.lock = true, .no_lock = true
+		.kill_every = 20, .seconds = 15, .threads = 2,
+		.runs = { true, true, true }
 	};
 	int option;
 

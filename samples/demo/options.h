@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/** The runs that there are. */
+enum { RUN_NO_LOCK, RUN_LOCK, RUN_THREADS, N_RUNS };
+
 struct options {
 	const char *server;	/* the program */
 	const char *texts;	/* the folder of the texts to send */
@@ -18,7 +21,8 @@ struct options {
 	unsigned kill_every;	/* milliseconds between two looks for clients to kill; 0: none */
 	unsigned hang_up;	/* percent of the requests that are given up midway */
 	unsigned stop_after;	/* lines, and then SIGTERM for the server; 0: never */
-	bool lock, no_lock;	/* the runs to make */
+	unsigned threads;	/* of the server in RUN_THREADS; of one in the others */
+	bool runs[N_RUNS];	/* to be made */
 };
 
 #define MAX_CONNECTIONS 1000

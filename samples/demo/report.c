@@ -25,8 +25,8 @@ report_interval(void)
 static void
 print_progress(const struct run *run, const char *start, const char *end)
 {
-	printf("%s%-14s%zu of %zu lines, %zu reads, %.1f s%s", start,
-	    run->lock ? "with locks:" : "without locks:", run->result.accepted,
+	printf("%s%-18s%zu of %zu lines, %zu reads, %.1f s%s", start,
+	    run->title, run->result.accepted,
 	    run->ledger.texts->n_lines, run->result.reads,
 	    run->began > 0 ? time_now() - run->began : 0, end);
 	fflush(stdout);
@@ -145,7 +145,7 @@ print_row(const struct row *row, const struct run *const runs[], size_t n)
 
 	printf("%-28s", row->what);
 	for (i = 0; i < n; i++)
-		printf("%14.*f", row->decimals, row->value(&runs[i]->result));
+		printf("%18.*f", row->decimals, row->value(&runs[i]->result));
 	printf("\n");
 }
 
@@ -161,7 +161,7 @@ report_runs(const struct run *const runs[], size_t n)
 	    options->documents, options->connections, options->readers);
 	printf("%-28s", "");
 	for (i = 0; i < n; i++)
-		printf("%14s", runs[i]->lock ? "locks" : "no locks");
+		printf("%18s", runs[i]->title);
 	printf("\n");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (is_shown(&rows[i], runs, n))

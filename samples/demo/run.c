@@ -150,9 +150,12 @@ static bool
 start_server(struct run *run)
 {
 	const struct child_callbacks callbacks = { begin, server_ended, run };
+	char threads[16];
 	const char *argv[] = { run->options->server, "--port", "0", "--dir", run->folder,
-	    "--timeout", run->options->timeout, run->lock ? NULL : "--no-lock", NULL };
+	    "--timeout", run->options->timeout, "--threads", threads,
+	    run->lock ? NULL : "--no-lock", NULL };
 
+	snprintf(threads, sizeof(threads), "%u", run->threads);
 	run->child = child_start(run->base, argv, &callbacks);
 	return run->child != NULL;
 }
@@ -193,7 +196,8 @@ prepare(struct run *run, const struct texts *texts, const char *folder, double d
 {
 	const struct options *options = run->options;
 
-	snprintf(run->folder, sizeof(run->folder), "%s/%s", folder, run->lock ? "lock" : "no-lock");
+	snprintf(run->folder, sizeof(run->folder), "%s/%s-%u", folder,
+	    run->lock ? "lock" : "no-lock", run->threads);
 	run->base = event_base_new();
 	run->writers = calloc(options->connections, sizeof(*run->writers));
 	run->readers = calloc(options->readers + 1, sizeof(*run->readers));
@@ -304,15 +308,25 @@ serve(struct run *run, const struct texts *texts, const char *folder, double dea
 	return run->began > 0 && !run->interrupted;
 }
 
+static void
+set_kind(struct run *run, int kind)
+{
+	run->lock = kind != RUN_NO_LOCK;
+	run->threads = kind == RUN_THREADS ? run->options->threads : 1;
+	snprintf(run->title, sizeof(run->title), run->lock ? "locks" : "no locks");
+	if (kind == RUN_THREADS)
+		snprintf(run->title, sizeof(run->title), "locks, %u threads", run->threads);
+}
+
 bool
 run_make(struct run *run, const struct options *options, const struct texts *texts,
-    bool lock, const char *folder, double deadline)
+    int kind, const char *folder, double deadline)
 {
 	bool ok;
 
 	memset(run, 0, sizeof(*run));
 	run->options = options;
-	run->lock = lock;
+	set_kind(run, kind);
 	ok = serve(run, texts, folder, deadline);
 	free_base(run);
 	if (ok)

@@ -41,6 +41,8 @@ struct result {
 struct run {
 	const struct options *options;
 	bool lock;
+	unsigned threads;	/* of the server */
+	char title[32];
 	char folder[256];
 	struct event_base *base;
 	struct child *child;
@@ -60,10 +62,10 @@ struct run {
 	struct result result;
 };
 
-/** Makes the run in a folder of its own under `folder`; `deadline` is the time_now() at
+/** Makes the run of that kind in a folder of its own under `folder`; `deadline` is the time_now() at
  * which it is broken off.  Returns false if no result came of it, after saying why. */
 bool run_make(struct run *run, const struct options *options, const struct texts *texts,
-    bool lock, const char *folder, double deadline);
+    int kind, const char *folder, double deadline);
 
 void run_free(struct run *run);
 

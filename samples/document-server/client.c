@@ -18,7 +18,7 @@
 
 #include "client.h"
 #include "job.h"
-#include "server.h"
+#include "loop.h"
 
 #define MAX_EARLY 4096		/* bytes that a client may send before it has its reply */
 
@@ -69,7 +69,7 @@ closed(struct evhttp_connection *conn, void *arg)
 	struct client *client = arg;
 
 	(void)conn;
-	tdelete(client, &client->server->clients, compare);
+	tdelete(client, &client->loop->clients, compare);
 	client->conn = NULL;
 	if (client->job)
 		job_client_gone(client->job);	/* and client_end(), when it may */
@@ -78,16 +78,16 @@ closed(struct evhttp_connection *conn, void *arg)
 }
 
 static struct client *
-client_new(struct server *server, struct evhttp_connection *conn)
+client_new(struct loop *loop, struct evhttp_connection *conn)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
 	if (client == NULL)
 		return NULL;
-	client->server = server;
+	client->loop = loop;
 	client->conn = conn;
 	client->owner = make_owner(conn);
-	if (client->owner == NULL || tsearch(client, &server->clients, compare) == NULL) {
+	if (client->owner == NULL || tsearch(client, &loop->clients, compare) == NULL) {
 		client_free(client);
 		return NULL;
 	}
@@ -97,10 +97,10 @@ client_new(struct server *server, struct evhttp_connection *conn)
 }
 
 static struct client *
-find(struct server *server, struct evhttp_connection *conn)
+find(struct loop *loop, struct evhttp_connection *conn)
 {
 	const struct client key = { .conn = conn };
-	void *found = tfind(&key, &server->clients, compare);
+	void *found = tfind(&key, &loop->clients, compare);
 
 	return found ? *(struct client **)found : NULL;
 }
@@ -132,12 +132,12 @@ unwatch(struct client *client)
 }
 
 struct client *
-client_begin(struct server *server, struct evhttp_request *req, struct job *job)
+client_begin(struct loop *loop, struct evhttp_request *req, struct job *job)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(req);
-	struct client *client = find(server, conn);
+	struct client *client = find(loop, conn);
 
-	if (client == NULL && (client = client_new(server, conn)) == NULL)
+	if (client == NULL && (client = client_new(loop, conn)) == NULL)
 		return NULL;
 	client->job = job;
 	watch(client);

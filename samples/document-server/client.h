@@ -15,10 +15,10 @@ struct evhttp_connection;
 struct evhttp_request;
 struct evlock_owner;
 struct job;
-struct server;
+struct loop;
 
 struct client {
-	struct server *server;
+	struct loop *loop;
 	struct evhttp_connection *conn;	/* NULL: closed */
 	struct evlock_owner *owner;
 	struct job *job;		/* under way, or NULL */
@@ -26,7 +26,7 @@ struct client {
 
 /** The client that a request comes from, who will be watched while `job` is under way.
  * Returns NULL if there is no memory. */
-struct client *client_begin(struct server *server, struct evhttp_request *req, struct job *job);
+struct client *client_begin(struct loop *loop, struct evhttp_request *req, struct job *job);
 
 /** The job is done: lets go of all that it locked, and of a client that has gone. */
 void client_end(struct client *client);

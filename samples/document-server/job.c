@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -18,10 +17,10 @@
 #include <evlock/evlock.h>
 #include <evlock/owner.h>
 #include <evlock/set.h>
-#include <evlock/table.h>
 
 #include "client.h"
 #include "job.h"
+#include "locks.h"
 #include "reply.h"
 #include "server.h"
 
@@ -56,15 +55,16 @@ make_buffers(struct job *job)
 }
 
 struct job *
-job_new(struct server *server, struct evhttp_request *req)
+job_new(struct loop *loop, struct evhttp_request *req)
 {
 	struct job *job = calloc(1, sizeof(*job));
 
-	if (job && make_buffers(job) && (job->client = client_begin(server, req, job))) {
-		job->server = server;
+	if (job && make_buffers(job) && (job->client = client_begin(loop, req, job))) {
+		job->server = loop->server;
+		job->loop = loop;
 		job->req = req;
 		evbuffer_add_buffer(job->body, evhttp_request_get_input_buffer(req));
-		LIST_INSERT_HEAD(&server->jobs, job, link);
+		LIST_INSERT_HEAD(&loop->jobs, job, link);
 		return job;
 	}
 	if (job)
@@ -91,13 +91,13 @@ unlock(struct job *job)
 static void
 end(struct job *job)
 {
-	struct server *server = job->server;
+	struct loop *loop = job->loop;
 
 	unlock(job);
 	client_end(job->client);
 	LIST_REMOVE(job, link);
 	job_free(job);
-	server_job_ended(server);
+	loop_job_ended(loop);
 }
 
 void
@@ -136,35 +136,42 @@ end_wait(struct evlock *lock, evlock_handle handle, int error, void *arg)
 		job->granted(job);
 }
 
-static struct evlock *
-make_set(struct job *job)
+static bool
+open_locks(struct job *job)
 {
-	struct evlock_set_member members[MAX_DOCUMENTS];
-	struct evlock_options options = { .name = "set" };
 	unsigned i;
 
 	for (i = 0; i < job->n_documents; i++) {
-		const char *name = job->document[i].name;
-
-		job->lock[i] = evlock_table_lock(job->server->locks, name, strlen(name));
+		job->lock[i] = locks_open(job->loop->locks, job->document[i].name);
 		if (job->lock[i] == NULL)
-			return NULL;
+			return false;
+	}
+	return true;
+}
+
+static struct evlock *
+make_set(const struct job *job)
+{
+	struct evlock_set_member members[MAX_DOCUMENTS];
+	const struct evlock_options options = { .name = "set" };
+	unsigned i;
+
+	for (i = 0; i < job->n_documents; i++) {
 		members[i].lock = job->lock[i];
 		members[i].mode = EVLOCK_SAME_MODE;
 	}
 	return evlock_set_new(members, job->n_documents, &options);
 }
 
-/* One document: the lock of its name.  Several: a set of theirs, which holds none
- * before it holds all, so that jobs that name them in different orders never wait
- * for each other. */
+/* One document: its lock.  Several: a set of theirs, which holds none before it holds
+ * all, so that jobs that name them in different orders never wait for each other. */
 static evlock_handle
 acquire(struct job *job, const struct evlock_request *request)
 {
-	const char *name = job->document[0].name;
-
+	if (!open_locks(job))
+		return 0;
 	if (job->n_documents == 1)
-		return evlock_table_acquire_request(job->server->locks, name, strlen(name), request);
+		return evlock_acquire_request(job->lock[0], request);
 	job->set = make_set(job);
 	return job->set ? evlock_acquire_request(job->set, request) : 0;
 }
@@ -174,7 +181,7 @@ job_lock(struct job *job, unsigned mode, job_step granted)
 {
 	const struct evlock_request request = {
 		.mode = job->server->options->no_lock ? EVLOCK_NONE /* keeps nobody out */ : mode,
-		.timeout = job->server->timeout,
+		.timeout = job->loop->timeout,
 		.owner = job->client->owner,
 		.cb = end_wait,
 		.arg = job
@@ -215,15 +222,43 @@ end_work(void *arg)
 		job->then(job);
 }
 
-void
-job_work(struct job *job, int (*work)(struct job *job), job_step then)
+static void
+prepare(struct job *job, int (*work)(struct job *job), job_step then)
 {
 	job->run = work;
 	job->then = then;
 	job->task.run = run;
-	job->task.done = end_work;
 	job->task.arg = job;
+	job->task.home = job->loop->mailbox;
+	job->task.done.open = end_work;
+	job->task.done.arg = job;
+}
+
+void
+job_work(struct job *job, int (*work)(struct job *job), job_step then)
+{
+	prepare(job, work, then);
 	workers_submit(job->server->workers, &job->task);
+}
+
+/* In the thread of the loop that is visited. */
+static void
+visit(void *arg)
+{
+	struct job *job = arg;
+
+	run(job);
+	mailbox_send(job->task.home, &job->task.done);
+}
+
+void
+job_visit(struct job *job, struct loop *loop, int (*work)(struct job *job), job_step then)
+{
+	prepare(job, work, then);
+	job->state = JOB_WORKING;
+	job->visit.open = visit;
+	job->visit.arg = job;
+	mailbox_send(loop->mailbox, &job->visit);
 }
 
 /* --- Replying ------------------------------------------------------------- */

@@ -15,8 +15,8 @@
  * a WORKING one is finished all the same, and its reply is not sent: what has begun
  * on the disk must have ended before the next one is let in.
  *
- * A job belongs to the loop's thread.  From job_work() until `then`, what is
- * marked "worker" belongs to one of those.
+ * A job belongs to the thread of its loop.  From job_work() or job_visit() until `then`,
+ * what is marked "worker" belongs to one of those, or to another loop's thread.
  */
 
 #include <stdbool.h>
@@ -33,6 +33,7 @@ struct client;
 struct evbuffer;
 struct evhttp_request;
 struct evlock;
+struct loop;
 struct server;
 struct job;
 
@@ -48,19 +49,23 @@ struct document {
 
 struct job {
 	struct server *server;
+	struct loop *loop;
 	struct client *client;		/* who acquires the locks */
 	struct evhttp_request *req;	/* NULL once the client has gone */
-	LIST_ENTRY(job) link;		/* in server->jobs */
+	LIST_ENTRY(job) link;		/* in loop->jobs */
 	enum { JOB_ARRIVED, JOB_WAITING, JOB_WORKING, JOB_REPLYING } state;
 
 	struct document document[MAX_DOCUMENTS];	/* saved in this order */
 	unsigned n_documents;
-	struct evlock *lock[MAX_DOCUMENTS], *set;	/* to lock several; NULL otherwise */
+	struct evlock *lock[MAX_DOCUMENTS];	/* of each document */
+	struct evlock *set;		/* of these, if there are several */
 	job_step granted;
 	struct timespec asked;
 	double waited;			/* for the locks, in seconds */
 
 	struct task task;
+	struct mail visit;		/* to another loop, instead of a worker */
+	unsigned n_visited;		/* of the loops */
 	int (*run)(struct job *job);
 	job_step then;
 	int error;			/* worker: what `run` returned */
@@ -76,13 +81,16 @@ struct job {
 
 /** Makes a job of a request and takes the request's body.
  * Returns NULL if there is no memory; then the request has been answered. */
-struct job *job_new(struct server *server, struct evhttp_request *req);
+struct job *job_new(struct loop *loop, struct evhttp_request *req);
 
 /** Acquires the locks of all the job's documents, and goes on with `granted`. */
 void job_lock(struct job *job, unsigned mode, job_step granted);
 
 /** Has a worker call `run`, and if that returns 0 goes on with `then`. */
 void job_work(struct job *job, int (*run)(struct job *job), job_step then);
+
+/** The same with the thread of a loop, which may be the job's own. */
+void job_visit(struct job *job, struct loop *loop, int (*run)(struct job *job), job_step then);
 
 /** Lets go of the locks and sends the answer; the job ends when it is sent. */
 void job_reply(struct job *job, int status);

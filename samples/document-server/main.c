@@ -4,16 +4,18 @@
  *
  * What it is here to show is in append.c: one request keeps a document to itself
  * across several callbacks, with the disk's work done by other threads, and the
- * loop never blocks.  In move.c it is two documents, under a set.  In job.c are the
- * locks, from a table; in client.c their owner, and how to see a client go.  The way
- * of a request:
+ * loop never blocks.  In move.c it is two documents, under a set.  locks.c tells where
+ * the locks come from, and job.c acquires them; in client.c are their owner, and how to
+ * see a client go.  With --threads there are several loops (loop.c), to which door.c
+ * lets the clients in by turns; what a thread wants of another's loop goes by mailbox.c.
+ * The way of a request:
  *
  *	routes.c -> job.c -> get.c, put.c, append.c, move.c, show.c -> reply.c
  *	              |                 |
  *	           client.c     workers.c -> store.c
  *
  * Compile: cc -o document-server *.c \
- *	$(pkg-config --cflags --libs evlock libevent_core libevent_extra) -lpthread
+ *	$(pkg-config --cflags --libs evlock libevent_core libevent_extra libevent_pthreads) -lpthread
  * Try:	./document-server --dir /tmp --port 8080 &
  *	curl --data-binary 'a line' http://127.0.0.1:8080/doc/notes
  *	curl http://127.0.0.1:8080/doc/notes

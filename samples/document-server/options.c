@@ -21,6 +21,7 @@ static const char usage[] =
     "  --dir DIR        the folder of the documents\n"
     "  --address ADDR   listen here (127.0.0.1; nothing asks who the client is)\n"
     "  --port PORT      listen here; 0 takes a free port (8080)\n"
+    "  --threads N      that clients are spread over, each with a loop (1)\n"
     "  --workers N      threads for the disk (4)\n"
     "  --timeout SECS   longest wait for a lock, then 503 (10)\n"
     "  --max-body BYTES longest body, then 413 (1048576; at most 67108864)\n"
@@ -31,6 +32,7 @@ static const struct option long_options[] = {
 	{ "dir", required_argument, NULL, 'd' },
 	{ "address", required_argument, NULL, 'a' },
 	{ "port", required_argument, NULL, 'p' },
+	{ "threads", required_argument, NULL, 'T' },
 	{ "workers", required_argument, NULL, 'w' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "max-body", required_argument, NULL, 'b' },
@@ -85,6 +87,7 @@ take(struct options *options, int option)
 	case 'd': options->folder = optarg; break;
 	case 'a': options->address = optarg; break;
 	case 'p': options->port = (uint16_t)parse_count("port", optarg, 0, 65535); break;
+	case 'T': options->threads = (unsigned)parse_count("threads", optarg, 1, 64); break;
 	case 'w': options->workers = (unsigned)parse_count("workers", optarg, 1, 64); break;
 	case 't': options->timeout = parse_seconds("timeout", optarg); break;
 	case 'b': options->max_body = parse_count("max-body", optarg, 1, STORE_MAX_DOCUMENT); break;
@@ -98,7 +101,7 @@ void
 options_parse(struct options *options, int argc, char **argv)
 {
 	static const struct options defaults = {
-		.address = "127.0.0.1", .port = 8080, .workers = 4,
+		.address = "127.0.0.1", .port = 8080, .threads = 1, .workers = 4,
 		.timeout = { 10, 0 }, .max_body = 1 << 20
 	};
 	int option;

@@ -13,6 +13,7 @@ struct options {
 	const char *address;
 	uint16_t port;
 	const char *folder;
+	unsigned threads;		/* loops, each in one */
 	unsigned workers;
 	struct timeval timeout;		/* longest wait for a lock */
 	size_t max_body;

@@ -11,7 +11,7 @@
 
 #include "job.h"
 #include "reply.h"
-#include "server.h"
+#include "loop.h"
 
 #define RETRY_AFTER "1"		/* seconds, after a 503 */
 
@@ -65,7 +65,7 @@ add_headers(const struct job *job, int status)
 		evhttp_add_header(headers, "Retry-After", RETRY_AFTER);
 	if (job->granted)
 		add_timing(headers, job->waited);
-	if (job->server->draining)
+	if (job->loop->draining)
 		evhttp_add_header(headers, "Connection", "close");
 }
 

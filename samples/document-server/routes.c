@@ -11,10 +11,10 @@
 #include "append.h"
 #include "get.h"
 #include "job.h"
+#include "loop.h"
 #include "move.h"
 #include "put.h"
 #include "routes.h"
-#include "server.h"
 #include "show.h"
 
 static void
@@ -66,7 +66,7 @@ answer(struct job *job, const char *path)
 	static const char folder[] = "/doc/";
 	const size_t len = sizeof(folder) - 1;
 
-	if (job->server->draining)
+	if (job->loop->draining)
 		job_fail(job, ECANCELED);
 	else if (strcmp(path, "/locks") == 0)
 		answer_locks(job);
@@ -91,11 +91,11 @@ take(struct evhttp_request *req, void *arg)
 }
 
 void
-routes_set(struct server *server)
+routes_set(struct loop *loop)
 {
 	/* What is not allowed here evhttp answers with 501; 405 says what is. */
-	evhttp_set_allowed_methods(server->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST
+	evhttp_set_allowed_methods(loop->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST
 	    | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS
 	    | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
-	evhttp_set_gencb(server->http, take, server);
+	evhttp_set_gencb(loop->http, take, loop);
 }

@@ -2,9 +2,9 @@
 #ifndef ROUTES_H_INCLUDED_
 #define ROUTES_H_INCLUDED_
 
-struct server;
+struct loop;
 
-/** Has server->http hand every request to the function that answers it. */
-void routes_set(struct server *server);
+/** Has loop->http hand every request to the function that answers it. */
+void routes_set(struct loop *loop);
 
 #endif

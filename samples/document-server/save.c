@@ -63,7 +63,7 @@ save(struct job *job, job_step saved)
 
 	for (i = 0; i < job->n_documents; i++)
 		snprintf(job->document[i].temporary, sizeof(job->document[i].temporary),
-		    ".%llu.tmp", job->server->n_saves++);
+		    ".%u.%llu.tmp", job->loop->number, job->loop->n_saves++);
 	job->saved = saved;
 	job_work(job, write_temporaries, publish);
 }

@@ -2,71 +2,63 @@
 
 /* The parts put together, and taken apart again in order:
  *
- *	          SIGINT, SIGTERM                   the last job ends
- *	serving -----------------> draining --------------------------> closed
+ *	          SIGINT, SIGTERM                all loops have drained
+ *	serving -----------------> draining ----------------------------> ended
  *
- * Draining: nobody new is let in, whoever waits for a lock is sent away with
- * 503, whoever holds one finishes.  A second signal kills. */
+ * The first loop runs in main()'s thread and hears the signals; the others have threads
+ * of their own.  A second signal kills. */
 
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <evlock/table.h>
+#include <event2/thread.h>
 
-#include "job.h"
-#include "routes.h"
+#include "door.h"
 #include "server.h"
 #include "store.h"
 
-#define MAX_HEADERS 8192
-#define IDLE_SECONDS 60		/* longest silence of a client that has its turn to speak */
-
-/* --- Draining ------------------------------------------------------------- */
+/* --- Draining and ending -------------------------------------------------- */
 
 static void
-end_if_drained(struct server *server)
+end_all(struct server *server)
 {
-	if (server->draining && LIST_EMPTY(&server->jobs))
-		event_base_loopbreak(server->base);
+	unsigned i;
+
+	for (i = 0; i <= server->n_threads; i++)
+		loop_end(&server->loop[i]);
 }
 
-/* One who is sent away may let the next one in, who has not been told so yet and is
- * sent away as well. */
-static void
-send_away(struct server *server)
+void
+server_loop_drained(struct server *server)
 {
-	struct job *job, *next;
+	bool is_last;
 
-	for (job = LIST_FIRST(&server->jobs); job; job = next) {
-		next = LIST_NEXT(job, link);
-		job_send_away(job);
-	}
+	pthread_mutex_lock(&server->mutex);
+	is_last = ++server->n_drained == server->options->threads;
+	pthread_mutex_unlock(&server->mutex);
+	if (is_last)
+		end_all(server);
 }
 
 static void
 drain(evutil_socket_t sig, short what, void *arg)
 {
 	struct server *server = arg;
+	unsigned i;
 
 	(void)sig;
 	(void)what;
-	server->draining = true;
 	event_del(server->signals[0]);	/* what the signals did before, they do again */
 	event_del(server->signals[1]);
-	evhttp_del_accept_socket(server->http, server->socket);
-	send_away(server);
-	end_if_drained(server);
-}
-
-void
-server_job_ended(struct server *server)
-{
-	end_if_drained(server);
+	pthread_mutex_lock(&server->mutex);
+	server->draining = true;
+	pthread_mutex_unlock(&server->mutex);
+	for (i = 0; i < server->options->threads; i++)
+		loop_drain(&server->loop[i]);
 }
 
 /* --- Opening -------------------------------------------------------------- */
@@ -83,19 +75,18 @@ open_folder(struct server *server)
 }
 
 static bool
-open_parts(struct server *server)
+open_loops(struct server *server)
 {
-	const struct evlock_options options = { .name = "document" };
+	unsigned i, n = server->options->threads;
 
-	server->base = event_base_new();
-	if (server->base == NULL)
+	/* Before the bases, or they could not be woken by each other's threads. */
+	if (n > 1 && evthread_use_pthreads() < 0)
 		return false;
-	/* All waits are equally long, so a queue will do for them, without a heap. */
-	server->timeout = event_base_init_common_timeout(server->base, &server->options->timeout);
-	server->locks = evlock_table_new(server->base, &options);
-	server->workers = workers_new(server->base, server->options->workers);
-	server->http = evhttp_new(server->base);
-	return server->timeout && server->locks && server->workers && server->http;
+	server->loop = calloc(n, sizeof(*server->loop));
+	for (i = 0; server->loop && i < n; i++)
+		if (!loop_open(&server->loop[i], server, i))
+			return false;
+	return server->loop != NULL;
 }
 
 static bool
@@ -106,7 +97,7 @@ listen_for_signals(struct server *server)
 
 	signal(SIGPIPE, SIG_IGN);	/* a client that went away is told by EPIPE */
 	for (i = 0; i < 2; i++) {
-		server->signals[i] = evsignal_new(server->base, signals[i], drain, server);
+		server->signals[i] = evsignal_new(server->loop[0].base, signals[i], drain, server);
 		if (server->signals[i] == NULL || event_add(server->signals[i], NULL) < 0)
 			return false;
 	}
@@ -114,24 +105,10 @@ listen_for_signals(struct server *server)
 }
 
 static bool
-listen_for_clients(struct server *server)
+open_parts(struct server *server)
 {
-	const struct timeval idle = { IDLE_SECONDS + server->options->timeout.tv_sec, 0 };
-
-	evhttp_set_timeout_tv(server->http, &idle);
-	evhttp_set_max_headers_size(server->http, MAX_HEADERS);
-	evhttp_set_max_body_size(server->http, (ev_ssize_t)server->options->max_body);
-	/* Hear a body that is too long out, or the client may never read the 413. */
-	evhttp_set_flags(server->http, EVHTTP_SERVER_LINGERING_CLOSE);
-	routes_set(server);
-	errno = 0;
-	server->socket = evhttp_bind_socket_with_handle(server->http,
-	    server->options->address, server->options->port);
-	if (server->socket == NULL)
-		fprintf(stderr, "document-server: cannot listen on %s, port %u: %s\n",
-		    server->options->address, (unsigned)server->options->port,
-		    errno ? strerror(errno) : "no such address");
-	return server->socket != NULL;
+	server->workers = workers_new(server->options->workers);
+	return server->workers && open_loops(server) && listen_for_signals(server);
 }
 
 bool
@@ -140,58 +117,82 @@ server_open(struct server *server, const struct options *options)
 	memset(server, 0, sizeof(*server));
 	server->options = options;
 	server->folder = -1;
-	LIST_INIT(&server->jobs);
+	pthread_mutex_init(&server->mutex, NULL);
 	if (!open_folder(server))
 		return false;
-	if (!open_parts(server) || !listen_for_signals(server)) {
+	if (!open_parts(server)) {
 		perror("document-server");
 		return false;
 	}
-	return listen_for_clients(server);
+	return door_open(server);
 }
 
 /* --- Running and closing -------------------------------------------------- */
 
-/* The port, also when the system chose it. */
-static void
-get_port(const struct server *server, char *port, size_t size)
+static void *
+run_loop(void *arg)
 {
-	struct sockaddr_storage address;
-	socklen_t len = sizeof(address);
+	loop_run(arg);
+	return NULL;
+}
 
-	snprintf(port, size, "?");
-	if (getsockname(evhttp_bound_socket_get_fd(server->socket),
-	    (struct sockaddr *)&address, &len) == 0)
-		getnameinfo((struct sockaddr *)&address, len, NULL, 0, port, (socklen_t)size,
-		    NI_NUMERICSERV);
+/* Signals are for the first loop.  Returns 0 or an errno value. */
+static int
+start_threads(struct server *server)
+{
+	sigset_t all, before;
+	int error = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!error && server->n_threads + 1 < server->options->threads) {
+		struct loop *loop = &server->loop[server->n_threads + 1];
+
+		error = pthread_create(&loop->thread, NULL, run_loop, loop);
+		server->n_threads += !error;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+static void
+join_threads(struct server *server)
+{
+	for (; server->n_threads > 0; server->n_threads--)
+		pthread_join(server->loop[server->n_threads].thread, NULL);
 }
 
 bool
 server_run(struct server *server)
 {
-	char port[NI_MAXSERV];
+	int error = start_threads(server);
+	bool ok;
 
-	get_port(server, port, sizeof(port));
-	printf(strchr(server->options->address, ':') ? "listening on http://[%s]:%s\n"
-	    : "listening on http://%s:%s\n", server->options->address, port);
-	fflush(stdout);
-	return event_base_dispatch(server->base) >= 0;
+	if (error) {
+		fprintf(stderr, "document-server: %s\n", strerror(error));
+		end_all(server);
+	} else
+		door_announce(server);
+	ok = loop_run(&server->loop[0]) && !error;
+	join_threads(server);
+	return ok;
 }
 
 void
 server_close(struct server *server)
 {
-	int i;
+	unsigned i, n = server->loop ? server->options->threads : 0;
 
-	if (server->http)
-		evhttp_free(server->http);
+	for (i = 0; i < n; i++)
+		loop_disconnect(&server->loop[i]);
 	workers_free(server->workers);
-	evlock_table_free(server->locks);
 	for (i = 0; i < 2; i++)
 		if (server->signals[i])
 			event_free(server->signals[i]);
-	if (server->base)
-		event_base_free(server->base);
+	for (i = 0; i < n; i++)
+		loop_close(&server->loop[i]);
+	free(server->loop);
 	if (server->folder >= 0)
 		close(server->folder);
+	pthread_mutex_destroy(&server->mutex);
 }

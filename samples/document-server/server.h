@@ -2,35 +2,29 @@
 #ifndef SERVER_H_INCLUDED_
 #define SERVER_H_INCLUDED_
 
-/* What all requests share.  There is no global state, so a program could have
- * several servers. */
+/* What all loops share.  There is no global state, so a program could have several
+ * servers. */
 
+#include <pthread.h>
 #include <stdbool.h>
-#include <sys/queue.h>
 
 #include <event2/event.h>
-#include <event2/http.h>
 
+#include "loop.h"
 #include "options.h"
 #include "workers.h"
 
-struct evlock_table;
-struct job;
-
 struct server {
 	const struct options *options;
-	struct event_base *base;
-	const struct timeval *timeout;	/* options->timeout as a common timeout */
 	int folder;
-	struct evhttp *http;
-	struct evhttp_bound_socket *socket;
-	struct evlock_table *locks;	/* one for each document that is in use */
 	struct workers *workers;
-	struct event *signals[2];
-	void *clients;			/* of client.c: tsearch(), by connection */
-	LIST_HEAD(, job) jobs;		/* requests not yet answered */
-	unsigned long long n_saves;	/* temporary files so far */
-	bool draining;			/* to end as soon as there are none */
+	struct loop *loop;		/* options->threads of them */
+	unsigned n_threads;		/* of theirs that run */
+	struct event *signals[2];	/* of the first loop */
+
+	pthread_mutex_t mutex;
+	bool draining;			/* mutex: nobody is let in any more */
+	unsigned n_drained;		/* mutex: loops */
 };
 
 /** Opens the folder and listens.  Returns false after saying why not; then, too,
@@ -42,7 +36,7 @@ bool server_run(struct server *server);
 
 void server_close(struct server *server);
 
-/** A request was answered or given up. */
-void server_job_ended(struct server *server);
+/** A loop tells, in its thread: what was under way there is done. */
+void server_loop_drained(struct server *server);
 
 #endif

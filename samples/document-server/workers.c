@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Threads that take tasks from one queue and put them into another, from where
- * the loop calls them done.  Nothing of libevent is called by a worker: it
- * reports with a byte in a pipe, so libevent need not be set up for threads.
+/* Threads that take tasks from one queue, for all loops, and report to the mailbox of
+ * the loop that each task comes from.
  *
- * `mutex` protects both queues and `ending`, and is held neither while a task
- * runs nor while one is called done. */
+ * `mutex` protects the queue and `ending`, and is not held while a task runs. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#include <event2/event.h>
 
 #include "workers.h"
 
@@ -25,14 +19,19 @@ struct workers {
 	pthread_mutex_t mutex;
 	pthread_cond_t wanted;	/* `todo` is not empty, or `ending` */
 	struct tasks todo;	/* mutex */
-	struct tasks done;	/* mutex; not empty: a byte is in the pipe */
 	bool ending;		/* mutex */
-
-	int report[2];		/* the pipe */
-	struct event *reported;
 	unsigned n_threads;
 	pthread_t thread[];
 };
+
+void
+workers_submit(struct workers *workers, struct task *task)
+{
+	pthread_mutex_lock(&workers->mutex);
+	STAILQ_INSERT_TAIL(&workers->todo, task, link);
+	pthread_mutex_unlock(&workers->mutex);
+	pthread_cond_signal(&workers->wanted);
+}
 
 /* --- In the workers' threads ---------------------------------------------- */
 
@@ -52,81 +51,19 @@ take(struct workers *workers)
 	return task;
 }
 
-static void
-report(struct workers *workers, struct task *task)
-{
-	bool first;
-	ssize_t n = 0;
-
-	pthread_mutex_lock(&workers->mutex);
-	first = STAILQ_EMPTY(&workers->done);
-	STAILQ_INSERT_TAIL(&workers->done, task, link);
-	pthread_mutex_unlock(&workers->mutex);
-	if (first)
-		n = write(workers->report[1], "", 1);
-	(void)n;	/* the pipe is never full: the loop empties it each time */
-}
-
 static void *
 work(void *arg)
 {
-	struct workers *workers = arg;
 	struct task *task;
 
-	while ((task = take(workers)) != NULL) {
+	while ((task = take(arg)) != NULL) {
 		task->run(task->arg);
-		report(workers, task);
+		mailbox_send(task->home, &task->done);
 	}
 	return NULL;
 }
 
-/* --- In the loop's thread ------------------------------------------------- */
-
-void
-workers_submit(struct workers *workers, struct task *task)
-{
-	pthread_mutex_lock(&workers->mutex);
-	STAILQ_INSERT_TAIL(&workers->todo, task, link);
-	pthread_mutex_unlock(&workers->mutex);
-	pthread_cond_signal(&workers->wanted);
-}
-
-static void
-collect(evutil_socket_t fd, short what, void *arg)
-{
-	struct workers *workers = arg;
-	struct tasks done = STAILQ_HEAD_INITIALIZER(done);
-	struct task *task;
-	char bytes[64];
-
-	(void)what;
-	while (read(fd, bytes, sizeof(bytes)) > 0)
-		continue;
-	pthread_mutex_lock(&workers->mutex);
-	STAILQ_CONCAT(&done, &workers->done);
-	pthread_mutex_unlock(&workers->mutex);
-	while ((task = STAILQ_FIRST(&done)) != NULL) {
-		STAILQ_REMOVE_HEAD(&done, link);
-		task->done(task->arg);
-	}
-}
-
 /* --- Making and freeing --------------------------------------------------- */
-
-static int
-listen_to(struct workers *workers, struct event_base *base)
-{
-	if (pipe(workers->report) < 0)
-		return -1;
-	fcntl(workers->report[0], F_SETFD, FD_CLOEXEC);
-	fcntl(workers->report[1], F_SETFD, FD_CLOEXEC);
-	fcntl(workers->report[0], F_SETFL, O_NONBLOCK);
-	workers->reported = event_new(base, workers->report[0], EV_READ | EV_PERSIST,
-	    collect, workers);
-	if (workers->reported == NULL)
-		return -1;
-	return event_add(workers->reported, NULL);
-}
 
 /* Signals are for the loop: a worker's system calls shall not be interrupted. */
 static int
@@ -147,7 +84,7 @@ start(struct workers *workers, unsigned n)
 }
 
 struct workers *
-workers_new(struct event_base *base, unsigned n)
+workers_new(unsigned n)
 {
 	struct workers *workers = calloc(1, sizeof(*workers) + n * sizeof(workers->thread[0]));
 
@@ -156,13 +93,10 @@ workers_new(struct event_base *base, unsigned n)
 	pthread_mutex_init(&workers->mutex, NULL);
 	pthread_cond_init(&workers->wanted, NULL);
 	STAILQ_INIT(&workers->todo);
-	STAILQ_INIT(&workers->done);
-	workers->report[0] = workers->report[1] = -1;
-	if (listen_to(workers, base) < 0 || start(workers, n) < 0) {
-		workers_free(workers);
-		return NULL;
-	}
-	return workers;
+	if (start(workers, n) == 0)
+		return workers;
+	workers_free(workers);
+	return NULL;
 }
 
 static void
@@ -184,10 +118,6 @@ workers_free(struct workers *workers)
 	if (workers == NULL)
 		return;
 	end_threads(workers);
-	if (workers->reported)
-		event_free(workers->reported);
-	close(workers->report[0]);
-	close(workers->report[1]);
 	pthread_cond_destroy(&workers->wanted);
 	pthread_mutex_destroy(&workers->mutex);
 	free(workers);

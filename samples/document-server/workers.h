@@ -2,26 +2,28 @@
 #ifndef WORKERS_H_INCLUDED_
 #define WORKERS_H_INCLUDED_
 
-/* A few threads for what would block the loop. */
+/* A few threads for what would block a loop. */
 
 #include <sys/queue.h>
 
-struct event_base;
+#include "mailbox.h"
+
 struct workers;
 
 /** Something to do.  The memory is the caller's, so submitting cannot fail. */
 struct task {
 	void (*run)(void *arg);		/* in a worker's thread */
-	void (*done)(void *arg);	/* afterwards, in the loop */
 	void *arg;
+	struct mailbox *home;		/* where `done` is sent afterwards */
+	struct mail done;
 	STAILQ_ENTRY(task) link;
 };
 
 /** Returns NULL with errno set. */
-struct workers *workers_new(struct event_base *base, unsigned n);
+struct workers *workers_new(unsigned n);
 
-/** Gives the task to the first worker that is free.  Until `done` is called,
- * the task and what it works on belong to that worker. */
+/** Gives the task to the first worker that is free; from any thread.  Until `done` is
+ * opened, the task and what it works on belong to that worker. */
 void workers_submit(struct workers *workers, struct task *task);
 
 /** Ends the threads; there must be no task left.  NULL is fine. */
