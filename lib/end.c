@@ -57,6 +57,18 @@ evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error)
 
 /* --- Ending everything ---------------------------------------------------- */
 
+/* What is converted goes, and with it a conversion that still waits, and was asked for
+ * through another object: this one's fail, and are told.  One that waits no more goes when
+ * its request is discarded. */
+static void
+drop_others_conversion(struct evl_step *step, struct evl_request *r)
+{
+	const struct evl_seat *c = r->seat.ties ? r->seat.ties->conversion : NULL;
+
+	if (c && c->state == EVL_QUEUED && EVL_REQUEST(c)->lock != r->lock)
+		evl_request_drop_conversion(step, r);
+}
+
 /* Moves what the port still has to deliver for `lock` to `due`.  What is void stays void. */
 static void
 collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link *due)
@@ -75,8 +87,10 @@ collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link 
 			evl_list_push(due, link);
 			continue;
 		}
-		if (seat->state == EVL_GRANTED && seat->kind != EVL_CONVERSION)
+		if (seat->state == EVL_GRANTED && seat->kind != EVL_CONVERSION) {
+			drop_others_conversion(step, EVL_REQUEST(seat));
 			evl_step_release(step, evl_core_of(lock), seat);
+		}
 		evl_request_conclude(EVL_REQUEST(seat),
 		    seat->state == EVL_FAILED ? (int)seat->units : ECANCELED, due);
 	}
@@ -90,6 +104,7 @@ release_held(struct evl_step *step, struct evlock *lock)
 
 	evl_lock_gather(lock);
 	EVL_LIST_EACH(link, &lock->held) {
+		drop_others_conversion(step, EVL_REQUEST(EVL_SEAT(link)));
 		evl_step_release(step, evl_core_of(lock), EVL_SEAT(link));
 		EVL_SEAT(link)->state = EVL_FAILED;
 	}
@@ -154,6 +169,8 @@ evl_request_end_all(struct evlock *lock, int is_told)
 	evl_list_init(&due);
 	evl_list_init(&waited);
 	evl_list_init(&done);
+	if (lock->body->guard)
+		evl_guard_send(lock->body->guard);
 	collect_undelivered(&step, lock, &due);
 	fail_list(&step, core, &core->ahead, lock, &waited, ECANCELED);
 	fail_list(&step, core, &core->queue, lock, &waited, ECANCELED);

@@ -82,6 +82,12 @@ send_all(struct evl_link *out)
 }
 
 void
+evl_guard_send(struct evl_guard *guard)
+{
+	send_all(guard->out);
+}
+
+void
 evl_guard_leave(struct evl_guard *guard)
 {
 	send_all(guard->out);

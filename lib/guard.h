@@ -42,6 +42,10 @@ void evl_guard_drop(struct evl_guard *guard);
 void evl_guard_enter(struct evl_guard *guard);
 void evl_guard_leave(struct evl_guard *guard);
 
+/** Sends what was granted so far, within a step: nothing of a lock object that is freed may
+ * be left in the list. */
+void evl_guard_send(struct evl_guard *guard);
+
 /** From now on it is the mutex in common.  Called with no guard entered. */
 void evl_guard_tie(struct evl_guard *guard);
 

@@ -90,6 +90,9 @@ evl_request_conclude(struct evl_request *r, int error, struct evl_link *out)
 /** Takes a request and its conversion out of whatever they are in, as part of a step. */
 void evl_request_leave(struct evl_step *step, struct evl_request *r);
 
+/** Ends the conversion that `r` has, and that nobody is to be told of, as part of a step. */
+void evl_request_drop_conversion(struct evl_step *step, struct evl_request *r);
+
 /** After that step: its memory is given back, and whom its end concerns is told. */
 void evl_request_bury(struct evl_request *r);
 

@@ -97,6 +97,8 @@ dismiss(struct evl_request *r)
 	}
 }
 
+static void leave(struct evl_step *step, struct evl_request *r);
+
 /* A conversion ends with the handle; it may still be due to be told. */
 static void
 dismiss_conversion(struct evl_seat *conversion)
@@ -106,6 +108,15 @@ dismiss_conversion(struct evl_seat *conversion)
 	if (conversion->state != EVL_FREE && !is_in_transit(r))
 		evl_list_remove(&conversion->link);
 	dismiss(r);
+}
+
+void
+evl_request_drop_conversion(struct evl_step *step, struct evl_request *r)
+{
+	struct evl_seat *conversion = r->seat.ties->conversion;
+
+	leave(step, EVL_REQUEST(conversion));
+	dismiss_conversion(conversion);
 }
 
 /* May be called again: what was undone, is undone. */
