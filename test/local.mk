@@ -130,10 +130,11 @@ fuzz: test/fuzz/replay $(etcd_fuzz)
 	cd variants/fuzz && ./fuzz_lock -max_total_time=$${FUZZ_SECONDS:-60} -max_len=600 \
 		-seed=$${EVLOCK_TEST_SEED:-0} -timeout=20 -print_final_stats=1 corpus seeds
 
-# The long runs of the model tests: up to half an hour.
-stress: $(model_tests) $(bound_tests) test/fuzz/replay
+# The long runs of the model tests and of threads: up to half an hour.
+stress: $(model_tests) $(bound_tests) $(thread_tests) test/fuzz/replay
 	EVLOCK_TEST_SCALE=large EVLOCK_TEST_TIMEOUT=3600 \
-		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(model_tests) $(bound_tests) test/fuzz/replay.sh'
+		$(MAKE) $(AM_MAKEFLAGS) check \
+		TESTS='$(model_tests) $(bound_tests) $(thread_tests) test/fuzz/replay.sh'
 
 # Breaks the library on purpose and sees whether the tests notice; `test/mutate.py --help`.
 check-mutation:
@@ -203,3 +204,11 @@ file_common = test/files.c test/files.h test/shim.h
 test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
 
 # --- End of lock files --------------------------------------------------------------------
+
+# Those that run threads, if there is libevent_pthreads.
+if HAVE_LIBEVENT_PTHREADS
+thread_tests = test/stress/threads
+check_PROGRAMS += $(thread_tests)
+TESTS += $(thread_tests)
+endif
+test_stress_threads_SOURCES = test/stress/threads.c test/shim.h
