@@ -75,10 +75,11 @@ admits(const struct evlock *lock, unsigned mode)
 static void
 tell_if_free(struct evl_watch *watch)
 {
-	if (watch->seat.state == EVL_GRANTED || !admits(watch->lock, watch->seat.mode))
+	if (!admits(watch->lock, watch->seat.mode))
 		return;
-	watch->is_armed = 0;
-	tell(watch->lock, &watch->seat);
+	watch->is_armed = 0;	/* even if it is on its way already: that will do */
+	if (watch->seat.state != EVL_GRANTED)
+		tell(watch->lock, &watch->seat);
 }
 
 void
