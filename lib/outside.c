@@ -456,6 +456,12 @@ evl_outside_deliver(struct evl_seat *seat)
 	act(OUTSIDE(seat));
 }
 
+struct evlock *
+evl_outside_lock(const struct evl_seat *seat)
+{
+	return object_of(OUTSIDE(seat));
+}
+
 /* --- Loss --------------------------------------------------------------------------- */
 
 /* What was held is held no more; whoever wanted notices is told, in place of a callback. */

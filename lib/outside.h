@@ -123,6 +123,9 @@ void evl_outside_look(struct evl_outside *o);
 /** Its seat came out of a FIFO, or is sent. */
 void evl_outside_deliver(struct evl_seat *seat);
 
+/** The lock that the outside's seat is a place in: one of its objects. */
+struct evlock *evl_outside_lock(const struct evl_seat *seat);
+
 /** A request is about to be made that will not wait: makes room for it if that may be.
  * Returns the errno of having tried, or 0. */
 int evl_outside_try(struct evl_outside *o, unsigned mode);

@@ -5,6 +5,7 @@
 
 #include "life.h"
 #include "mem.h"
+#include "outside.h"
 #include "owner.h"
 
 struct evlock_owner {
@@ -93,7 +94,9 @@ hand_over(struct evl_link *granted)
 	struct evl_link *link;
 
 	while ((link = evl_list_pop(granted))) {
-		struct evlock *lock = EVL_REQUEST(EVL_SEAT(link))->lock;
+		struct evl_seat *seat = EVL_SEAT(link);
+		struct evlock *lock = seat->kind == EVL_OUTSIDE ? evl_outside_lock(seat)
+		    : EVL_REQUEST(seat)->lock;
 
 		evl_list_push(evl_lock_fifo(lock), link);
 		evl_lock_wake(lock);
