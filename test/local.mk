@@ -198,9 +198,13 @@ test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h
 # --- Lock files -------------------------------------------------------------------------
 
 file_tests = test/unit/file_claim
+if HAVE_LIBEVENT_PTHREADS
+file_tests += test/unit/file
+endif
 check_PROGRAMS += $(file_tests)
 TESTS += $(file_tests)
 file_common = test/files.c test/files.h test/shim.h
+test_unit_file_SOURCES = test/unit/file.c test/util.c test/util.h $(file_common)
 test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
 
 # --- End of lock files --------------------------------------------------------------------
