@@ -151,6 +151,8 @@ was_stale(const struct evl_wire *wire)
 	return wire->n_asked > 1 && !wire->status && !wire->is_foreign;
 }
 
+/* What is no etcd is given up once all members are, and none more than a passing fault: an answer that
+ * there was no memory to read looks like nonsense, too. */
 static void
 fail(struct evl_call *call, const struct evl_reply *reply)
 {
@@ -162,7 +164,7 @@ fail(struct evl_call *call, const struct evl_reply *reply)
 	memcpy(call->net->reason, reply->reason, sizeof call->net->reason);
 	drop_wire(call, 0);
 	evl_net_turn(call->net, turn);
-	if (call->n_foreign >= call->net->n_urls) {
+	if (call->n_foreign >= 2 && call->n_foreign >= call->net->n_urls) {
 		conclude(call, reply);
 		evl_call_pump(call->net);
 	} else {

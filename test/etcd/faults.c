@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <event2/bufferevent.h>
+#include <jansson.h>
 
 #include "../shim.h"
 #include "etcd/clock.h"
@@ -188,7 +189,7 @@ Test(etcd_faults, endless_headers)
 static void
 be_strange_at_first(struct fake_request *q)
 {
-	if (q->kind == FAKE_GRANT && q->n < 3)
+	if (q->kind == FAKE_GRANT && q->n < 5)
 		fake_answer(q, 200, "{\"ok\":true}");
 	else
 		fake_be_nice(q);
@@ -839,6 +840,65 @@ Test(etcd_faults, a_cluster_without_users_needs_no_token)
 	open_as_user();
 	cr_assert_str_eq(run_until(1), "s:ready");
 	end();
+}
+
+/* --- No memory ---------------------------------------------------------------------------------------------- */
+
+static long n_allocations, n_live, bad_one;
+
+static void *
+failing_malloc(size_t size)
+{
+	void *p = ++n_allocations == bad_one ? NULL : malloc(size);
+
+	n_live += p != NULL;
+	return p;
+}
+
+static void
+counting_free(void *p)
+{
+	n_live -= p != NULL;
+	free(p);
+}
+
+/* A call that fails says so; what happens later is tried again until there is memory. */
+static void
+live_with_a_failure(void)
+{
+	struct evlock_etcd_options options = { .endpoints = fake_url(fake), .ttl = 2, .user = "u",
+	    .password = "p" };
+	struct player a = { "a", NULL };
+
+	errno = 0;
+	session = evlock_etcd_open(base, &options, NULL, NULL);
+	cr_assert(session || errno == ENOMEM);
+	if (!session)
+		return;
+	a.place = evl_place_new(session, "x", on_granted_player, on_ended_player, &a);
+	cr_assert(a.place || errno == ENOMEM);
+	if (a.place) {
+		want(&a, EXCLUSIVE);
+		cr_assert_str_eq(run_until(1), "a:in", "%ld", bad_one);
+		evl_place_free(a.place);
+	}
+	evlock_etcd_close(session);
+	run_for(100);
+}
+
+Test(etcd_faults, every_allocation_may_fail)
+{
+	evlock_set_mem_functions(failing_malloc, NULL, counting_free);
+	json_set_alloc_funcs(failing_malloc, counting_free);
+	for (bad_one = 1; n_allocations >= bad_one - 1; bad_one++) {
+		n_allocations = 0;
+		begin(fake_be_nice);
+		live_with_a_failure();
+		fake_free(fake);
+		event_base_free(base);
+		cr_assert_eq(n_live, 0, "%ld are left, of the %ldth", n_live, bad_one);
+	}
+	cr_assert_gt(bad_one, 30);
 }
 
 /* --- Opening ---------------------------------------------------------------------------------------------- */

@@ -127,8 +127,8 @@ run_for(long ms)
 
 /* --- Places ------------------------------------------------------------------------- */
 
-static void
-on_granted(void *arg)
+void
+on_granted_player(void *arg)
 {
 	struct player *p = arg;
 
@@ -136,8 +136,8 @@ on_granted(void *arg)
 	write_down(p->name, "in");
 }
 
-static void
-on_ended(void *arg, int error)
+void
+on_ended_player(void *arg, int error)
 {
 	struct player *p = arg;
 
@@ -147,7 +147,7 @@ on_ended(void *arg, int error)
 struct player
 new_player(const char *name, struct evlock_etcd *session, const char *lock, struct player *self)
 {
-	struct player p = { name, evl_place_new(session, lock, on_granted, on_ended, self) };
+	struct player p = { name, evl_place_new(session, lock, on_granted_player, on_ended_player, self) };
 
 	cr_assert_not_null(p.place);
 	return p;

@@ -37,6 +37,10 @@ struct player {
 	struct evl_place *place;
 };
 
+/** What its place calls. */
+void on_granted_player(void *player);
+void on_ended_player(void *player, int error);
+
 struct player new_player(const char *name, struct evlock_etcd *session, const char *lock,
     struct player *self);
 
