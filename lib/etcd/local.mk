@@ -33,3 +33,5 @@ lib_etcd_libetcd_internal_la_LIBADD = $(ETCD_LIBS) $(LIBEVENT_CORE_LIBS)
 lib_etcd_libevlock_etcd_la_SOURCES =
 lib_etcd_libevlock_etcd_la_LIBADD = lib/etcd/libetcd_internal.la lib/libevlock.la
 lib_etcd_libevlock_etcd_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+
+EXTRA_DIST += lib/etcd/README
