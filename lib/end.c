@@ -177,6 +177,7 @@ evl_request_end_all(struct evlock *lock, int is_told)
 	append(&due, &waited);
 	release_held(&step, lock);
 	evl_step_finish(&step);
+	evl_core_promote(core, step.out);	/* a set may have lost its hold with the object */
 	evl_lock_settle(lock, 1);
 	if (is_told)
 		tell_due(&due, &done);

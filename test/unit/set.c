@@ -1441,6 +1441,26 @@ SetTest(set, dump_of_a_member_has_the_holder)
 	cr_assert(at && at < of_y, "%s", text);
 }
 
+/* --- Members of which there are several objects ------------------------------------ */
+
+LockTest(set, waiter_through_another_object_gains_by_the_free_of_a_member)
+{
+	struct evlock_table *table = evlock_table_new(base, NULL);
+	struct evlock *one = evlock_table_lock(table, "k", 1), *two = evlock_table_lock(table, "k", 1);
+	struct evlock_set_member member = { one, EVLOCK_SAME_MODE };
+	struct evlock *set_of_one = evlock_set_new(&member, 1, NULL);
+	evlock_handle of_set = hold(set_of_one, X), h = ask(two, "two", X);
+
+	cr_assert_str_eq(run(), "");
+	evlock_free(one);
+	cr_assert_str_eq(run(), "two");
+	drop(two, h);
+	drop(set_of_one, of_set);
+	evlock_free(set_of_one);
+	evlock_free(two);
+	evlock_table_free(table);
+}
+
 /* --- A steady load allocates nothing ---------------------------------------------- */
 
 SetTest(set, steady_load_allocates_nothing)
