@@ -5,7 +5,7 @@
  * with a guard (outside.h), which is the claim's guard too; it outlives the lock until the
  * claim's helper has ended.  All objects that a process makes for one path are of one lock.
  *
- *	files.mutex -> guard -> that of file/opened.c
+ *	files.mutex -> guard, that of the ports -> that of file/opened.c
  */
 
 #include <errno.h>
@@ -59,6 +59,7 @@ after_fork(void)
 static void
 handle_fork(void)
 {
+	evl_port_handle_fork();
 	files.error = evl_opened_handle_fork();
 	if (!files.error)
 		files.error = pthread_atfork(before_fork, after_fork, after_fork);

@@ -499,13 +499,20 @@ evl_port_find(struct event_base *base)
 	return port;
 }
 
+void
+evl_port_handle_fork(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+}
+
 struct evl_port *
 evl_port_get(struct event_base *base)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct evl_port *port;
 
-	pthread_once(&once, watch_forks);
+	evl_port_handle_fork();
 	pthread_mutex_lock(&ports.mutex);
 	port = find(base);
 	if (!port && (port = create(base)))

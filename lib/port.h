@@ -59,6 +59,10 @@ struct evl_port {
 	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
 };
 
+/** Sees to it that fork() is handled: done by evl_port_get(), or earlier by whoever has a
+ * mutex that is entered before those of the ports, and handlers of its own for that. */
+void evl_port_handle_fork(void);
+
 /** The port of `base`, made if there is none.  NULL with errno ENOMEM.  Each call
  * is undone by one of evl_port_put(). */
 struct evl_port *evl_port_get(struct event_base *base);

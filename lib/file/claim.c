@@ -128,9 +128,23 @@ finish(struct evl_claim *claim, int error)
 		close_down(claim);
 }
 
+/* AddressSanitizer does not see that a thread that is cancelled has left its frames. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+void __asan_handle_no_return(void);
+#define forget_frames() __asan_handle_no_return()
+#else
+#define forget_frames() ((void)0)
+#endif
+
 static void
 on_cancel(void *claim)
 {
+	forget_frames();
 	finish(claim, ECANCELED);
 }
 
