@@ -4,6 +4,7 @@
  * of one of its objects.  Called in a step but for the first two, which are one. */
 
 #include "life.h"
+#include "outside.h"
 
 void
 evl_request_fail(struct evl_request *r, int error)
@@ -89,6 +90,7 @@ collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link 
 		}
 		if (seat->state == EVL_GRANTED && seat->kind != EVL_CONVERSION) {
 			drop_others_conversion(step, EVL_REQUEST(seat));
+			evl_outside_leave_hold(lock->body, seat);
 			evl_step_release(step, evl_core_of(lock), seat);
 		}
 		evl_request_conclude(EVL_REQUEST(seat),
@@ -105,6 +107,7 @@ release_held(struct evl_step *step, struct evlock *lock)
 	evl_lock_gather(lock);
 	EVL_LIST_EACH(link, &lock->held) {
 		drop_others_conversion(step, EVL_REQUEST(EVL_SEAT(link)));
+		evl_outside_leave_hold(lock->body, EVL_SEAT(link));
 		evl_step_release(step, evl_core_of(lock), EVL_SEAT(link));
 		EVL_SEAT(link)->state = EVL_FAILED;
 	}

@@ -155,6 +155,13 @@ compare(const struct evl_outside *a, const struct evl_outside *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
+/* A holder may have removed the file: then who follows must not have what nobody finds. */
+static int
+is_stale(struct evl_outside *o)
+{
+	return evl_opened_check(&FILE_LOCK(o)->claim.file) == EVL_FILE_MOVED;
+}
+
 static void
 end(struct evl_outside *o)
 {
@@ -167,7 +174,7 @@ end(struct evl_outside *o)
 }
 
 static const struct evl_outside_ops outside_ops = {
-	want, try_now, drop, weaken, compare, end, 1
+	want, try_now, drop, weaken, compare, end, 1, is_stale
 };
 
 /* --- Making ----------------------------------------------------------------------------- */

@@ -191,11 +191,17 @@ withdraw(struct evl_outside *o)
 
 /* Puts the outside behind all who wait now. */
 static void
-enter_queue(struct evl_outside *o, unsigned rank)
+take_place(struct evl_outside *o, unsigned rank)
 {
 	leave_queue(o);
 	o->seat.rank = (uint8_t)rank;
 	evl_core_enqueue(core_of(o), &o->seat);
+}
+
+static void
+enter_queue(struct evl_outside *o, unsigned rank)
+{
+	take_place(o, rank);
 	evl_core_promote(core_of(o), evl_lock_fifo(object_of(o)));
 }
 
@@ -578,6 +584,27 @@ evl_outside_pass(struct evl_outside *o)
 	if (o->seat.state == EVL_QUEUED && o->n_passed < MOST_PASSED &&
 	    ++o->n_passed == MOST_PASSED)
 		enter_queue(o, EVL_RANKS - 1);
+}
+
+static void
+end_stale_batch(struct evl_outside *o)
+{
+	if (o && o->ops->is_stale && o->has != EVLOCK_NONE && o->seat.state == EVL_QUEUED &&
+	    first_waiting(o) && !is_turn(o) && o->ops->is_stale(o))
+		take_place(o, EVL_RANKS - 1);	/* whoever lets go promotes */
+}
+
+void
+evl_outside_leave_hold(struct evl_body *body, const struct evl_seat *seat)
+{
+	const struct evl_ties *t;
+
+	if (!seat->ties) {
+		end_stale_batch(body->outside);
+		return;
+	}
+	EVL_TIES_EACH(t, (const struct evl_ties *)seat->ties)
+		end_stale_batch(EVL_CONTAINER(t->core, struct evl_body, core)->outside);
 }
 
 unsigned

@@ -52,6 +52,10 @@ struct evl_outside_ops {
 	void (*free)(struct evl_outside *o);
 
 	unsigned order;	/**< among scopes, for sets that have members of several */
+
+	/** This process has it, and those who waited then are served one after another: should
+	 * that end, as what it has is not what it would get now?  May be NULL: never. */
+	int (*is_stale)(struct evl_outside *o);
 };
 
 /** What a scope's own structure begins with; see evl_outside_init(). */
@@ -129,6 +133,10 @@ struct evlock *evl_outside_lock(const struct evl_seat *seat);
 /** A request is about to be made that will not wait: makes room for it if that may be.
  * Returns the errno of having tried, or 0. */
 int evl_outside_try(struct evl_outside *o, unsigned mode);
+
+/** A seat in `body`'s queue, with others of a set perhaps, is about to let go: if what this
+ * process has is stale, the others have their turn next. */
+void evl_outside_leave_hold(struct evl_body *body, const struct evl_seat *seat);
 
 /** A request of a higher priority is about to be made: it passes the outside, but not for ever. */
 void evl_outside_pass(struct evl_outside *o);

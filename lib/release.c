@@ -4,6 +4,7 @@
  * lock's base or, if the lock has a guard, in any. */
 
 #include "life.h"
+#include "outside.h"
 
 EVL_NOINLINE int
 evl_fail(int error)
@@ -99,6 +100,13 @@ dismiss(struct evl_request *r)
 
 static void leave(struct evl_step *step, struct evl_request *r);
 
+static void
+let_go(struct evl_step *step, struct evl_request *r)
+{
+	evl_outside_leave_hold(r->lock->body, &r->seat);
+	evl_step_release(step, evl_core_of(r->lock), &r->seat);
+}
+
 /* A conversion ends with the handle; it may still be due to be told. */
 static void
 dismiss_conversion(struct evl_seat *conversion)
@@ -145,7 +153,7 @@ static void
 leave_transit(struct evl_step *step, struct evl_request *r)
 {
 	if (r->seat.state == EVL_GRANTED && r->seat.kind != EVL_CONVERSION)
-		evl_step_release(step, evl_core_of(r->lock), &r->seat);
+		let_go(step, r);
 	r->seat.state = EVL_VOID;
 }
 
@@ -165,7 +173,7 @@ leave(struct evl_step *step, struct evl_request *r)
 	} else if (r->seat.state != EVL_FREE) {
 		evl_request_unlink(r->lock, r);
 		if (evl_seat_holds(&r->seat) && r->seat.kind != EVL_CONVERSION)
-			evl_step_release(step, core, &r->seat);
+			let_go(step, r);
 	}
 	r->seat.state = EVL_FREE;
 }

@@ -77,7 +77,7 @@ free_lock(struct evl_outside *o)
 }
 
 static const struct evl_outside_ops ops = {
-	want, try_now, drop, weaken, compare, free_lock, 2
+	want, try_now, drop, weaken, compare, free_lock, 2, NULL
 };
 
 /* --- What the cluster tells ---------------------------------------------------------- */

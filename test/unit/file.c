@@ -764,6 +764,41 @@ check_moved(void (*move)(void))
 	lock = make("file", 0);
 }
 
+/* The same for one who was to follow at once, as both waited when the lock was got. */
+WaitTest(file, removed_under_a_holder_of_a_batch)
+{
+	int fd = open_other("file");
+	evlock_handle a;
+
+	lock_other(fd, F_WRLCK);
+	a = ask(lock, "a", X);
+	ask(lock, "b", X);
+	await_blocked("file", 1);
+	close(fd);
+	cr_assert_str_eq(run_for(1), "a");
+	remove_file();
+	drop(lock, a);
+	cr_assert_str_eq(run_for(1), "b");
+	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+}
+
+WaitTest(file, removed_under_a_holder_that_is_freed)
+{
+	struct evlock *other = make("file", 0);
+	int fd = open_other("file");
+
+	lock_other(fd, F_WRLCK);
+	ask(other, "a", X);
+	ask(lock, "b", X);
+	await_blocked("file", 1);
+	close(fd);
+	cr_assert_str_eq(run_for(1), "a");
+	remove_file();
+	evlock_free(other);
+	cr_assert_str_eq(run_for(1), "b");
+	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+}
+
 FileTest(file, removed_under_a_holder) { check_moved(remove_file); }
 FileTest(file, renamed_under_a_holder) { check_moved(rename_file); }
 FileTest(file, replaced_under_a_holder) { check_moved(replace_file); }

@@ -82,7 +82,7 @@ free_it(struct evl_outside *o)
 	free(o);
 }
 
-static const struct evl_outside_ops ops = { want, try_now, drop_it, weaken, compare, free_it, 1 };
+static const struct evl_outside_ops ops = { want, try_now, drop_it, weaken, compare, free_it, 1, NULL };
 
 static struct evlock *
 play(void)
