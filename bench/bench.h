@@ -4,7 +4,7 @@
 
 /* What every program of the bench needs: choosing workloads from the command
  * line, a clock, a count of memory, chance, and one way to print a result.
- * Single-threaded, except that rwlock.c's threads read the clock. */
+ * Single-threaded, except that the threads of rwlock.c and threads.c read the clock. */
 
 #include <stddef.h>
 #include <stdint.h>

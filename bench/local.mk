@@ -24,6 +24,14 @@ bench_several_SOURCES = bench/several.c bench/bench.c bench/bench.h
 bench_several_LDADD = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 bench_several_LDFLAGS = $(AM_LDFLAGS) -static
 
+# Two threads: see threads.c.
+bench_threads_SOURCES = bench/threads.c bench/bench.c bench/bench.h
+bench_threads_LDADD = lib/libevlock.la $(LIBEVENT_PTHREADS_LIBS) $(LIBEVENT_CORE_LIBS)
+bench_threads_LDFLAGS = $(AM_LDFLAGS) -static
+if HAVE_LIBEVENT_PTHREADS
+bench_programs += bench/threads
+endif
+
 EXTRA_DIST += bench/README bench/etcd-run bench/medians.awk bench/run bench/smoke
 CLEANFILES += $(bench_programs) bench/floor bench/raw bench/smoke.out bench/smoke.raw
 
