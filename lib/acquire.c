@@ -35,7 +35,7 @@ enqueue(struct evlock *lock, struct evl_request *r, const struct timeval *timeou
 	int passes_bound = r->seat.rank && core->n_bound;
 	struct evl_extra *extra = evl_extra_of(r);
 
-	if ((timeout || passes_bound) && !(extra = evl_extra_need(r)))
+	if ((timeout || passes_bound) && !(extra = evl_extra_need(r, lock->port)))
 		return -1;
 	if (timeout && evl_extra_start_timer(extra, timeout) < 0)
 		return -1;
@@ -264,7 +264,7 @@ equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q
 
 	if (!q->handle && !q->notice_cb && !q->owner && !lock->body->set)
 		return 0;
-	extra = evl_extra_need(r);
+	extra = evl_extra_need(r, lock->port);
 	if (!extra)
 		return -1;
 	evl_list_init(&extra->notice_link);

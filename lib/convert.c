@@ -60,7 +60,7 @@ own_self(struct evl_request *r)
 static int
 tie_conversion(struct evlock *lock, struct evl_request *c, struct evl_request *r)
 {
-	struct evl_extra *extra = evl_extra_need(c);
+	struct evl_extra *extra = evl_extra_need(c, lock->port);
 
 	if (!extra)
 		return -1;
@@ -80,7 +80,7 @@ begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
 {
 	struct evl_request *c;
 
-	if (!evl_extra_need(r))
+	if (!evl_extra_need(r, lock->port))
 		return NULL;
 	c = evl_request_begin(lock, lock->pool, evl_request_mode(lock, mode), r->seat.units, 0,
 	    EVL_CONVERSION);

@@ -76,15 +76,14 @@ put(struct evl_port *port, struct evl_extra *extra)
 }
 
 struct evl_extra *
-evl_extra_need(struct evl_request *r)
+evl_extra_need(struct evl_request *r, const struct evl_port *here)
 {
 	struct evl_extra *extra = evl_extra_of(r);
 	struct evl_port *port = r->lock->port;
-	int may_reuse = !r->lock->body->guard || evl_port_is_home(port);
 
 	if (extra)
 		return extra;
-	extra = may_reuse ? get(port) : create(port);
+	extra = port == here ? get(port) : create(port);
 	if (!extra)
 		return NULL;
 	memset(extra, 0, sizeof *extra);

@@ -42,8 +42,9 @@ evl_extra_of(const struct evl_request *r)
 	return (struct evl_extra *)r->seat.ties;
 }
 
-/** Gives `r` an extra, if it has none yet.  NULL with errno ENOMEM.  From any thread. */
-struct evl_extra *evl_extra_need(struct evl_request *r);
+/** Gives `r` an extra, if it has none yet.  NULL with errno ENOMEM.  Called in the thread of
+ * `here`, which may not be that of the request's port. */
+struct evl_extra *evl_extra_need(struct evl_request *r, const struct evl_port *here);
 
 /** Takes it away again, and its timer with it. */
 void evl_extra_drop(struct evl_port *port, struct evl_request *r);

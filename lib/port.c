@@ -34,6 +34,25 @@ static struct {
 
 static void destroy(struct evl_port *port);
 
+/* A number for each thread, which no later one gets. */
+static uint64_t
+self(void)
+{
+	static uint64_t n_threads;
+	static __thread uint64_t number;
+
+	if (!number)
+		number = __atomic_add_fetch(&n_threads, 1, __ATOMIC_RELAXED);
+	return number;
+}
+
+/* Has any other thread ever been told of?  Saves a port without such locks the mutex. */
+static int
+is_shared(const struct evl_port *port)
+{
+	return __atomic_load_n(&port->is_shared, __ATOMIC_RELAXED);
+}
+
 /* --- Draining ------------------------------------------------------------- */
 
 /* Sees to it that a new budget comes. */
@@ -47,14 +66,30 @@ ask_for_turn(struct evl_port *port)
 }
 
 static void
+begin_drain(struct evl_port *port)
+{
+	evl_port_collect(port);
+	port->is_draining = 1;
+	if (is_shared(port))
+		__atomic_store_n(&port->thread, self(), __ATOMIC_RELAXED);
+}
+
+static void
+end_drain(struct evl_port *port)
+{
+	__atomic_store_n(&port->thread, 0, __ATOMIC_RELAXED);
+	port->is_draining = 0;
+	port->is_armed = 0;
+}
+
+static void
 drain(struct evl_port *port)
 {
 	struct evl_link *link;
 	uint32_t left;
 
-	evl_port_collect(port);
+	begin_drain(port);
 	left = port->left;
-	port->is_draining = 1;
 	while (left && (link = evl_list_pop(&port->fifo))) {
 		left--;
 		evl_deliver(EVL_SEAT(link));
@@ -62,8 +97,7 @@ drain(struct evl_port *port)
 			break;
 	}
 	port->left = left;
-	port->is_draining = 0;
-	port->is_armed = 0;
+	end_drain(port);
 	if (port->is_ended) {
 		destroy(port);
 		return;
@@ -106,18 +140,6 @@ evl_port_arm(struct evl_port *port)
 }
 
 /* --- Other threads ---------------------------------------------------------- */
-
-/* A number for each thread, which no later one gets. */
-static uint64_t
-self(void)
-{
-	static uint64_t n_threads;
-	static __thread uint64_t number;
-
-	if (!number)
-		number = __atomic_add_fetch(&n_threads, 1, __ATOMIC_RELAXED);
-	return number;
-}
 
 int
 evl_port_is_home(struct evl_port *port)
@@ -198,13 +220,6 @@ evl_port_post(struct evl_port *port, struct evl_seat *seat)
 	pthread_mutex_unlock(&port->mutex);
 }
 
-/* Has any other thread ever been told of?  Saves a port without such locks the mutex. */
-static int
-is_shared(const struct evl_port *port)
-{
-	return __atomic_load_n(&port->is_shared, __ATOMIC_RELAXED);
-}
-
 static void
 take_letters(struct evl_port *port)
 {
@@ -218,7 +233,6 @@ evl_port_collect(struct evl_port *port)
 	if (!is_shared(port))
 		return;
 	pthread_mutex_lock(&port->mutex);
-	__atomic_store_n(&port->thread, self(), __ATOMIC_RELAXED);
 	take_letters(port);
 	pthread_mutex_unlock(&port->mutex);
 }

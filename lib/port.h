@@ -55,7 +55,7 @@ struct evl_port {
 	uint8_t is_deaf;		/**< it must not be any more: it is freed, or the parent's */
 	uint32_t n_refs;		/**< atomic: the port itself, and those who are to wake it */
 	uint8_t is_shared;		/**< atomic: there was a lock that has a guard */
-	uint64_t thread;		/**< atomic: the thread that was last seen to run the loop */
+	uint64_t thread;		/**< atomic: the thread that drains now, or 0 */
 	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
 };
 
@@ -97,7 +97,9 @@ void evl_deliver(struct evl_seat *seat);
 
 /* --- For locks that several threads use ------------------------------------- */
 
-/** Is the caller known to be the base's thread?  If not, it may be all the same. */
+/** Is the caller in a callback of this port's, and so in the base's thread?  If not, it may be
+ * there all the same: which thread runs a loop is not to be known otherwise, and one may run
+ * it today and another tomorrow. */
 int evl_port_is_home(struct evl_port *port);
 
 /** Sends a seat, from any thread, in a step. */
