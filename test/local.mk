@@ -163,7 +163,9 @@ test_unit_set_SOURCES = test/unit/set.c $(session_unit_common)
 test_unit_table_SOURCES = test/unit/table.c $(session_unit_common)
 
 check_PROGRAMS += $(session_unit_tests)
-TESTS += $(session_unit_tests)
+TESTS += $(session_unit_tests) test/threadsafe.sh
+EXTRA_DIST += test/threadsafe.sh
+AM_TESTS_ENVIRONMENT += unit_tests='$(unit_tests) $(session_unit_tests)'; export unit_tests;
 
 # --- End of the units of semaphores, owners, sets and tables ----------------------
 

@@ -51,6 +51,37 @@ counting_free(void *p)
 	free(p);
 }
 
+/* --- As threads use them ---------------------------------------------------- */
+
+int
+is_threadsafe(void)
+{
+	return getenv("EVLOCK_TEST_THREADSAFE") != NULL;
+}
+
+void
+settle(void)
+{
+	if (is_threadsafe())
+		cr_assert_str_eq(turn(), "");
+}
+
+const struct evlock_options *
+in_scope(const struct evlock_options *options)
+{
+	static struct evlock_options row[8];
+	static unsigned i;
+	struct evlock_options *o = &row[i = (i + 1) % 8];
+
+	if (!is_threadsafe())
+		return options;
+	memset(o, 0, sizeof *o);
+	if (options)
+		*o = *options;
+	o->flags |= EVLOCK_OPT_THREADSAFE;
+	return o;
+}
+
 /* --- Beginning and ending ------------------------------------------------- */
 
 void

@@ -12,6 +12,8 @@
 #include <event2/event.h>
 
 #include <evlock/evlock.h>
+#include <evlock/semaphore.h>
+#include <evlock/table.h>
 
 /** Short for the modes of a lock made without a mode table. */
 enum { N = EVLOCK_NONE, S = EVLOCK_SHARED, U = EVLOCK_UPGRADABLE, X = EVLOCK_EXCLUSIVE };
@@ -116,6 +118,23 @@ const char *state(void);
 
 /** `n`, or a tenth of it where everything is slow. */
 unsigned scaled(unsigned n);
+
+/* --- As threads use them ---------------------------------------------------- */
+
+/** Are the tests run with EVLOCK_TEST_THREADSAFE in the environment?  Then all locks,
+ * semaphores and tables that they make are THREADSAFE, which must make no difference. */
+int is_threadsafe(void);
+
+/** Then lets the loop see what has ended: it may have been another thread that ended it, and
+ * the memory goes back in the base's own.  Nobody is told of anything by that. */
+void settle(void);
+
+/** Such options, or the same; good for eight calls. */
+const struct evlock_options *in_scope(const struct evlock_options *options);
+
+#define evlock_new(base, ...) evlock_new(base, in_scope(__VA_ARGS__))
+#define evlock_semaphore_new(base, n, ...) evlock_semaphore_new(base, n, in_scope(__VA_ARGS__))
+#define evlock_table_new(base, ...) evlock_table_new(base, in_scope(__VA_ARGS__))
 
 /* --- Memory --------------------------------------------------------------- */
 

@@ -327,6 +327,10 @@ LockTest(handles, worn_out_slot_of_a_waiter_is_retired)
 	struct evlock *other = evlock_new(base, NULL);
 	evlock_handle handle, last;
 
+	if (is_threadsafe()) {	/* no two locks share slots */
+		evlock_free(other);
+		return;
+	}
 	hold(lock, X);
 	ask(lock, "first", X);
 	ask(lock, "second", X);

@@ -509,6 +509,7 @@ check_nothing_left(struct evlock **l, struct evlock_table *table)
 	cr_assert(could_hold(l[2], X));
 	cr_assert_eq(evlock_held(l[3], X), 1);
 	cr_assert(could_hold(l[4], X));
+	settle();
 	cr_assert_eq(evlock_table_count(table), 0);
 }
 

@@ -335,7 +335,13 @@ many_converted(void)
 		evlock_release(lock, held[i]);
 }
 
-LockTest(steady, many_converted) { check_steady(many_converted); }
+/* Not where it might be another thread that ends so many: what they had beside the request
+ * goes back in the base's own, later, and not all of it is kept. */
+LockTest(steady, many_converted)
+{
+	if (!is_threadsafe())
+		check_steady(many_converted);
+}
 
 static void
 many_withdrawn(void)
@@ -350,7 +356,11 @@ many_withdrawn(void)
 	evlock_release(lock, held);
 }
 
-LockTest(steady, many_withdrawn) { check_steady(many_withdrawn); }
+LockTest(steady, many_withdrawn)
+{
+	if (!is_threadsafe())
+		check_steady(many_withdrawn);
+}
 
 /* Others wait all the time, and more than one leaves at a time, in any order. */
 static void

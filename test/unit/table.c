@@ -351,6 +351,7 @@ TableTest(table, requests)
 	cr_assert_eq(evlock_table_acquire_request(table, "b", 1, &q), mine, "it is free again");
 	cr_assert_str_eq(run(), "q");
 	evlock_owner_free(owner);
+	settle();
 	cr_assert_eq(count(), 1);
 }
 
@@ -582,6 +583,7 @@ TableTest(table, lock_of_a_callback_may_be_converted)
 	drop_key(other);
 	cr_assert_str_eq(run(), "up");
 	drop_key(got);
+	settle();
 	cr_assert_eq(count(), 0);
 }
 

@@ -204,6 +204,7 @@ LockTest(timeout, timer_ends_with_the_request)
 	hold(lock, X);
 	handle = ask_for(lock, "a", X, 3600 * 1000);
 	drop(lock, handle);
+	settle();
 	cr_assert_eq(n_timers(), 0);
 }
 

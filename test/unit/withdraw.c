@@ -222,6 +222,8 @@ LockTest(withdraw, slots_are_used_again_when_others_are_granted)
 {
 	evlock_handle held = hold(lock, X), gone[3];
 
+	if (is_threadsafe())	/* slots are used in another order */
+		return;
 	ask(lock, "a", S);
 	ask(lock, "b", S);
 	ask(lock, "c", X);
