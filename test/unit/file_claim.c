@@ -725,6 +725,28 @@ WaitTest(gate, nobody_passes_a_writer)
 	end(&c);
 }
 
+/* Who has waited for the lock is in nobody's way at the gate. */
+WaitTest(gate, readers_leave_it)
+{
+	struct evl_claim reader, writer, another;
+	int fd = open_other("file");
+
+	begin(&reader, "file");
+	begin(&writer, "file");
+	begin(&another, "file");
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(ask(&reader, SHARED), 0);
+	await_blocked("file", 1);
+	close(fd);
+	await(&n_got, 1);
+	cr_assert_eq(ask(&writer, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	cr_assert_eq(try(&another, SHARED), EAGAIN);
+	end(&reader);
+	end(&writer);
+	end(&another);
+}
+
 WaitTest(gate, readers_wait_together)
 {
 	struct evl_claim writer, a, b;
@@ -888,7 +910,7 @@ fork_child(struct evl_claim *claim)
 		close(ends[1]);
 		if (claim)
 			evl_claim_end(claim);
-		_exit(read(ends[0], &byte, 1) != 0);
+		_exit(read(ends[0], &byte, 1) != 0 || n_gone != (claim != NULL));
 	}
 	close(ends[0]);
 	child.end = ends[1];
