@@ -202,7 +202,11 @@ test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h
 file_tests = test/unit/file_claim
 if HAVE_LIBEVENT_PTHREADS
 file_tests += test/unit/file
+check_PROGRAMS += test/file_failures
+TESTS += test/file_failures.sh
 endif
+test_file_failures_SOURCES = test/file_failures.c test/files.c test/files.h test/shim.h
+EXTRA_DIST += test/file_failures.sh
 check_PROGRAMS += $(file_tests)
 TESTS += $(file_tests)
 file_common = test/files.c test/files.h test/shim.h
