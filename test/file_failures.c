@@ -107,6 +107,12 @@ order(char what)
 	return answer;
 }
 
+static void
+check_free(void)
+{
+	require(order('f') == 'y', "a lock is left", 0);
+}
+
 /* --- Asking, and again if it failed ---------------------------------------------------- */
 
 static int last_error;		/* -1: not told */
@@ -149,6 +155,7 @@ acquire(unsigned mode, int is_held_by_other)
 		error = await();
 	if (error) {
 		require(is_expected(error), "acquire", error);
+		check_free();
 		error = ask(mode, NULL);
 		require(!error, "acquire again", error);
 		error = await();
@@ -171,6 +178,7 @@ static void
 release(void)
 {
 	require(evlock_release(lock, last) == 0, "release", errno);
+	check_free();
 }
 
 static void
@@ -235,7 +243,7 @@ check_end(unsigned n_descriptors)
 	for (tries = 0; count_descriptors() != n_descriptors && tries < 1000; tries++)
 		usleep(1000);
 	require(count_descriptors() == n_descriptors, "descriptors are left", 0);
-	require(order('f') == 'y', "a lock is left", 0);
+	check_free();
 }
 
 static void
