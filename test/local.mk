@@ -201,10 +201,11 @@ test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h
 
 file_tests = test/unit/file_claim
 if HAVE_LIBEVENT_PTHREADS
-file_tests += test/unit/file
+file_tests += test/unit/file test/stress/file_races
 check_PROGRAMS += test/file_failures
 TESTS += test/file_failures.sh
 endif
+test_stress_file_races_SOURCES = test/stress/file_races.c $(file_common)
 test_file_failures_SOURCES = test/file_failures.c test/files.c test/files.h test/shim.h
 EXTRA_DIST += test/file_failures.sh
 check_PROGRAMS += $(file_tests)

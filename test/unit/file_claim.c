@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -397,6 +399,46 @@ FileTest(opened, without_descriptors)
 	begin(&claim, "another");
 	check_without_descriptors();
 	end(&claim);
+}
+
+/* On a small disk, which a child sees alone.  Returns 0, the first that is not as it should
+ * be, or 255: there is none to be had. */
+static int
+fill_disk(void)
+{
+	struct evl_claim claim, another;
+
+	if (mkdir("disk", 0777) || unshare(CLONE_NEWNS) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("disk", "disk", "tmpfs", 0, "nr_inodes=2"))
+		return 255;
+	if (begin_flags(&claim, "disk/a", 0, 0))
+		return 1;
+	if (begin_flags(&another, "disk/b", 0, 0) != ENOSPC)
+		return 2;
+	if (begin_flags(&another, "disk/c/b", 0, 1) != ENOSPC)
+		return 3;
+	if (count_descriptors() != n_descriptors + 1)
+		return 4;
+	if (mount("disk", "disk", "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) == 0)
+		return 5;	/* refused, as a file is open for writing */
+	evl_claim_end(&claim);
+	if (mount("disk", "disk", "tmpfs", MS_REMOUNT | MS_RDONLY, NULL))
+		return 6;
+	if (begin_flags(&another, "disk/b", 0, 0) != EROFS)
+		return 7;
+	return count_descriptors() == n_descriptors ? 0 : 8;
+}
+
+FileTest(opened, on_a_full_disk)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fill_disk());
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(status == 0 || status == 255 << 8, "%d", status >> 8);
 }
 
 /* In a child that is nobody in particular. */
