@@ -25,6 +25,13 @@ struct event_base;
 
 struct evl_extra;
 
+/** How a port comes to look at its letters. */
+enum evl_posted {
+	EVL_NOT_POSTED,
+	EVL_BY_EVENT,		/**< `post` is made active */
+	EVL_BY_BELL		/**< `bell` is rung, for which the loop listens */
+};
+
 struct evl_port {
 	struct evl_link fifo;		/**< seats that are to be delivered, in order */
 	uint32_t left;			/**< of the budget */
@@ -39,8 +46,9 @@ struct evl_port {
 	uint32_t n_users;		/**< lock objects and tables; under the mutex of the ports */
 	uint8_t is_draining;
 	uint8_t is_ended;		/**< the last user went in a drain, which has to free it */
-	uint8_t is_kept;		/**< `sentinel` was added */
-	struct event *sentinel;		/**< keeps the loop alive, and never comes */
+	uint8_t is_kept;		/**< `sentinel` is added; changes under the mutex */
+	struct event *sentinel;		/**< keeps the loop alive; comes when `bell` is rung */
+	int bell;			/**< an eventfd; -1: there is none */
 	struct evl_link link;		/**< in the list of ports; under its mutex */
 	pid_t pid;			/**< the process that made it */
 
@@ -48,7 +56,7 @@ struct evl_port {
 	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
 	struct evl_link locks, tables;	/**< objects; only the base's thread takes some away */
 	struct evl_link letters;	/**< seats that go to `fifo` */
-	uint8_t is_posted;		/**< atomic, set under the mutex: `post` is on its way */
+	uint8_t is_posted;		/**< atomic, set under the mutex: enum evl_posted */
 	struct evl_port *next_to_wake;	/**< of the thread that will make `post` active */
 	struct event *post;		/**< collects the letters */
 	pthread_mutex_t waking;		/**< held while `post` is made active; protects is_deaf */
