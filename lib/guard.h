@@ -12,6 +12,7 @@
  * So a step never needs two of them, and there is no order to take them in.
  *
  *	guard -> port (evl_port.mutex) -> libevent's
+ *	port (evl_port.waking) -> libevent's, with no guard
  *
  * No callback runs while one is held, but conditions (evlock_mode.is_compatible),
  * which call nothing.  A lock of one loop has no guard.
