@@ -653,8 +653,25 @@ go_away
 is 'many requests of one connection' "$(pipeline 20 10 | ask | grep -c '^HTTP/1.1 20[14]')" 20
 
 zeros 40000000 >"$docs/slow"
-is '/locks shows the locks of another loop than the one that answers' \
-	"$(in_use '^  held' show_locks; echo $?)" 0
+# Three who ask one after the other ask three loops: do all of them see who holds?
+seen_by_all() {
+	rounds=0
+	while [ $rounds -lt 20 ]; do
+		request POST /doc/slow x | ask >"$tmp/first" &
+		first=$!
+		until show_locks | grep -q '^  held' || ! kill -0 $first; do :; done
+		by=0
+		for i in 1 2 3; do
+			show_locks >"$tmp/seen"
+			! grep -q '^  held' "$tmp/seen" || by=$((by + 1))
+		done
+		wait $first
+		[ $by -lt 3 ] || return 0
+		rounds=$((rounds + 1))
+	done 2>/dev/null
+	return 1
+}
+is '/locks shows the locks of every loop, whichever is asked' "$(seen_by_all; echo $?)" 0
 matches 'and in which loop they are used' "$(cat "$tmp/seen")" '*loop [123]:*slow*'
 wait_and_end
 setting=
