@@ -219,7 +219,9 @@ test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
 # Those that run threads, if there is libevent_pthreads.
 if HAVE_LIBEVENT_PTHREADS
 thread_tests = test/stress/threads
-check_PROGRAMS += $(thread_tests)
-TESTS += $(thread_tests)
+thread_unit_tests = test/unit/share
+check_PROGRAMS += $(thread_tests) $(thread_unit_tests)
+TESTS += $(thread_tests) $(thread_unit_tests)
 endif
+test_unit_share_SOURCES = test/unit/share.c $(session_unit_common)
 test_stress_threads_SOURCES = test/stress/threads.c test/shim.h

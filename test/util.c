@@ -21,9 +21,15 @@ struct memory memory;
 static int
 is_bad(void)
 {
-	long i = ++memory.made;
+	long i = __atomic_add_fetch(&memory.made, 1, __ATOMIC_RELAXED);
 
 	return memory.last_bad && i >= memory.first_bad && i <= memory.last_bad;
+}
+
+static void
+count_live(long more)
+{
+	__atomic_add_fetch(&memory.live, more, __ATOMIC_RELAXED);
 }
 
 static void *
@@ -31,7 +37,7 @@ counting_malloc(size_t size)
 {
 	void *p = is_bad() ? NULL : malloc(size);
 
-	memory.live += p != NULL;
+	count_live(p != NULL);
 	return p;
 }
 
@@ -40,14 +46,14 @@ counting_realloc(void *old, size_t size)
 {
 	void *p = is_bad() ? NULL : realloc(old, size);
 
-	memory.live += p && !old;
+	count_live(p && !old);
 	return p;
 }
 
 static void
 counting_free(void *p)
 {
-	memory.live -= p != NULL;
+	count_live(-(p != NULL));
 	free(p);
 }
 
