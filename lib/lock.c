@@ -116,6 +116,7 @@ evl_body_update_far(struct evl_body *body)
 
 	if (is_far == body->is_far)
 		return;
+	evl_guard_send(body->guard);	/* those wait no more: they are counted by what was so far */
 	body->is_far = is_far;
 	EVL_LIST_EACH(link, &body->objects) {
 		struct evlock *lock = EVL_OBJECT(link);
