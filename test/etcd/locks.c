@@ -654,6 +654,28 @@ EtcdTest(etcd_lock, sets_do_not_wait_for_each_other_for_ever)
 	evlock_free(b2);
 }
 
+/* Nobody keeps anybody out. */
+EtcdTest(etcd_lock, sets_in_none_wait_for_nobody)
+{
+	struct evlock *a2 = evlock_etcd_new(one, "other", NULL), *b2 = evlock_etcd_new(two, "other", NULL);
+	struct evlock_set_member from[] = { { a, N }, { a2, N } }, to[] = { { b2, N }, { b, N } };
+	struct evlock *set_a = evlock_set_new(from, 2, NULL), *set_b = evlock_set_new(to, 2, NULL);
+	evlock_handle x, y;
+	unsigned i;
+
+	for (i = 0; i < 10; i++) {
+		x = ask(set_a, "x", X);
+		y = ask(set_b, "y", X);
+		cr_assert_str_eq(run_until_all(2), "x:in y:in");
+		drop(set_a, x);
+		drop(set_b, y);
+	}
+	evlock_free(set_a);
+	evlock_free(set_b);
+	evlock_free(a2);
+	evlock_free(b2);
+}
+
 EtcdTest(etcd_lock, a_child_disturbs_nothing)
 {
 	evlock_handle x = hold(a, X);
