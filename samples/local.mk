@@ -25,7 +25,12 @@ samples_transfer_LDADD = $(sample_libs)
 # A sample sees what a user sees: the library that is installed, not its internals.
 sample_libs = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 
-samples_document_server_document_server_LDADD = $(sample_libs) $(LIBEVENT_EXTRA_LIBS) \
+if ETCD
+document_server_etcd_cppflags = -DWITH_ETCD
+document_server_etcd_libs = lib/etcd/libevlock_etcd.la
+endif
+samples_document_server_document_server_CPPFLAGS = $(AM_CPPFLAGS) $(document_server_etcd_cppflags)
+samples_document_server_document_server_LDADD = $(document_server_etcd_libs) $(sample_libs) $(LIBEVENT_EXTRA_LIBS) \
 	$(LIBEVENT_PTHREADS_LIBS)
 samples_document_server_document_server_SOURCES = \
 	samples/document-server/append.c samples/document-server/append.h \
@@ -68,7 +73,7 @@ samples_demo_demo_SOURCES = \
 
 if ETCD
 noinst_PROGRAMS += samples/leader/leader
-TESTS += samples/leader/test-leader.sh
+TESTS += samples/leader/test-leader.sh samples/test-servers.sh
 endif
 samples_leader_leader_SOURCES = \
 	samples/leader/leader.c \
@@ -88,6 +93,6 @@ demo:
 	@echo 'demo: configured without the samples' >&2; exit 1
 endif
 
-EXTRA_DIST += samples/leader/test-leader.sh samples/README samples/test-samples.sh samples/tsan.supp
+EXTRA_DIST += samples/leader/test-leader.sh samples/test-servers.sh samples/README samples/test-samples.sh samples/tsan.supp
 
 .PHONY: demo

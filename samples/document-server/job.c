@@ -126,8 +126,7 @@ end_wait(struct evlock *lock, evlock_handle handle, int error, void *arg)
 {
 	struct job *job = arg;
 
-	(void)lock;
-	(void)handle;	/* the owner knows it */
+	(void)lock, (void)handle;
 	job->waited = seconds_since(&job->asked);
 	job->state = JOB_WORKING;
 	if (error)
@@ -190,8 +189,21 @@ job_lock(struct job *job, unsigned mode, job_step granted)
 	job->state = JOB_WAITING;
 	job->granted = granted;
 	clock_gettime(CLOCK_MONOTONIC, &job->asked);
-	if (acquire(job, &request) == 0)
+	job->handle = acquire(job, &request);
+	if (job->handle == 0)
 		job_fail(job, errno);
+}
+
+bool
+job_holds(const struct job *job)
+{
+	unsigned i;
+
+	for (i = 0; i < job->n_documents; i++)
+		if (!job->server->options->no_lock &&
+		    !locks_hold(job->loop->locks, job->lock[i], job->handle))
+			return false;
+	return true;
 }
 
 void

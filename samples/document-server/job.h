@@ -24,6 +24,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include <evlock/evlock.h>
+
 #include "name.h"
 #include "workers.h"
 
@@ -32,7 +34,6 @@
 struct client;
 struct evbuffer;
 struct evhttp_request;
-struct evlock;
 struct loop;
 struct server;
 struct job;
@@ -43,7 +44,7 @@ typedef void (*job_step)(struct job *job);
 struct document {
 	char name[NAME_SIZE];		/* set once */
 	struct evbuffer *text;		/* worker: that will be saved */
-	char temporary[32];		/* worker: where the new text is written */
+	char temporary[48];		/* worker: where the new text is written */
 	bool created;			/* worker: the document was not there before */
 };
 
@@ -59,6 +60,7 @@ struct job {
 	unsigned n_documents;
 	struct evlock *lock[MAX_DOCUMENTS];	/* of each document */
 	struct evlock *set;		/* of these, if there are several */
+	evlock_handle handle;		/* that holds it, or waits for it */
 	job_step granted;
 	struct timespec asked;
 	double waited;			/* for the locks, in seconds */
@@ -85,6 +87,9 @@ struct job *job_new(struct loop *loop, struct evhttp_request *req);
 
 /** Acquires the locks of all the job's documents, and goes on with `granted`. */
 void job_lock(struct job *job, unsigned mode, job_step granted);
+
+/** Is it certain that nobody else has any of the documents, for the next step? */
+bool job_holds(const struct job *job);
 
 /** Has a worker call `run`, and if that returns 0 goes on with `then`. */
 void job_work(struct job *job, int (*run)(struct job *job), job_step then);

@@ -1,19 +1,118 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* The locks of documents: from a table, which has one for each document that is in use.
- * With several loops, each has an object of its own for the same table. */
+ * With several loops, each has an object of its own for the same table.
+ *
+ * Or from an etcd cluster, with --etcd: each loop has a session of its own there. */
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include <event2/event.h>
 #include <evlock/table.h>
+#ifdef WITH_ETCD
+#include <evlock/etcd.h>
+#endif
 
 #include "locks.h"
 #include "options.h"
 
 struct locks {
-	struct evlock_table *table;
+	struct evlock_table *table;	/* NULL: there is a session */
+	struct evlock_etcd *session;
+	struct event_base *base;
 };
+
+/* --- In a cluster ----------------------------------------------------------- */
+
+#ifdef WITH_ETCD
+
+#define NEEDED_MS 100	/* that a hold has to last for one more step on the disk */
+
+static void
+hear(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reason, void *arg)
+{
+	struct locks *locks = arg;
+
+	(void)session;
+	if (state == EVLOCK_ETCD_CLOSED)
+		event_base_loopbreak(locks->base);
+	else if (state != EVLOCK_ETCD_READY)
+		fprintf(stderr, "document-server: etcd: %s\n", reason);
+}
+
+static bool
+join_cluster(struct locks *locks, const char *endpoints)
+{
+	const struct evlock_etcd_options options = {
+		.endpoints = endpoints, .prefix = "document-server/"
+	};
+
+	locks->session = evlock_etcd_open(locks->base, &options, hear, locks);
+	return locks->session != NULL;
+}
+
+static void
+leave_cluster(struct locks *locks)
+{
+	evlock_etcd_close(locks->session);
+	event_base_dispatch(locks->base);
+}
+
+static struct evlock *
+open_in_cluster(struct locks *locks, const char *name)
+{
+	return evlock_etcd_new(locks->session, name, NULL);
+}
+
+static bool
+is_certain(const struct evlock *lock, evlock_handle handle)
+{
+	struct timespec now, until;
+
+	if (evlock_etcd_valid_until(lock, handle, &until) < 0)
+		return false;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (until.tv_sec - now.tv_sec) * 1000 + (until.tv_nsec - now.tv_nsec) / 1000000 > NEEDED_MS;
+}
+
+#else
+
+static bool
+join_cluster(struct locks *locks, const char *endpoints)
+{
+	(void)locks, (void)endpoints;
+	fprintf(stderr, "document-server: it was built without etcd\n");
+	errno = ENOTSUP;
+	return false;
+}
+
+static void
+leave_cluster(struct locks *locks)
+{
+	(void)locks;
+}
+
+static struct evlock *
+open_in_cluster(struct locks *locks, const char *name)
+{
+	(void)locks, (void)name;
+	return NULL;
+}
+
+static bool
+is_certain(const struct evlock *lock, evlock_handle handle)
+{
+	(void)lock, (void)handle;
+	return true;
+}
+
+#endif
+
+/* --- Here ------------------------------------------------------------------- */
 
 static struct evlock_table *
 make_table(const struct options *options, struct event_base *base)
@@ -33,6 +132,13 @@ locks_new(const struct options *options, struct event_base *base, struct locks *
 
 	if (locks == NULL)
 		return NULL;
+	locks->base = base;
+	if (options->etcd) {
+		if (join_cluster(locks, options->etcd))
+			return locks;
+		free(locks);
+		return NULL;
+	}
 	locks->table = first ? evlock_table_share(first->table, base) : make_table(options, base);
 	if (locks->table)
 		return locks;
@@ -43,7 +149,14 @@ locks_new(const struct options *options, struct event_base *base, struct locks *
 struct evlock *
 locks_open(struct locks *locks, const char *name)
 {
-	return evlock_table_lock(locks->table, name, strlen(name));
+	return locks->table ? evlock_table_lock(locks->table, name, strlen(name))
+	    : open_in_cluster(locks, name);
+}
+
+bool
+locks_hold(const struct locks *locks, const struct evlock *lock, evlock_handle handle)
+{
+	return locks->table || is_certain(lock, handle);
 }
 
 void
@@ -51,6 +164,9 @@ locks_free(struct locks *locks)
 {
 	if (locks == NULL)
 		return;
-	evlock_table_free(locks->table);
+	if (locks->table)
+		evlock_table_free(locks->table);
+	else
+		leave_cluster(locks);
 	free(locks);
 }

@@ -6,8 +6,11 @@
  * locks_open() returns is acquired, put in a set and freed in the same way.  So another
  * kind of lock, in files say, is another branch in locks.c. */
 
+#include <stdbool.h>
+
+#include <evlock/evlock.h>
+
 struct event_base;
-struct evlock;
 struct locks;
 struct options;
 
@@ -20,7 +23,11 @@ struct locks *locks_new(const struct options *options, struct event_base *base,
  * Returns NULL with errno set. */
 struct evlock *locks_open(struct locks *locks, const char *name);
 
-/** NULL is fine. */
+/** Is it certain that `handle` still holds `lock`, if only for some moments?  One that is kept by
+ * other machines may be lost. */
+bool locks_hold(const struct locks *locks, const struct evlock *lock, evlock_handle handle);
+
+/** NULL is fine; runs the loop for what is to be given back. */
 void locks_free(struct locks *locks);
 
 #endif

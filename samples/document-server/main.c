@@ -16,6 +16,7 @@
  *
  * Compile: cc -o document-server *.c \
  *	$(pkg-config --cflags --libs evlock libevent_core libevent_extra libevent_pthreads) -lpthread
+ *	(for --etcd add -DWITH_ETCD, and evlock_etcd)
  * Try:	./document-server --dir /tmp --port 8080 &
  *	curl --data-binary 'a line' http://127.0.0.1:8080/doc/notes
  *	curl http://127.0.0.1:8080/doc/notes

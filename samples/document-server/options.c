@@ -25,6 +25,8 @@ static const char usage[] =
     "  --workers N      threads for the disk (4)\n"
     "  --timeout SECS   longest wait for a lock, then 503 (10)\n"
     "  --max-body BYTES longest body, then 413 (1048576; at most 67108864)\n"
+    "  --etcd URL,...   keep the locks in an etcd cluster, for servers on several machines\n"
+    "                   that have DIR in common\n"
     "  --no-lock        keep nobody out: loses lines, to show why locks exist\n"
     "  --help           print this\n";
 
@@ -36,6 +38,7 @@ static const struct option long_options[] = {
 	{ "workers", required_argument, NULL, 'w' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "max-body", required_argument, NULL, 'b' },
+	{ "etcd", required_argument, NULL, 'e' },
 	{ "no-lock", no_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
@@ -91,6 +94,7 @@ take(struct options *options, int option)
 	case 'w': options->workers = (unsigned)parse_count("workers", optarg, 1, 64); break;
 	case 't': options->timeout = parse_seconds("timeout", optarg); break;
 	case 'b': options->max_body = parse_count("max-body", optarg, 1, STORE_MAX_DOCUMENT); break;
+	case 'e': options->etcd = optarg; break;
 	case 'n': options->no_lock = true; break;
 	case 'h': fputs(usage, stdout); exit(0);
 	default: fputs(usage, stderr); exit(2);

@@ -22,6 +22,7 @@ reply_status(int error)
 	case ENOENT: return 404;
 	case EFBIG: return 413;
 	case ETIMEDOUT:			/* the lock was not granted in time */
+	case ESTALE:			/* it was lost before the end */
 	case ECANCELED: return 503;	/* the server is about to end */
 	default: return 500;
 	}

@@ -6,6 +6,7 @@
  *
  * Nothing is renamed before all that can fail for want of space has been done. */
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "save.h"
@@ -47,10 +48,22 @@ rename_next(struct job *job)
 	return error;
 }
 
+static int
+give_up(struct job *job)
+{
+	remove_temporaries(job, job->n_documents);
+	return ESTALE;
+}
+
+/* A lock that other machines keep may be lost meanwhile.  This look does not make it impossible that
+ * the next one writes at the same time: for that the store would have to know fencing tokens, which
+ * files do not; see samples/leader. */
 static void
 publish(struct job *job)
 {
-	if (job->n_published < job->n_documents)
+	if (job->n_published < job->n_documents && !job_holds(job))
+		job_work(job, give_up, publish);
+	else if (job->n_published < job->n_documents)
 		job_work(job, rename_next, publish);
 	else
 		job->saved(job);
@@ -63,7 +76,8 @@ save(struct job *job, job_step saved)
 
 	for (i = 0; i < job->n_documents; i++)
 		snprintf(job->document[i].temporary, sizeof(job->document[i].temporary),
-		    ".%u.%llu.tmp", job->loop->number, job->loop->n_saves++);
+		    ".%08lx.%u.%llu.tmp", job->server->mark, job->loop->number,
+		    job->loop->n_saves++);
 	job->saved = saved;
 	job_work(job, write_temporaries, publish);
 }

@@ -66,7 +66,8 @@ drain(evutil_socket_t sig, short what, void *arg)
 static bool
 open_folder(struct server *server)
 {
-	int error = store_open(server->options->folder, &server->folder);
+	int error = store_open(server->options->folder, server->options->etcd != NULL,
+	    &server->folder);
 
 	if (error)
 		fprintf(stderr, "document-server: %s: %s\n", server->options->folder,
@@ -117,6 +118,8 @@ server_open(struct server *server, const struct options *options)
 	memset(server, 0, sizeof(*server));
 	server->options = options;
 	server->folder = -1;
+	evutil_secure_rng_get_bytes(&server->mark, sizeof(server->mark));
+	server->mark &= 0xffffffff;
 	pthread_mutex_init(&server->mutex, NULL);
 	if (!open_folder(server))
 		return false;

@@ -41,14 +41,26 @@ sweep(int folder)
 	return 0;
 }
 
+/* The kernel's lock says who has the folder.  (Over a network it may not reach other machines; then
+ * that all of them share is not checked.) */
+static int
+claim(int folder, bool is_shared)
+{
+	int error = flock(folder, LOCK_EX | LOCK_NB) < 0 ? errno : sweep(folder);
+
+	if (!is_shared || (error && error != EWOULDBLOCK))
+		return error;
+	return flock(folder, LOCK_SH | LOCK_NB) < 0 ? errno : 0;
+}
+
 int
-store_open(const char *path, int *folder)
+store_open(const char *path, bool is_shared, int *folder)
 {
 	int error, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno;
-	error = flock(fd, LOCK_EX | LOCK_NB) < 0 ? errno : sweep(fd);
+	error = claim(fd, is_shared);
 	if (error)
 		close(fd);
 	else

@@ -20,9 +20,10 @@
 
 #define STORE_MAX_DOCUMENT ((size_t)64 << 20)
 
-/** Opens the folder for this process alone, and removes what a crash left in it.
- * Fails with EWOULDBLOCK if another server has it. */
-int store_open(const char *path, int *folder);
+/** Opens the folder for this process alone, or for all that share it, and if no other has it,
+ * removes what a crash left in it.  Fails with EWOULDBLOCK if another server has it, and one of
+ * them does not share. */
+int store_open(const char *path, bool is_shared, int *folder);
 
 /** Adds the document's text to `text`.  ENOENT: there is none; EFBIG. */
 int store_read(int folder, const char *name, struct evbuffer *text);
