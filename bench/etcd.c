@@ -71,7 +71,8 @@ on_answer(struct evhttp_request *request, void *arg)
 	int n;
 
 	(void)arg;
-	bench_require(request && evhttp_request_get_response_code(request) == 200, "etcd does not answer");
+	bench_require(request && evhttp_request_get_response_code(request) == 200,
+	    "etcd does not answer");
 	n = evbuffer_remove(evhttp_request_get_input_buffer(request), answer, sizeof answer - 1);
 	answer[n < 0 ? 0 : n] = '\0';
 	stop();
@@ -172,7 +173,7 @@ release(struct party *p)
 	bench_require(evlock_release(p->lock, p->handle) == 0, "no release");
 }
 
-/* --- The workloads ----------------------------------------------------------------------------- */
+/* --- The workloads -------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
@@ -272,10 +273,10 @@ run_bare(long n)
 	free(us);
 }
 
-/* --- etcdctl ----------------------------------------------------------------------------------------- */
+/* --- etcdctl --------------------------------------------------------------- */
 
-/* Starts `etcdctl lock`, which writes the key to its standard output once it has the lock, and has it
- * until it is told to end; or, with a command, until that is done. */
+/* Starts `etcdctl lock`, which writes the key to its standard output once it has the lock, and has
+ * it until it is told to end; or, with a command, until that is done. */
 static pid_t
 start_etcdctl(int *out, const char *command)
 {
@@ -287,7 +288,8 @@ start_etcdctl(int *out, const char *command)
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		setenv("ETCDCTL_API", "3", 1);
-		execlp("etcdctl", "etcdctl", "--endpoints", url, "lock", "bench-ctl", command, (char *)NULL);
+		execlp("etcdctl", "etcdctl", "--endpoints", url, "lock", "bench-ctl", command,
+		    (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);

@@ -81,8 +81,9 @@ add_is_free(struct evbuffer *out, const struct evl_entry *entry)
 static int
 add_ahead(struct evbuffer *out, const struct evl_entry *entry)
 {
-	if (ADD(out, "{\"request_range\":{\"key\":\"%s\",\"range_end\":\"%s\",\"sort_target\":\"CREATE\","
-	    "\"sort_order\":\"DESCEND\",\"limit\":\"1\",\"keys_only\":true",
+	if (ADD(out, "{\"request_range\":{\"key\":\"%s\",\"range_end\":\"%s\","
+	    "\"sort_target\":\"CREATE\",\"sort_order\":\"DESCEND\",\"limit\":\"1\","
+	    "\"keys_only\":true",
 	    key64(entry, rivals(entry), "").text, key64(entry, rivals_end(entry), "").text) < 0)
 		return -1;
 	if (entry->revision && ADD(out, ",\"max_create_revision\":\"%" PRId64 "\"",

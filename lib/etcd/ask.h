@@ -9,7 +9,7 @@
  * A lock has a root, PREFIX NAME, in which the / and % of the name are written %2F and %25, so that
  * no lock's keys lie among another's:
  *
- *	ROOT/q/ID	a place in the queue; its create_revision is the place, and the fencing token
+ *	ROOT/q/ID	a place in the queue; its create_revision is the place, and the token
  *	ROOT/x/ID	beside it, if the place is exclusive
  *	ROOT/t/ID	this id is done with: it may not enter any more
  *
@@ -34,7 +34,7 @@ struct evl_entry {
 	int64_t lease;
 	int64_t revision;		/**< create_revision; 0: not known */
 	uint8_t is_exclusive;
-	uint8_t is_unsure;		/**< a request to enter may still be under way, for all we know */
+	uint8_t is_unsure;		/**< a request to enter may still be under way */
 };
 
 /** Writes the root of the lock `name` to `root`, which has room for EVL_ROOT_MAX and the end. */
@@ -60,7 +60,7 @@ int evl_ask_check(struct evbuffer *out, const struct evl_entry *entry);
 /** From exclusive to shared. */
 int evl_ask_weaken(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Leaves the queue, or ends the hold; a request to enter that comes late is refused from now on. */
+/** Leaves the queue, or ends the hold; a request to enter that comes late will be refused. */
 int evl_ask_leave(struct evbuffer *out, const struct evl_entry *entry);
 
 /** Tells of deletions of a key, which is given as a reply had it, from `revision` on. */

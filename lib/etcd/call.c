@@ -151,8 +151,8 @@ was_stale(const struct evl_wire *wire)
 	return wire->n_asked > 1 && !wire->status && !wire->is_foreign;
 }
 
-/* What is no etcd is given up once all members are, and none more than a passing fault: an answer that
- * there was no memory to read looks like nonsense, too. */
+/* What is no etcd is given up once all endpoints are, and not at the first answer: one that there
+ * was no memory to read looks like nonsense, too. */
 static void
 fail(struct evl_call *call, const struct evl_reply *reply)
 {

@@ -35,10 +35,10 @@ struct evl_call {
 	int64_t sent;			/**< when the last attempt was, see clock.h */
 	unsigned patience;		/**< milliseconds, with one attempt */
 	unsigned n_failed;		/**< attempts */
-	unsigned n_foreign;		/**< of them the last ones, that met something else than etcd */
+	unsigned n_foreign;		/**< the last ones, that met something else than etcd */
 	unsigned token_serial;		/**< of auth, at the last attempt */
 	uint8_t state;
-	uint8_t is_unsure;		/**< an attempt was not answered, and may have an effect, also later */
+	uint8_t is_unsure;		/**< an attempt may have an effect, also later */
 	uint8_t is_urgent;		/**< goes ahead of those that wait for a connection */
 	uint8_t is_open;		/**< needs no token: it gets one */
 };

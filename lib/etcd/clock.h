@@ -2,7 +2,8 @@
 #ifndef EVL_CLOCK_H_INCLUDED_
 #define EVL_CLOCK_H_INCLUDED_
 
-/* The clock by which a lease is believed in: it goes on while the machine sleeps, and nobody sets it. */
+/* The clock by which a lease is believed in: it goes on while the machine sleeps, and
+ * nobody sets it. */
 
 #include <stdint.h>
 #include <time.h>

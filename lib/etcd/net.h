@@ -31,7 +31,7 @@ struct evl_net {
 	SSL_CTX *tls;			/**< NULL: plain HTTP */
 	struct evl_url *urls;
 	unsigned n_urls;
-	unsigned n_turns;		/**< how often the endpoint was changed; modulo n_urls: which one */
+	unsigned n_turns;		/**< of the endpoint; modulo n_urls: which one */
 	unsigned n_busy;		/**< calls that have a wire */
 	struct evl_link idle;		/**< wires */
 	struct evl_link calls;		/**< that wait for a wire, or for the token */
@@ -49,7 +49,8 @@ void evl_net_clear(struct evl_net *net);
 
 const struct evl_url *evl_net_url(const struct evl_net *net);
 
-/** The endpoint that was used at turn `turn` is no good: turns to the next, unless that happened. */
+/** The endpoint that was used at turn `turn` is no good: turns to the next, if that is
+ * still the one. */
 void evl_net_turn(struct evl_net *net, unsigned turn);
 
 /** Fills `bytes` with what nobody can guess. */

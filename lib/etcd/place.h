@@ -38,11 +38,11 @@ struct evl_place {
 	enum evl_place_state state;
 	enum evl_wish wish;
 	uint8_t is_exclusive;		/**< the wish */
-	uint8_t is_weakening;		/**< IN, and the call tells the cluster that it is only shared now */
+	uint8_t is_weakening;		/**< IN, and the cluster is being told that it is shared */
 	uint8_t is_freed;		/**< goes when it is OUT */
 	/** From the loop; may call anything here. */
 	void (*granted)(void *arg);
-	void (*ended)(void *arg, int error);	/**< ESTALE, EAGAIN, EACCES, EPROTO: nothing is wanted any more */
+	void (*ended)(void *arg, int error);	/**< ESTALE, EAGAIN, ...: wanted no more */
 	void *arg;
 };
 

@@ -13,7 +13,7 @@
 /** What is to be thought of an answer. */
 enum evl_verdict {
 	EVL_ANSWERED,
-	EVL_BUSY,		/**< not now, or not here: to be asked again; may have been done all the same */
+	EVL_BUSY,		/**< not now, or not here; may have been done all the same */
 	EVL_NO_TOKEN,		/**< the token is missing, or too old */
 	EVL_NO_AUTH,		/**< this cluster has no users */
 	EVL_DENIED,

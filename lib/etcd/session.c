@@ -2,10 +2,11 @@
 
 /* A session; see session.h.
  *
- * The lease is believed in from the moment that a keepalive was sent, for the ttl that was answered,
- * less a tenth of it for clocks that do not run alike.  The cluster counts from later on, so it
- * never ends there earlier.  When that time is over without an answer, all is lost, whatever the
- * cluster may think: the old lease is revoked as soon as it can be reached, and another one sought. */
+ * The lease is believed in from the moment that a keepalive was sent, for the ttl that was
+ * answered, less a tenth of it for clocks that do not run alike.  The cluster counts from later on,
+ * so it never ends there earlier.  When that time is over without an answer, all is lost, whatever
+ * the cluster may think: the old lease is revoked as soon as it can be reached, and another one
+ * sought. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ tell(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reas
 		session->cb(session, state, reason, session->arg);
 }
 
-/* Of each place, `visit` may free it; all are kept from being visited twice by a list of their own. */
+/* `visit` may free the place.  None is visited twice, as those to come have a list of their own. */
 static void
 visit_places(struct evlock_etcd *session, void (*visit)(struct evl_place *, int), int error)
 {
@@ -135,7 +136,8 @@ new_number(void)
 static void
 ask(struct evlock_etcd *session, enum evl_phase phase, const struct evl_question *question)
 {
-	struct timeval tv = timeval(phase == EVL_KEEPING ? third(session) : session->ttl * EVL_SECOND);
+	int64_t patience_ns = phase == EVL_KEEPING ? third(session) : session->ttl * EVL_SECOND;
+	struct timeval tv = timeval(patience_ns);
 
 	session->phase = phase;
 	event_add(session->doubt, &tv);

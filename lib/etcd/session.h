@@ -32,7 +32,7 @@ struct evlock_etcd {
 	enum evlock_etcd_state state;	/**< as it was told */
 	struct event *beat;		/**< the next keepalive; in CLOSING: enough of it */
 	struct event *doubt;		/**< no answer for a third of the ttl */
-	struct event *deadline;		/**< the lease ends; its descriptor is a clock that does not stop */
+	struct event *deadline;		/**< the lease ends; a timerfd, whose clock does not stop */
 	struct evl_link places;
 	evlock_etcd_cb cb;
 	void *arg;

@@ -17,7 +17,8 @@ struct evl_url {
 /** Reads "http://host:port" or "https://host:port", several with commas between; the port may
  * be left out.  All are http or all https: a session that goes from one to the other would
  * show its secrets to anyone who can break a connection.
- * `*urls` is to be freed by evl_etcd_free().  Returns how many, or -1 with errno EINVAL or ENOMEM. */
+ * `*urls` is to be freed by evl_etcd_free().  Returns how many, or -1 with errno EINVAL or
+ * ENOMEM. */
 int evl_urls_read(const char *text, struct evl_url **urls);
 
 #endif

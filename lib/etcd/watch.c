@@ -70,7 +70,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* --- What is told -------------------------------------------------------------- */
 
-/* Of a watch that was canceled, as the store was compacted: no reason to think ill of the member. */
+/* One that was canceled, as the store was compacted, is no reason to think ill of the member. */
 static void
 hear(struct evl_watch *watch, const struct evl_reply *reply)
 {

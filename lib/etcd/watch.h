@@ -9,7 +9,8 @@
  * told of deletions up to 100 ms late by etcd 3.4.  So place is called back to look when such a
  * watch has begun, too; it goes on.
  *
- * A watch has a connection of its own, as the gateway answers nothing before the request has ended. */
+ * A watch has a connection of its own, as the gateway answers nothing before the request has
+ * ended. */
 
 #include "call.h"
 
@@ -17,7 +18,7 @@ struct evl_watch {
 	struct evl_link link;		/**< in net->watches, while it is on */
 	struct evl_net *net;
 	struct evl_wire *wire;
-	struct event *timer;		/**< waits for the watch to be in place; then, for calling back */
+	struct event *timer;		/**< the watch is not in place; later: calls back */
 	void (*cb)(void *arg, int is_over);
 	void *arg;
 	const char *key64;
@@ -28,11 +29,12 @@ struct evl_watch {
 };
 
 /** Returns -1 with errno ENOMEM. */
-int evl_watch_init(struct evl_watch *watch, struct evl_net *net, void (*cb)(void *, int), void *arg);
+int evl_watch_init(struct evl_watch *watch, struct evl_net *net, void (*cb)(void *, int),
+    void *arg);
 void evl_watch_clear(struct evl_watch *watch);
 
-/** Calls back, from the loop, when `key64`, which is kept, is deleted at `revision` or later, or when
- * that cannot be told any more: then it is over. */
+/** Calls back, from the loop, when `key64`, which stays the caller's, is deleted at `revision` or
+ * later, or when that cannot be told any more: then it is over. */
 void evl_watch_start(struct evl_watch *watch, const char *key64, int64_t revision);
 void evl_watch_stop(struct evl_watch *watch);
 

@@ -226,8 +226,10 @@ add_headers(struct evl_wire *wire, const struct evl_question *question, const ch
 		return -1;
 	if (token && *token && evhttp_add_header(headers, "Authorization", token) < 0)
 		return -1;
+	if (!is_stream(question))
+		return 0;
 	/* A member that has lost the others ends the watch then, and is not just silent. */
-	return is_stream(question) ? evhttp_add_header(headers, "Grpc-Metadata-hasleader", "true") : 0;
+	return evhttp_add_header(headers, "Grpc-Metadata-hasleader", "true");
 }
 
 static int
@@ -263,7 +265,8 @@ evl_wire_ask(struct evl_wire *wire, const struct evl_question *question, const c
 		return -1;
 	if (is_stream(question))
 		evhttp_request_set_chunked_cb(wire->request, on_part);
-	evhttp_connection_set_max_body_size(wire->http, is_stream(question) ? MOST_STREAM : MOST_TEXT);
+	evhttp_connection_set_max_body_size(wire->http,
+	    is_stream(question) ? MOST_STREAM : MOST_TEXT);
 	evhttp_connection_set_timeout(wire->http, LONGEST);
 	return evhttp_make_request(wire->http, wire->request, EVHTTP_REQ_POST, question->path);
 }

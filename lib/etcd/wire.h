@@ -38,7 +38,7 @@ struct evl_wire {
 	uint8_t is_used;		/**< not in net->idle */
 	uint8_t is_done;		/**< no more will come */
 	uint8_t is_closed;		/**< by the other side */
-	uint8_t is_foreign;		/**< the failure is none of the network: what is there is not etcd */
+	uint8_t is_foreign;		/**< what is there is not etcd */
 	uint8_t is_unconnected;		/**< the request cannot have been received */
 };
 

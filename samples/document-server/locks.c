@@ -72,11 +72,13 @@ static bool
 is_certain(const struct evlock *lock, evlock_handle handle)
 {
 	struct timespec now, until;
+	long long ms;
 
 	if (evlock_etcd_valid_until(lock, handle, &until) < 0)
 		return false;
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (until.tv_sec - now.tv_sec) * 1000 + (until.tv_nsec - now.tv_nsec) / 1000000 > NEEDED_MS;
+	ms = (until.tv_sec - now.tv_sec) * 1000LL + (until.tv_nsec - now.tv_nsec) / 1000000;
+	return ms > NEEDED_MS;
 }
 
 #else

@@ -18,7 +18,7 @@ struct options {
 	struct timeval timeout;		/* longest wait for a lock */
 	size_t max_body;
 	bool no_lock;
-	const char *etcd;		/* URLs of a cluster that keeps the locks; NULL: this process */
+	const char *etcd;		/* URLs of who keeps the locks; NULL: this process */
 };
 
 /** Fills in `options`, or says on stderr what is wrong and exits. */

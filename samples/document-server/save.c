@@ -55,9 +55,9 @@ give_up(struct job *job)
 	return ESTALE;
 }
 
-/* A lock that other machines keep may be lost meanwhile.  This look does not make it impossible that
- * the next one writes at the same time: for that the store would have to know fencing tokens, which
- * files do not; see samples/leader. */
+/* A lock that other machines keep may be lost meanwhile.  This look does not make it impossible
+ * that the next one writes at the same time: for that the store would have to know fencing tokens,
+ * which files do not; see samples/leader. */
 static void
 publish(struct job *job)
 {

@@ -17,7 +17,7 @@
 struct server {
 	const struct options *options;
 	int folder;
-	unsigned long mark;		/* of its temporary files: others may have the folder, too */
+	unsigned long mark;		/* of its temporary files: it may share the folder */
 	struct workers *workers;
 	struct loop *loop;		/* options->threads of them */
 	unsigned n_threads;		/* of theirs that run */

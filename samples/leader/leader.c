@@ -136,7 +136,8 @@ leave(evutil_socket_t signal, short what, void *arg)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: leader --name NAME --store FILE [--etcd URL,...] [--ttl SECONDS]\n");
+	fprintf(stderr,
+	    "usage: leader --name NAME --store FILE [--etcd URL,...] [--ttl SECONDS]\n");
 	exit(2);
 }
 

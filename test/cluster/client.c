@@ -5,9 +5,9 @@
  *	client ENDPOINTS NAME STORE TTL SEED
  *
  * It asks for the lock again and again, mostly exclusively, and holds it for some milliseconds, in
- * which it writes twice to the store, with its fencing token; without a look at whether the hold is
- * still certain, as it is the store that has to refuse what comes too late.  What it is told goes to
- * the standard output, a line each, for history.py:
+ * which it writes twice to the store, with its fencing token; without a look at whether the hold
+ * is still certain, as it is the store that has to refuse what comes too late.  What it is told
+ * goes to the standard output, a line each, for history.py:
  *
  *	TIME NAME ask|got|write|end|lost|failed NUMBER MODE TOKEN UNTIL ERROR
  *
