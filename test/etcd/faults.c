@@ -286,21 +286,41 @@ close_after_each(struct fake_request *q)
 		fake_be_nice(q);
 }
 
-Test(etcd_faults, connections_may_be_closed_when_idle)
+static void
+live_beside_another(void (*answer)(struct fake_request *), const char *asked)
 {
 	struct fake *other;
 	char urls[100];
 
-	begin(close_after_each);
+	begin(answer);
 	other = fake_new(base, fake_be_nice);
 	snprintf(urls, sizeof urls, "%s,%s", fake_url(fake), fake_url(other));
 	open_at(urls);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(run_for(1000), "");
 	cr_assert_str_eq(fake_asked(other), "");
-	cr_assert_str_eq(fake_asked(fake), "grant keepalive");
+	cr_assert_str_eq(fake_asked(fake), asked);
 	fake_free(other);
 	end();
+}
+
+Test(etcd_faults, connections_may_be_closed_when_idle)
+{
+	live_beside_another(close_after_each, "grant keepalive");
+}
+
+static void
+close_as_it_is_used(struct fake_request *q)
+{
+	if (q->kind == FAKE_KEEPALIVE && q->n == 1)
+		fake_hang_up(q);
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, connections_may_be_closed_as_they_are_used)
+{
+	live_beside_another(close_as_it_is_used, "grant keepalive keepalive");
 }
 
 /* --- Keeping a lease ------------------------------------------------------------------------------ */
