@@ -28,11 +28,20 @@ lock_of(struct evl_outside *o)
 
 /* --- What the core asks ------------------------------------------------------------- */
 
+/* After a fork() the connections, and what the loop waits for, are the parent's. */
+static int
+is_childs(const struct lock *lock)
+{
+	return lock->place->session->pid != getpid();
+}
+
 static int
 want(struct evl_outside *o, unsigned mode)
 {
 	struct lock *lock = lock_of(o);
 
+	if (is_childs(lock))
+		return 0;
 	evl_place_want(lock->place, lock->is_trial || lock->trial ? EVL_A_TRY : EVL_A_TURN,
 	    mode == EVLOCK_EXCLUSIVE);
 	return 0;
@@ -49,13 +58,15 @@ static void
 drop(struct evl_outside *o)
 {
 	lock_of(o)->is_in = 0;
-	evl_place_drop(lock_of(o)->place);
+	if (!is_childs(lock_of(o)))
+		evl_place_drop(lock_of(o)->place);
 }
 
 static void
 weaken(struct evl_outside *o)
 {
-	evl_place_weaken(lock_of(o)->place);
+	if (!is_childs(lock_of(o)))
+		evl_place_weaken(lock_of(o)->place);
 }
 
 static int
@@ -65,13 +76,12 @@ compare(const struct evl_outside *a, const struct evl_outside *b)
 	    ((const struct lock *)(const void *)b)->place->root);
 }
 
-/* After a fork() the connections, and what the loop waits for, are the parent's. */
 static void
 free_lock(struct evl_outside *o)
 {
 	struct lock *lock = lock_of(o);
 
-	if (lock->place && lock->place->session->pid == getpid())
+	if (lock->place && !is_childs(lock))
 		evl_place_free(lock->place);
 	evl_etcd_free(lock);
 }
