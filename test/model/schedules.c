@@ -4,8 +4,8 @@
  * again, once for each schedule with at most two preemptions.
  *
  * One thread runs at a time.  It may be stopped, and another go on, before each mutex that
- * the library locks (the calls are wrapped by the linker) and where a scene says so; in long
- * runs, after each that it unlocks, too.
+ * the library locks and each event that it activates (the calls are wrapped by the linker),
+ * and where a scene says so; in long runs, after each mutex that it unlocks, too.
  * Which one goes on is a row of choices, and each play makes the next row in order.  A
  * thread that wants a mutex waits until it is let go; if all wait, that is a deadlock.
  *
@@ -201,6 +201,17 @@ __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	if (is_long)
 		point();
 	return 0;
+}
+
+void __wrap_event_active(struct event *ev, int what, short n_calls);
+void __real_event_active(struct event *ev, int what, short n_calls);
+
+void
+__wrap_event_active(struct event *ev, int what, short n_calls)
+{
+	if (me)
+		point();
+	__real_event_active(ev, what, n_calls);
 }
 
 /* Plays once, from the first entrance to the last exit. */
@@ -538,6 +549,17 @@ static void first_owner_0(void)
 	turn(0);
 }
 
+/* Something else has its loop look whether it is still waited for. */
+static void ask_another_1(void) { ASK(1, other[1], 3); turn(1); turn(1); }
+
+static void held_by_one_of_two(void)
+{
+	evlock_free(lock[2]);
+	lock[2] = NULL;
+	held_and_one_waits();
+}
+
+static void turn_2(void) { turn(2); }
 static void nothing(void) {}
 
 static const struct scene {
@@ -548,6 +570,8 @@ static const struct scene {
 	{ "release against withdraw", held_and_one_waits, { let_go, withdraw_own, ask_2 } },
 	{ "release against another's withdraw", held_and_one_waits, { let_go, turn_1, withdraw_anothers } },
 	{ "free against grant", held_and_one_waits, { let_go, free_1, ask_2 } },
+	{ "end of a loop against grant", held_and_one_waits, { let_go, ask_another_1, ask_2 } },
+	{ "end of a loop against the end of sharing", held_by_one_of_two, { free_0, turn_1, turn_2 } },
 	{ "close against acquire", only_held, { close_0, ask_1, nowait_2 } },
 	{ "timeout against grant", held_and_one_with_a_timeout, { let_go, turn_1, ask_2 } },
 	{ "share against free", only_held, { free_0, share_and_free_1, ask_2 } },
