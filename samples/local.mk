@@ -80,6 +80,17 @@ samples_leader_leader_SOURCES = \
 	samples/leader/store.c samples/leader/store.h
 samples_leader_leader_LDADD = lib/etcd/libevlock_etcd.la $(sample_libs)
 
+# A command for everyday use, which is installed.
+bin_PROGRAMS = samples/evflock/evflock
+dist_man1_MANS = samples/evflock/evflock.1
+samples_evflock_evflock_LDADD = $(sample_libs) $(LIBEVENT_PTHREADS_LIBS)
+samples_evflock_evflock_SOURCES = \
+	samples/evflock/command.c samples/evflock/command.h \
+	samples/evflock/evflock.c \
+	samples/evflock/locks.c samples/evflock/locks.h \
+	samples/evflock/options.c samples/evflock/options.h \
+	samples/evflock/waits.c samples/evflock/waits.h
+
 demo: samples/demo/demo samples/document-server/document-server
 	@samples/demo/demo --server samples/document-server/document-server
 
@@ -87,12 +98,13 @@ check_PROGRAMS += samples/ask
 samples_ask_SOURCES = samples/ask.c
 samples_ask_LDADD =
 
-TESTS += samples/test-samples.sh
+TESTS += samples/test-samples.sh samples/evflock/test-evflock.sh
 else
 demo:
 	@echo 'demo: configured without the samples' >&2; exit 1
 endif
 
 EXTRA_DIST += samples/leader/test-leader.sh samples/test-servers.sh samples/README samples/test-samples.sh samples/tsan.supp
+EXTRA_DIST += samples/evflock/test-evflock.sh test/tap.sh
 
 .PHONY: demo
