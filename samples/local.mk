@@ -98,13 +98,13 @@ check_PROGRAMS += samples/ask
 samples_ask_SOURCES = samples/ask.c
 samples_ask_LDADD =
 
-TESTS += samples/test-samples.sh samples/evflock/test-evflock.sh
+TESTS += samples/test-samples.sh samples/evflock/test-evflock.sh test/file/interop.sh
 else
 demo:
 	@echo 'demo: configured without the samples' >&2; exit 1
 endif
 
 EXTRA_DIST += samples/leader/test-leader.sh samples/test-servers.sh samples/README samples/test-samples.sh samples/tsan.supp
-EXTRA_DIST += samples/evflock/test-evflock.sh test/tap.sh
+EXTRA_DIST += samples/evflock/test-evflock.sh test/file/interop.sh test/file/peer.py test/tap.sh
 
 .PHONY: demo

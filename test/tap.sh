@@ -38,3 +38,9 @@ until_true() {
 		sleep 0.1
 	done
 }
+
+# hear: the next line that somebody writes to the FIFO `said`, as $heard.  Whoever wrote the
+# last one may not have closed it yet: that is an end without a line.
+hear() {
+	until read -r heard <said; do :; done
+}

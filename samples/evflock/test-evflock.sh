@@ -27,7 +27,8 @@ evflock() { ./evflock "$@"; }
 hold() {
 	./evflock "$@" sh -c 'echo $$ >said; exec cat go' >/dev/null 2>&1 &
 	holder=$!
-	read -r command <said
+	hear
+	command=$heard
 }
 
 let_go() {
@@ -73,7 +74,7 @@ if command -v flock >/dev/null; then
 	same_as_flock -V
 	flock one sh -c 'echo held >said; exec cat go' &
 	holder=$!
-	read -r _ <said
+	hear
 	is 'flock(1) keeps -F out' "$(status evflock -F -n -E 9 one true)" 9
 	is 'and not those who lock as fcntl(2)' "$(status evflock -n -E 9 one true)" 0
 	let_go
@@ -175,14 +176,15 @@ is 'and it is free' "$(status evflock -n one true)" 0
 
 ./evflock one sh -c 'trap "exit 9" USR1; echo >said; while :; do sleep 0.1; done' &
 holder=$!
-read -r _ <said
+hear
 kill -USR1 $holder
 wait $holder
 is 'the command may do with a signal what it likes' $? 9
 
 (trap '' HUP; exec ./evflock one sh -c 'echo $$ >said; exec cat go') >/dev/null &
 holder=$!
-read -r command <said
+hear
+command=$heard
 kill -HUP $holder
 let_go
 is 'an ignored one is ignored' $? 0

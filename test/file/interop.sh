@@ -1,0 +1,165 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Lock files together with programs that know nothing of evlock, both ways: fasteners and
+# lockf() of Python (peer.py), and flock(1).  evlock's side is evflock.  Prints TAP; by hand,
+# in the build folder:
+#   abs_top_builddir=$PWD abs_top_srcdir=.. ../test/file/interop.sh
+
+. "$abs_top_srcdir/test/tap.sh"
+
+find_python() {
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import fasteners' 2>/dev/null && return
+	done
+	return 1
+}
+find_python || skip_all 'fasteners was not found; on Debian: apt install python3-fasteners'
+command -v flock >/dev/null || skip_all 'flock(1) was not found; on Debian: apt install util-linux'
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/evlock-interop.XXXXXX") || exit 99
+peer_script=$(cd "$abs_top_srcdir/test/file" && pwd)/peer.py
+export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+holder=
+clean_up() {
+	kill -9 $holder 2>/dev/null
+	: <>never	# what those who were killed have left there
+	rm -rf "$tmp"
+}
+trap clean_up EXIT
+trap 'exit 99' INT TERM
+make_runner "$tmp/evflock" "$abs_top_builddir/samples/evflock/evflock"
+cd "$tmp" || exit 99
+mkfifo said go never
+export go=go	# what a holder waits for; nobody opens the other one before the end
+
+# --- Peers ---------------------------------------------------------------------------------
+#
+# They are named KIND-MODE; flock(1) is one of them, evflock another.
+
+mode_of() { echo "${1##*-}"; }
+
+# option_of PEER: how the same lock is asked of evflock
+option_of() {
+	case $1 in
+	flock-*) echo "-F --$(mode_of "$1")" ;;
+	*) echo "--$(mode_of "$1")" ;;
+	esac
+}
+
+# peer PEER WHAT [N]: becomes it, so it is called in the background, or in (...)
+peer() {
+	case $1:$2 in
+	flock-*:try) exec flock -E 9 -n "--$(mode_of "$1")" file true ;;
+	flock-*:hold) exec flock -o "--$(mode_of "$1")" file \
+		sh -c 'echo held >said; cat $go; echo peer >>log' ;;
+	*) exec "$python" "$peer_script" "$1" file "$2" $3 ;;
+	esac
+}
+
+hold_as_peer() {
+	peer "$1" hold &
+	holder=$!
+	hear
+}
+
+# hold_as_evflock OPTION...
+hold_as_evflock() {
+	./evflock "$@" file sh -c 'echo held >said; cat $go; echo evflock >>log' &
+	holder=$!
+	hear
+}
+
+let_go() {
+	: >go
+	wait $holder
+	holder=
+}
+
+# --- Who keeps whom out ----------------------------------------------------------------------
+
+# wanted PEER MODE: the status of asking in a mode while the peer holds
+wanted() {
+	case $(mode_of "$1")-$2 in
+	shared-shared) echo 0 ;;
+	*) echo 9 ;;
+	esac
+}
+
+peers='fasteners-exclusive fasteners-rw-exclusive fasteners-rw-shared
+	lockf-exclusive lockf-shared flock-exclusive flock-shared'
+
+for peer in $peers; do
+	kind=$(option_of "$peer" | sed 's/--.*//')
+	hold_as_peer "$peer"
+	for mode in exclusive shared; do
+		./evflock -n -E 9 $kind --$mode file true
+		is "$peer holds, evflock tries $mode" $? "$(wanted "$peer" $mode)"
+	done
+	let_go
+	for mode in exclusive shared; do
+		hold_as_evflock $kind --$mode
+		(peer "$peer" try)
+		is "evflock holds $mode, $peer tries" $? "$(wanted "$peer" $mode)"
+		let_go
+	done
+	(peer "$peer" try)
+	is "and when it has ended" $? 0
+done
+
+# --- Who waits for whom ----------------------------------------------------------------------
+
+for peer in $peers; do
+	rm -f log
+	hold_as_peer "$peer"
+	./evflock -p $(option_of "${peer%-*}-exclusive") file sh -c 'echo evflock >>log' 2>told &
+	waiter=$!
+	until_true grep -q waits told
+	let_go
+	wait $waiter
+	is "evflock waits for $peer" "$? $(cat log)" '0 peer
+evflock'
+
+	rm -f log
+	hold_as_evflock $(option_of "${peer%-*}-exclusive")
+	peer "$peer" hold &
+	waiter=$!
+	let_go
+	hear
+	: >go
+	wait $waiter
+	is "$peer waits for evflock" "$? $(cat log)" '0 evflock
+peer'
+
+	go=never
+	hold_as_peer "$peer"
+	kill -9 $holder
+	wait $holder 2>/dev/null
+	is "$peer is killed, and evflock has it" \
+		"$(./evflock -w 60 $(option_of "$peer") file echo mine)" mine
+	hold_as_evflock $(option_of "${peer%-*}-exclusive")
+	kill -9 $holder
+	wait $holder 2>/dev/null
+	go=go
+	hold_as_peer "$peer"
+	is 'and the other way round' "$(kill -0 $holder; echo $?)" 0
+	let_go
+done 2>/dev/null
+
+# --- All at once -----------------------------------------------------------------------------
+
+echo 0 >count
+adders=
+for peer in fasteners-exclusive fasteners-rw-exclusive lockf-exclusive; do
+	peer $peer add 200 &
+	adders="$adders $!"
+done
+i=0
+while [ $i -lt 40 ]; do
+	./evflock file sh -c 'read -r number <count; echo $((number + 1)) >count'
+	i=$((i + 1))
+done
+wait $adders
+is 'all at once, and no one is lost' "$(cat count)" 640
+
+done_testing
