@@ -131,10 +131,10 @@ fuzz: test/fuzz/replay $(etcd_fuzz)
 		-seed=$${EVLOCK_TEST_SEED:-0} -timeout=20 -print_final_stats=1 corpus seeds
 
 # The long runs of the model tests and of threads: up to half an hour.
-stress: $(model_tests) $(bound_tests) $(thread_tests) test/fuzz/replay
+stress: $(model_tests) $(bound_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay
 	EVLOCK_TEST_SCALE=large EVLOCK_TEST_TIMEOUT=3600 \
 		$(MAKE) $(AM_MAKEFLAGS) check \
-		TESTS='$(model_tests) $(bound_tests) $(thread_tests) test/fuzz/replay.sh'
+		TESTS='$(model_tests) $(bound_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay.sh'
 
 # Breaks the library on purpose and sees whether the tests notice; `test/mutate.py --help`.
 check-mutation:
@@ -213,6 +213,12 @@ TESTS += $(file_tests)
 file_common = test/files.c test/files.h test/shim.h
 test_unit_file_SOURCES = test/unit/file.c test/util.c test/util.h $(file_common)
 test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
+
+file_stress_tests = test/stress/file_kills test/stress/file_readers
+check_PROGRAMS += $(file_stress_tests)
+TESTS += $(file_stress_tests)
+test_stress_file_kills_SOURCES = test/stress/file_kills.c $(file_common)
+test_stress_file_readers_SOURCES = test/stress/file_readers.c $(file_common)
 
 # --- End of lock files --------------------------------------------------------------------
 
