@@ -167,8 +167,8 @@ read_options(struct leader *leader, struct evlock_etcd_options *options, int arg
 int
 main(int argc, char **argv)
 {
-	struct leader leader = { NULL };
-	struct evlock_etcd_options options = { NULL };
+	struct leader leader = { 0 };
+	struct evlock_etcd_options options = { 0 };
 	struct event *term;
 
 	read_options(&leader, &options, argc, argv);
