@@ -409,7 +409,7 @@ fill_disk(void)
 	struct evl_claim claim, another;
 
 	if (mkdir("disk", 0777) || unshare(CLONE_NEWNS) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) ||
 	    mount("disk", "disk", "tmpfs", 0, "nr_inodes=2"))
 		return 255;
 	if (begin_flags(&claim, "disk/a", 0, 0))
