@@ -3,7 +3,9 @@
 /* The locks of documents: from a table, which has one for each document that is in use.
  * With several loops, each has an object of its own for the same table.
  *
- * Or from an etcd cluster, with --etcd: each loop has a session of its own there. */
+ * Or from an etcd cluster, with --etcd: each loop has a session of its own there.
+ * Or, with --lock-file, from files: the lock of the document NAME is kept on .NAME.lock
+ * beside it, for all servers of the folder. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <time.h>
 
 #include <event2/event.h>
+#include <evlock/file.h>
 #include <evlock/table.h>
 #ifdef WITH_ETCD
 #include <evlock/etcd.h>
@@ -21,8 +24,9 @@
 #include "options.h"
 
 struct locks {
-	struct evlock_table *table;	/* NULL: there is a session */
+	struct evlock_table *table;	/* NULL: there is a session, or a folder */
 	struct evlock_etcd *session;
+	const char *folder;		/* of lock files */
 	struct event_base *base;
 };
 
@@ -114,6 +118,24 @@ is_certain(const struct evlock *lock, evlock_handle handle)
 
 #endif
 
+/* --- On files --------------------------------------------------------------- */
+
+static struct evlock *
+open_file(const struct locks *locks, const char *name)
+{
+	size_t size = strlen(locks->folder) + strlen(name) + sizeof("/..lock");
+	const struct evlock_options options = { .name = name };
+	struct evlock *lock = NULL;
+	char *path = malloc(size);
+
+	if (path) {
+		snprintf(path, size, "%s/.%s.lock", locks->folder, name);
+		lock = evlock_file_new(locks->base, path, &options);
+	}
+	free(path);
+	return lock;
+}
+
 /* --- Here ------------------------------------------------------------------- */
 
 static struct evlock_table *
@@ -141,6 +163,10 @@ locks_new(const struct options *options, struct event_base *base, struct locks *
 		free(locks);
 		return NULL;
 	}
+	if (options->lock_file) {
+		locks->folder = options->folder;
+		return locks;
+	}
 	locks->table = first ? evlock_table_share(first->table, base) : make_table(options, base);
 	if (locks->table)
 		return locks;
@@ -151,14 +177,15 @@ locks_new(const struct options *options, struct event_base *base, struct locks *
 struct evlock *
 locks_open(struct locks *locks, const char *name)
 {
-	return locks->table ? evlock_table_lock(locks->table, name, strlen(name))
-	    : open_in_cluster(locks, name);
+	if (locks->table)
+		return evlock_table_lock(locks->table, name, strlen(name));
+	return locks->folder ? open_file(locks, name) : open_in_cluster(locks, name);
 }
 
 bool
 locks_hold(const struct locks *locks, const struct evlock *lock, evlock_handle handle)
 {
-	return locks->table || is_certain(lock, handle);
+	return !locks->session || is_certain(lock, handle);
 }
 
 void
@@ -168,7 +195,7 @@ locks_free(struct locks *locks)
 		return;
 	if (locks->table)
 		evlock_table_free(locks->table);
-	else
+	else if (locks->session)
 		leave_cluster(locks);
 	free(locks);
 }

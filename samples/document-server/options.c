@@ -27,6 +27,7 @@ static const char usage[] =
     "  --max-body BYTES longest body, then 413 (1048576; at most 67108864)\n"
     "  --etcd URL,...   keep the locks in an etcd cluster, for servers on several machines\n"
     "                   that have DIR in common\n"
+    "  --lock-file      keep the locks on files, so that several servers may have DIR\n"
     "  --no-lock        keep nobody out: loses lines, to show why locks exist\n"
     "  --help           print this\n";
 
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, 't' },
 	{ "max-body", required_argument, NULL, 'b' },
 	{ "etcd", required_argument, NULL, 'e' },
+	{ "lock-file", no_argument, NULL, 'l' },
 	{ "no-lock", no_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
@@ -95,6 +97,7 @@ take(struct options *options, int option)
 	case 't': options->timeout = parse_seconds("timeout", optarg); break;
 	case 'b': options->max_body = parse_count("max-body", optarg, 1, STORE_MAX_DOCUMENT); break;
 	case 'e': options->etcd = optarg; break;
+	case 'l': options->lock_file = true; break;
 	case 'n': options->no_lock = true; break;
 	case 'h': fputs(usage, stdout); exit(0);
 	default: fputs(usage, stderr); exit(2);

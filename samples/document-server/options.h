@@ -18,6 +18,7 @@ struct options {
 	struct timeval timeout;		/* longest wait for a lock */
 	size_t max_body;
 	bool no_lock;
+	bool lock_file;			/* other processes may serve the same folder */
 	const char *etcd;		/* URLs of who keeps the locks; NULL: this process */
 };
 

@@ -66,7 +66,8 @@ drain(evutil_socket_t sig, short what, void *arg)
 static bool
 open_folder(struct server *server)
 {
-	int error = store_open(server->options->folder, server->options->etcd != NULL,
+	int error = store_open(server->options->folder, server->options->etcd != NULL
+	    || server->options->lock_file,
 	    &server->folder);
 
 	if (error)
@@ -81,7 +82,7 @@ open_loops(struct server *server)
 	unsigned i, n = server->options->threads;
 
 	/* Before the bases, or they could not be woken by each other's threads. */
-	if (n > 1 && evthread_use_pthreads() < 0)
+	if ((n > 1 || server->options->lock_file) && evthread_use_pthreads() < 0)
 		return false;
 	server->loop = calloc(n, sizeof(*server->loop));
 	for (i = 0; server->loop && i < n; i++)
