@@ -362,7 +362,7 @@ look_for_ours(struct evl_outside *o)
 {
 	const struct evl_seat *first = first_waiting(o);
 	int is_idle = !is_held(o) && (!first || core_of(o)->is_closed || is_turn(o) ||
-	    (o->has == EVLOCK_SHARED && needed_by(first) == EVLOCK_EXCLUSIVE));
+	    !may_ask(o, first) || (o->has == EVLOCK_SHARED && needed_by(first) == EVLOCK_EXCLUSIVE));
 
 	o->is_used |= (uint8_t)is_held(o);
 	if (is_idle) {
