@@ -16,7 +16,7 @@
 struct evhttp_connection *
 client_connect(struct run *run)
 {
-	return evhttp_connection_base_new(run->base, NULL, "127.0.0.1", run->port);
+	return evhttp_connection_base_new(run->base, NULL, "127.0.0.1", run_port(run));
 }
 
 /* --- Asking --------------------------------------------------------------- */

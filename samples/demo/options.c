@@ -12,7 +12,8 @@
 static const char usage[] =
     "usage: demo [options]\n"
     "Has many connections append to a few documents of a document-server and move\n"
-    "lines between them, without locks, with them, and with them in several threads,\n"
+    "lines between them, without locks, with them, with them in several threads, and\n"
+    "of two servers that have one folder, with locks on files;\n"
     "kills some of them while they hold a document or wait for one, and checks what\n"
     "became of every line.\n"
     "  --server PATH      the program (samples/document-server/document-server)\n"
@@ -25,7 +26,7 @@ static const char usage[] =
     "                     one for 8 answers at most; 0: never (20)\n"
     "  --threads N        of the server in the third run (2)\n"
     "  --seconds N        each run sends for so long at most (15)\n"
-    "  --only RUN         no-lock, lock or threads; all of them otherwise\n"
+    "  --only RUN         no-lock, lock, threads or processes; all of them otherwise\n"
     "for testing a server:\n"
     "  --timeout SECS     longest wait for a lock (30)\n"
     "  --hang-up PERCENT  of the requests that are given up midway (0)\n"
@@ -70,7 +71,7 @@ parse(const char *value, unsigned long least, unsigned long most)
 static void
 choose(struct options *options, const char *run)
 {
-	static const char *const names[N_RUNS] = { "no-lock", "lock", "threads" };
+	static const char *const names[N_RUNS] = { "no-lock", "lock", "threads", "processes" };
 	bool found = false;
 	int i;
 
@@ -110,7 +111,7 @@ options_parse(struct options *options, int argc, char **argv)
 		.texts = "/usr/share/common-licenses", .timeout = "30",
 		.connections = 64, .readers = 8, .documents = 4, .moves = 25,
 		.kill_every = 20, .seconds = 15, .threads = 2,
-		.runs = { true, true, true }
+		.runs = { true, true, true, true }
 	};
 	int option;
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /** The runs that there are. */
-enum { RUN_NO_LOCK, RUN_LOCK, RUN_THREADS, N_RUNS };
+enum { RUN_NO_LOCK, RUN_LOCK, RUN_THREADS, RUN_PROCESSES, N_RUNS };
 
 struct options {
 	const char *server;	/* the program */

@@ -36,10 +36,13 @@ stop_clients(struct run *run)
 static void
 end_server(struct run *run)
 {
+	unsigned i;
+
 	if (run->ending)
 		return;
 	run->ending = true;
-	child_signal(run->child, SIGTERM);
+	for (i = 0; i < run->n_servers; i++)
+		child_signal(run->child[i], SIGTERM);
 }
 
 void
@@ -55,7 +58,7 @@ run_answered(struct run *run)
 static void
 end_if_all_ended(struct run *run)
 {
-	if (run->server_ended && run->n_writing == 0)
+	if (run->n_ended == run->n_servers && run->n_writing == 0)
 		event_base_loopbreak(run->base);
 }
 
@@ -80,13 +83,15 @@ server_ended(int status, void *arg)
 {
 	struct run *run = arg;
 
-	run->result.served = run->ending && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (!run->result.served)
+	bool ok = run->ending && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	run->result.served = ok && (run->result.served || run->n_ended == 0);
+	if (!ok)
 		fprintf(stderr, "\ndemo: the server ended %s, with %s %d\n",
 		    run->ending ? "badly" : "too early",
 		    WIFEXITED(status) ? "status" : "signal",
 		    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-	run->server_ended = true;
+	run->n_ended++;
 	end_if_all_ended(run);	/* its last answers may be unread */
 }
 
@@ -138,26 +143,45 @@ begin(uint16_t port, void *arg)
 	struct run *run = arg;
 	struct timeval longest = { (time_t)run->options->seconds, 0 };
 
-	if (run->began > 0)
+	if (run->n_listening == run->n_servers)
 		return;
-	run->port = port;
+	run->port[run->n_listening++] = port;
+	if (run->n_listening < run->n_servers)
+		return;
 	run->began = time_now();
 	if (event_add(run->timers[1], &longest) < 0 || !start_clients(run))
 		event_base_loopbreak(run->base);
 }
 
+uint16_t
+run_port(struct run *run)
+{
+	return run->port[run->n_clients++ % run->n_servers];
+}
+
+static const char *
+lock_option(const struct run *run)
+{
+	return !run->lock ? "--no-lock" : run->n_servers > 1 ? "--lock-file" : NULL;
+}
+
 static bool
-start_server(struct run *run)
+start_servers(struct run *run)
 {
 	const struct child_callbacks callbacks = { begin, server_ended, run };
 	char threads[16];
+	unsigned i;
 	const char *argv[] = { run->options->server, "--port", "0", "--dir", run->folder,
 	    "--timeout", run->options->timeout, "--threads", threads,
-	    run->lock ? NULL : "--no-lock", NULL };
+	    lock_option(run), NULL };
 
 	snprintf(threads, sizeof(threads), "%u", run->threads);
-	run->child = child_start(run->base, argv, &callbacks);
-	return run->child != NULL;
+	for (i = 0; i < run->n_servers; i++) {
+		run->child[i] = child_start(run->base, argv, &callbacks);
+		if (run->child[i] == NULL)
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -196,8 +220,8 @@ prepare(struct run *run, const struct texts *texts, const char *folder, double d
 {
 	const struct options *options = run->options;
 
-	snprintf(run->folder, sizeof(run->folder), "%s/%s-%u", folder,
-	    run->lock ? "lock" : "no-lock", run->threads);
+	snprintf(run->folder, sizeof(run->folder), "%s/%s-%u-%u", folder,
+	    run->lock ? "lock" : "no-lock", run->threads, run->n_servers);
 	run->base = event_base_new();
 	run->writers = calloc(options->connections, sizeof(*run->writers));
 	run->readers = calloc(options->readers + 1, sizeof(*run->readers));
@@ -290,7 +314,8 @@ free_base(struct run *run)
 	for (i = 0; run->writers && i < run->options->connections; i++)
 		writer_free(&run->writers[i]);
 	killer_free(&run->killer);
-	child_free(run->child);
+	for (i = 0; i < run->n_servers; i++)
+		child_free(run->child[i]);
 	free_events(run);
 	if (run->base)
 		event_base_free(run->base);
@@ -299,7 +324,7 @@ free_base(struct run *run)
 static bool
 serve(struct run *run, const struct texts *texts, const char *folder, double deadline)
 {
-	if (!prepare(run, texts, folder, deadline) || !start_server(run)) {
+	if (!prepare(run, texts, folder, deadline) || !start_servers(run)) {
 		fprintf(stderr, "demo: %s\n", strerror(errno));
 		return false;
 	}
@@ -313,9 +338,12 @@ set_kind(struct run *run, int kind)
 {
 	run->lock = kind != RUN_NO_LOCK;
 	run->threads = kind == RUN_THREADS ? run->options->threads : 1;
+	run->n_servers = kind == RUN_PROCESSES ? MAX_SERVERS : 1;
 	snprintf(run->title, sizeof(run->title), run->lock ? "locks" : "no locks");
 	if (kind == RUN_THREADS)
 		snprintf(run->title, sizeof(run->title), "locks, %u threads", run->threads);
+	if (kind == RUN_PROCESSES)
+		snprintf(run->title, sizeof(run->title), "%u processes", run->n_servers);
 }
 
 bool

@@ -38,6 +38,8 @@ struct result {
 	bool served;		/* the server did as it was told, and ended with status 0 */
 };
 
+#define MAX_SERVERS 2
+
 struct run {
 	const struct options *options;
 	bool lock;
@@ -45,15 +47,16 @@ struct run {
 	char title[32];
 	char folder[256];
 	struct event_base *base;
-	struct child *child;
-	uint16_t port;
+	struct child *child[MAX_SERVERS];
+	uint16_t port[MAX_SERVERS];
+	unsigned n_servers, n_listening, n_ended;
+	unsigned n_clients;	/* that asked for a port */
 	struct writer *writers;
 	struct reader *readers;
 	struct killer killer;
 	unsigned n_writing;	/* writers that are not done */
 	bool enough;		/* no more lines are sent */
 	bool ending;		/* the server has been told to end */
-	bool server_ended;
 	double began;		/* 0: not yet */
 	struct event *timers[3];
 	struct event *signals[2];
@@ -68,6 +71,9 @@ bool run_make(struct run *run, const struct options *options, const struct texts
     int kind, const char *folder, double deadline);
 
 void run_free(struct run *run);
+
+/** The port of one server or the other, in turn. */
+uint16_t run_port(struct run *run);
 
 /** The writers tell: one request was answered; one writer is done. */
 void run_answered(struct run *run);
