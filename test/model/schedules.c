@@ -26,7 +26,7 @@
 #include <evlock/set.h>
 #include <evlock/table.h>
 
-#include "shim.h"
+#include "../shim.h"
 
 enum { ACTORS = 4, MOST_CHOICES = 4096, MOST_LOCKED = 16, PREEMPTIONS = 2, ASKS = 8 };
 

@@ -4,15 +4,15 @@
  * an object of the lock and an owner, by which it may come again.  What needs no second
  * thread is in seed_fasteners_owner.c, which test/threadsafe.sh runs with shared locks, too. */
 
-#include "shim.h"
+#include "../shim.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #include <event2/thread.h>
 
-#include "util.h"
-#include "util3.h"
+#include "../util.h"
+#include "../util3.h"
 
 #define MOST 20
 

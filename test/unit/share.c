@@ -4,7 +4,7 @@
  * no threads: one thread runs one loop after the other, so that it is known what has been
  * done when.  What does need them is at the end. */
 
-#include "shim.h"
+#include "../shim.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include <event2/thread.h>
 
 #include "port.h"
-#include "util.h"
-#include "util3.h"
+#include "../util.h"
+#include "../util3.h"
 
 /* Beside `base` and `lock`, which is THREADSAFE: another base, and its object of the lock. */
 static struct event_base *base2;
