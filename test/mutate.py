@@ -35,12 +35,40 @@ CC = os.environ.get('CC', 'gcc').split()
 PLAIN = ['-O1']
 SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 COMMON = ['-std=c99', '-w', '-fPIC', '-D_GNU_SOURCE', '-DEVLOCK_TEST_SHIM']
-WRAP = '-Wl,--wrap=evl_request_expire'
+WRAP = ('-Wl,--wrap=evl_request_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,'
+        '--wrap=event_active,--wrap=write')
 LIBS = ['-levent_core', '-levent_pthreads', '-lpthread']
 
-# What the library's own file calls unless a program puts something else in its place;
-# see test/model/api_pair.h.
+# What the library's own files call unless a program puts something else in its place;
+# see test/model/api_pair.h and schedules.c.
 DEFAULT = '''
+#include <pthread.h>
+#include <unistd.h>
+#include <event2/event.h>
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+void __real_event_active(struct event *ev, int what, short n_calls);
+ssize_t __real_write(int fd, const void *data, size_t size);
+__attribute__((weak)) ssize_t
+__wrap_write(int fd, const void *data, size_t size)
+{
+	return __real_write(fd, data, size);
+}
+__attribute__((weak)) int
+__wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	return __real_pthread_mutex_lock(mutex);
+}
+__attribute__((weak)) int
+__wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	return __real_pthread_mutex_unlock(mutex);
+}
+__attribute__((weak)) void
+__wrap_event_active(struct event *ev, int what, short n_calls)
+{
+	__real_event_active(ev, what, n_calls);
+}
 struct evl_request;
 void __real_evl_request_expire(struct evl_request *r);
 __attribute__((weak)) void
