@@ -86,21 +86,32 @@ submit_nowait(struct evlock *lock, struct evl_request *r)
 	return 0;
 }
 
-/* For a lock that others outside may hold. */
+/* Makes room for a request that does not wait. */
+static int
+try_outside(struct evlock *lock, const struct evlock_request *q)
+{
+	if (q->cb || evl_request_judge(lock, q->mode, 1))
+		return 0;
+	return lock->body->set ? evl_set_try(lock, q->mode)
+	    : evl_outside_try(lock->body->outside, q->mode);
+}
+
+/* For a lock that others outside may hold, or a set, whose members may be such. */
 static evlock_handle
 ask_outside(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
 {
 	struct evl_outside *o = lock->body->outside;
-	int error = 0;
+	int error = try_outside(lock, q);
 	evlock_handle handle;
 
-	if (!q->cb && evl_lock_knows(lock, q->mode))
-		error = evl_outside_try(o, q->mode);
-	if (evl_core_rank(&lock->body->core, q->mode, q->priority))
+	if (o && evl_core_rank(&lock->body->core, q->mode, q->priority))
 		evl_outside_pass(o);
 	handle = error && error != EAGAIN ? evl_refuse(error) : evl_request_ask(lock, q, kind);
 	error = errno;
-	evl_outside_look(o);
+	if (o)
+		evl_outside_look(o);
+	else
+		evl_set_look(lock);
 	evl_lock_wake(lock);
 	errno = error;
 	return handle;
@@ -116,7 +127,8 @@ ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
 	if (!evl_owner_may_ask(q->owner, guard))
 		return evl_refuse(EINVAL);
 	evl_body_enter(lock->body);
-	handle = lock->body->outside ? ask_outside(lock, q, kind) : evl_request_ask(lock, q, kind);
+	handle = lock->body->outside || lock->body->set ? ask_outside(lock, q, kind)
+	    : evl_request_ask(lock, q, kind);
 	evl_body_leave(guard);
 	return handle;
 }

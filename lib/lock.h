@@ -214,6 +214,11 @@ void evl_set_unbind(struct evlock *lock, struct evl_extra *extra);
 /** The set that a link in body->sets belongs to: one of its objects. */
 struct evlock *evl_member_set(const struct evl_link *link);
 
+/** Makes room in those members that are shared with other processes for a request that does
+ * not wait, and looks at them afterwards: evl_outside_try(), evl_outside_look(). */
+int evl_set_try(struct evlock *lock, unsigned mode);
+void evl_set_look(struct evlock *lock);
+
 /** Is one of the members that are asked for the set's mode shared with other processes? */
 int evl_set_is_outside(const struct evl_set *set);
 

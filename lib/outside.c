@@ -268,6 +268,16 @@ comes_before(const struct evl_outside *a, const struct evl_outside *b)
 	return a->ops->compare(a, b) < 0;
 }
 
+/* Is it the seat's turn, and does it fit, so that what this process has is kept for it? */
+static int
+is_kept_for(struct evl_core *core, const struct evl_seat *seat)
+{
+	const struct evl_link *first = evl_list_is_empty(&core->ahead) ? core->queue.next
+	    : core->ahead.next;
+
+	return first == &seat->link && evl_core_seat_fits(core, seat);
+}
+
 /* Has the request all that comes before this lock?  What is outside is asked for in an
  * order, so that sets of several processes do not wait for each other. */
 static int
@@ -281,7 +291,7 @@ may_ask(const struct evl_outside *o, const struct evl_seat *seat)
 		const struct evl_outside *other = EVL_CONTAINER(t->core, struct evl_body, core)->outside;
 
 		if (other && other != o && comes_before(other, o) &&
-		    !evl_core_seat_fits(t->core, t->seat))
+		    !is_kept_for(t->core, t->seat))
 			return 0;
 	}
 	return 1;

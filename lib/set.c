@@ -14,6 +14,7 @@
 
 #include "lock.h"
 #include "mem.h"
+#include "outside.h"
 
 /** One lock of a set. */
 struct evl_member {
@@ -62,6 +63,12 @@ struct evlock *
 evl_member_set(const struct evl_link *link)
 {
 	return EVL_OBJECT(MEMBER(link)->body->objects.next);
+}
+
+static unsigned
+mode_in(const struct evl_member *m, unsigned mode)
+{
+	return m->mode == EVLOCK_SAME_MODE ? mode : (unsigned)m->mode;
 }
 
 /* --- Making --------------------------------------------------------------- */
@@ -246,6 +253,29 @@ evlock_set_new(const struct evlock_set_member *members, size_t n,
 }
 
 int
+evl_set_try(struct evlock *lock, unsigned mode)
+{
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+	int error = 0;
+
+	EACH_MEMBER(m, set)
+		if (!error && is_there(m) && m->lock->body->outside)
+			error = evl_outside_try(m->lock->body->outside, mode_in(m, mode));
+	return error;
+}
+
+void
+evl_set_look(struct evlock *lock)
+{
+	const struct evl_member *m;
+
+	EACH_MEMBER(m, lock->body->set)
+		if (is_there(m) && m->lock->body->outside)
+			evl_outside_look(m->lock->body->outside);
+}
+
+int
 evl_set_is_outside(const struct evl_set *set)
 {
 	const struct evl_member *m;
@@ -289,12 +319,6 @@ evl_set_destroy(struct evl_body *body)
 }
 
 /* --- Asking --------------------------------------------------------------- */
-
-static unsigned
-mode_in(const struct evl_member *m, unsigned mode)
-{
-	return m->mode == EVLOCK_SAME_MODE ? mode : (unsigned)m->mode;
-}
 
 static int
 is_too_much(const struct evlock *lock, unsigned mode, uint32_t units)

@@ -397,6 +397,63 @@ LockTest(outside, set_asks_in_order)
 	finish(m);
 }
 
+static void
+in_order(struct evlock **l, struct evlock **m)
+{
+	struct evlock *a = play(), *b = play();
+
+	*l = evl_outside_of(a) < evl_outside_of(b) ? a : b;
+	*m = *l == a ? b : a;
+}
+
+LockTest(outside, set_asks_for_no_more_while_others_have_their_turn_before_it)
+{
+	struct evlock *first, *second, *set;
+	evlock_handle a, h;
+
+	in_order(&first, &second);
+	set = evlock_set_new((struct evlock_set_member[]){ { first, EVLOCK_SAME_MODE },
+	    { second, EVLOCK_SAME_MODE } }, 2, NULL);
+	is_free = 0;
+	a = ask(first, "a", S);
+	evl_outside_got(evl_outside_of(first));
+	cr_assert_str_eq(run(), "a");
+	seen();
+	h = ask(set, "set", S);
+	run();
+	cr_assert_null(strchr(seen(), 'w'), "it is not the set's turn in the first");
+	drop(first, a);
+	run();
+	cr_assert_str_eq(seen(), "dwS");
+	drop(set, h);
+	run();
+	seen();
+	evlock_free(set);
+	finish(first);
+	finish(second);
+}
+
+LockTest(outside, set_tries_all_its_members)
+{
+	struct evlock *first, *second, *set;
+	evlock_handle h;
+
+	in_order(&first, &second);
+	set = evlock_set_new((struct evlock_set_member[]){ { first, EVLOCK_SAME_MODE },
+	    { second, EVLOCK_SHARED } }, 2, NULL);
+	h = hold(set, X);
+	cr_assert_str_eq(seen(), "tXtS");
+	drop(set, h);
+	run();
+	cr_assert_str_eq(seen(), "dd");
+	is_free = 0;
+	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
+	seen();
+	evlock_free(set);
+	finish(first);
+	finish(second);
+}
+
 LockTest(outside, loss_is_told_to_holders)
 {
 	struct evlock *l = play();
