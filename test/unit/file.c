@@ -44,6 +44,18 @@ count_threads(void)
 	return n - 2;
 }
 
+/* The runner's own threads come and go, too: so it is enough that there are no more than
+ * that for a moment, as a helper would stay. */
+static int
+are_threads(unsigned n)
+{
+	int tries = 2000;
+
+	while (count_threads() > n && --tries)
+		usleep(1000);
+	return tries;
+}
+
 static struct evlock *
 make(const char *path, unsigned flags)
 {
@@ -346,7 +358,7 @@ FileTest(file, without_a_thread_when_it_is_free)
 	ask(lock, "a", S);
 	ask(lock, "b", X);
 	cr_assert_str_eq(run_for(1), "a");
-	cr_assert_eq(count_threads(), n_threads);
+	cr_assert(are_threads(n_threads));
 	evlock_free(lock);
 	cr_assert_str_eq(told(), "b:ECANCELED");
 	lock = make("file", 0);
@@ -367,7 +379,7 @@ WaitTest(file, waits_for_others)
 	ask(lock, "c", S);
 	cr_assert_str_eq(turn(), "");
 	await_blocked("file", 1);
-	cr_assert_eq(count_threads(), n_threads, "more than one helper");
+	cr_assert(are_threads(n_threads), "more than one helper");
 	cr_assert_eq(evlock_waiting(lock), 3);
 	close(fd);
 	cr_assert_str_eq(run_for(1), "a");
