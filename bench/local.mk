@@ -4,6 +4,7 @@
 # by `make check`:
 #
 #   make bench            measures; FLOOR=DIR, RUNS=N, WORKLOADS="W1 W2:1000"
+#   make bench-file       locks between processes; RUNS=N, WORKLOADS="W7:1000"
 #   make bench-smoke      runs everything at tiny sizes, and measures nothing
 
 bench_programs = bench/evlock bench/libevent bench/rwlock bench/several
@@ -32,15 +33,33 @@ if HAVE_LIBEVENT_PTHREADS
 bench_programs += bench/threads
 endif
 
-EXTRA_DIST += bench/README bench/etcd-run bench/medians.awk bench/run bench/smoke
+EXTRA_DIST += bench/README bench/etcd-run bench/file-run bench/file_fasteners.py bench/medians.awk bench/run bench/smoke
 CLEANFILES += $(bench_programs) bench/floor bench/raw bench/smoke.out bench/smoke.raw
 
 bench: $(bench_programs)
 	@BENCH=bench CC='$(CC)' $(SHELL) $(srcdir)/bench/run $(WORKLOADS)
 	@test -n '$(WORKLOADS)' || bench/several
 
-bench-smoke: $(bench_programs)
+bench-smoke: $(bench_programs) $(file_programs)
 	@BENCH=bench CC='$(CC)' RAW=bench/smoke.raw $(SHELL) $(srcdir)/bench/smoke
+
+# Locks between processes: see file.c.
+bench_file_SOURCES = bench/file.c bench/bench.c bench/bench.h
+bench_file_LDADD = lib/libevlock.la $(LIBEVENT_PTHREADS_LIBS) $(LIBEVENT_CORE_LIBS)
+bench_file_LDFLAGS = $(AM_LDFLAGS) -static
+file_programs =
+if HAVE_LIBEVENT_PTHREADS
+if OFD
+file_programs += bench/file
+endif
+endif
+EXTRA_PROGRAMS += $(file_programs)
+CLEANFILES += $(file_programs) bench/file.raw
+
+bench-file: $(file_programs)
+	@test -x bench/file || \
+		{ echo 'bench-file: configured without libevent_pthreads or OFD locks' >&2; exit 1; }
+	@BENCH=bench $(SHELL) $(srcdir)/bench/file-run $(WORKLOADS)
 
 # Locks on etcd: on one node of its own.  WORKLOADS="E1 E2:100"
 EXTRA_PROGRAMS += bench/etcd
@@ -56,4 +75,4 @@ bench-etcd:
 	@echo 'bench-etcd: configured without etcd' >&2; exit 1
 endif
 
-.PHONY: bench bench-etcd bench-smoke
+.PHONY: bench bench-etcd bench-file bench-smoke

@@ -3,7 +3,7 @@
 # Reads lines "peer workload param value unit" of several runs.  Prints one with
 # the median for each peer, workload and param, in the order of their first
 # appearance, peer by peer; then the ratios of evlock's times to those of `ruler`, in W6
-# to those of every peer, and of evlock's time for each grant of the longest convoy to
+# and W7 to those of every peer, and of evlock's time for each grant of the longest convoy to
 # that of 1000.
 
 NF != 5 || $4 !~ /^-?[0-9]+(\.[0-9]+)?$/ {
@@ -55,7 +55,7 @@ function print_ratio(what, over, under)
 		printf "ratio %s %.2f x\n", what, middle[over] / middle[under]
 }
 
-# What two threads do, beside each of the others that do it.
+# What two threads or processes do, beside each of the others that do it.
 function print_thread_ratios(what,	i)
 {
 	for (i = 1; i <= n_peers; i++)
@@ -74,7 +74,7 @@ END {
 		what = substr(keys[i], index(keys[i], " ") + 1)
 		if (keys[i] == "evlock " what && unit[keys[i]] ~ /^ns/)
 			print_ratio(what, keys[i], ruler " " what)
-		if (keys[i] ~ /^evlock W6/)
+		if (keys[i] ~ /^evlock W[67]/)
 			print_thread_ratios(what)
 	}
 	print_ratio("W2 1000000/1000", "evlock W2 1000000", "evlock W2 1000")
