@@ -51,12 +51,12 @@
  */
 enum evl_state {
 	EVL_FREE,
+	EVL_GONE,	/**< is nobody's, still linked in a core's queue */
 	EVL_QUEUED,	/**< linked in a core's queue */
 	EVL_GRANTED,	/**< holds, is linked in a port's FIFO */
 	EVL_HELD,	/**< holds, its callback has run, is linked in its lock object's list */
 	EVL_FAILED,	/**< holds nothing, `units` is the errno, is linked in a port's FIFO */
-	EVL_VOID,	/**< has ended, and is linked in a port's FIFO: not to be told of */
-	EVL_GONE	/**< is nobody's, still linked in a core's queue */
+	EVL_VOID	/**< has ended, and is linked in a port's FIFO: not to be told of */
 };
 
 struct evl_core;

@@ -223,7 +223,7 @@ make_slots(struct evl_pool *pool, struct evl_chunk *chunk, uint32_t made)
 	pool->top = &chunk->slot[made];
 	pool->end = &chunk->slot[n];
 	for (i = made; i < n; i++) {
-		chunk->slot[i].handle = EVL_HIDDEN | region->generation * EVL_GENERATION |
+		chunk->slot[i].handle = region->generation * EVL_GENERATION |
 		    (region->base + region->n_made++);
 		chunk->slot[i].seat.state = EVL_FREE;
 	}

@@ -12,8 +12,9 @@
  * A pool keeps requests in slots.  Slot numbers come from one range for the
  * whole process, so no two pools make the same handle; a slot adds one to its
  * generation at each use, and is retired when that would wrap, so no handle is
- * made twice.  What a slot does not answer to, has EVL_HIDDEN set in
- * `request->handle`, which is bit 63: that of callers' own handles.
+ * made twice.  A slot that nobody uses has the handle of its next use, and does not
+ * answer to it.  A request that answers to another handle, or to none, has EVL_HIDDEN
+ * set in `request->handle`, which is bit 63: that of callers' own handles.
  *
  * A pool keeps its memory for the next requests until it is cleared.
  *
@@ -88,7 +89,6 @@ evl_pool_get(struct evl_pool *pool)
 	} else if (!(r = evl_pool_grow(pool))) {
 		return NULL;
 	}
-	r->handle &= ~EVL_HIDDEN;
 	return r;
 }
 
@@ -103,11 +103,9 @@ evl_handle_after(evlock_handle handle)
 static inline void
 evl_pool_put(struct evl_pool *pool, struct evl_request *r)
 {
-	evlock_handle next = evl_handle_after(r->handle);
-
-	r->handle = next | EVL_HIDDEN;
+	r->handle = evl_handle_after(r->handle);
 	r->seat.state = EVL_FREE;
-	if (next & EVL_HIDDEN) {
+	if (r->handle & EVL_HIDDEN) {
 		pool->n_retired++;
 	} else {
 		r->seat.link.next = pool->free;
@@ -142,7 +140,7 @@ evl_pool_find(const struct evl_pool *pool, evlock_handle handle)
 	if (!region)
 		return NULL;
 	r = evl_region_slot(region, (uint32_t)handle);
-	return r->handle == handle ? r : NULL;
+	return r->handle == handle && r->seat.state > EVL_GONE ? r : NULL;
 }
 
 #endif

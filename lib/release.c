@@ -269,7 +269,7 @@ end_wait(struct evlock *lock, struct evl_request *r)
 
 	if (!evl_core_may_mark_gone(evl_core_of(lock), &r->seat) || next & EVL_HIDDEN)
 		return end(r);
-	r->handle = next | EVL_HIDDEN;
+	r->handle = next;
 	evl_core_mark_gone(evl_core_of(lock), &r->seat);
 	evl_check(lock);
 	return 0;

@@ -300,7 +300,7 @@ wear_out(evlock_handle handle)
 	struct evl_request *r = EVL_REQUEST(EVL_SEAT(lock->pool->free));
 
 	cr_assert_eq((uint32_t)r->handle, (uint32_t)handle, "is the last released next?");
-	r->handle = EVL_HIDDEN | LAST | (uint32_t)handle;
+	r->handle = LAST | (uint32_t)handle;
 }
 
 LockTest(handles, worn_out_slot_is_retired)
