@@ -71,6 +71,16 @@ fail() {
 	echo "ok $n - $1: $2 at each of $((i - 1)) calls"
 }
 
+# fail_memory CALL: a sanitizer ends the program when it gets no memory for itself
+fail_memory() {
+	if grep -q '__[at]san_init' "$user"; then
+		n=$((n + 1))
+		echo "ok $n - $1: ENOMEM # SKIP a sanitizer calls it, too"
+	else
+		fail "$1" ENOMEM 12
+	fi
+}
+
 trap '' PIPE
 fail mkdir EIO 5
 fail openat EMFILE 24
@@ -80,6 +90,6 @@ fail fcntl ENOLCK 37
 fail fcntl EIO 5
 fail getcwd EIO 5
 fail clone3 EAGAIN 11
-fail mmap ENOMEM 12
-fail mprotect ENOMEM 12
+fail_memory mmap
+fail_memory mprotect
 echo "1..$n"
