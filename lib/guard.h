@@ -11,8 +11,7 @@
  * over, for good, to one mutex that all such locks of the process have in common.
  * So a step never needs two of them, and there is no order to take them in.
  *
- *	guard -> port (evl_port.mutex) -> libevent's
- *	port (evl_port.waking) -> libevent's, with no guard
+ *	guard -> port (evl_port.mutex, then evl_port.waking) -> libevent's
  *
  * No callback runs while one is held, but conditions (evlock_mode.is_compatible),
  * which call nothing.  A lock of one loop has no guard.

@@ -161,19 +161,28 @@ evl_port_is_home(struct evl_port *port)
  * lists at most, that of who set its is_posted. */
 static __thread struct evl_port *to_wake;
 
-static uint8_t
-way_to_wake(const struct evl_port *port)
+/* Its event may be gone by now. */
+static void
+activate(struct evl_port *port)
 {
-	return port->is_kept && port->bell >= 0 ? EVL_BY_BELL : EVL_BY_EVENT;
+	pthread_mutex_lock(&port->waking);
+	if (!port->is_deaf)
+		event_active(port->post, EV_TIMEOUT, 0);
+	pthread_mutex_unlock(&port->waking);
 }
 
-/* Called with the port's mutex held. */
+/* Called with the port's mutex held.  A loop that nothing keeps is woken at once: until it is,
+ * it may end, with all the letters that others have left meanwhile. */
 static void
 poke(struct evl_port *port)
 {
 	if (port->is_posted)
 		return;
-	__atomic_store_n(&port->is_posted, way_to_wake(port), __ATOMIC_RELAXED);
+	__atomic_store_n(&port->is_posted, 1, __ATOMIC_RELAXED);
+	if (!port->is_kept) {
+		activate(port);
+		return;
+	}
 	__atomic_add_fetch(&port->n_refs, 1, __ATOMIC_RELAXED);
 	port->next_to_wake = to_wake;
 	to_wake = port;
@@ -208,20 +217,10 @@ ring(const struct evl_port *port)
 	(void)n;	/* it is rung once until it is answered */
 }
 
-/* Its event may be gone by now. */
-static void
-activate(struct evl_port *port)
-{
-	pthread_mutex_lock(&port->waking);
-	if (!port->is_deaf)
-		event_active(port->post, EV_TIMEOUT, 0);
-	pthread_mutex_unlock(&port->waking);
-}
-
 static void
 wake_other(struct evl_port *port)
 {
-	if (__atomic_load_n(&port->is_posted, __ATOMIC_RELAXED) == EVL_BY_BELL)
+	if (port->bell >= 0)
 		ring(port);
 	else
 		activate(port);

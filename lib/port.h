@@ -25,13 +25,6 @@ struct event_base;
 
 struct evl_extra;
 
-/** How a port comes to look at its letters. */
-enum evl_posted {
-	EVL_NOT_POSTED,
-	EVL_BY_EVENT,		/**< `post` is made active */
-	EVL_BY_BELL		/**< `bell` is rung, for which the loop listens */
-};
-
 struct evl_port {
 	struct evl_link fifo;		/**< seats that are to be delivered, in order */
 	uint32_t left;			/**< of the budget */
@@ -56,7 +49,7 @@ struct evl_port {
 	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
 	struct evl_link locks, tables;	/**< objects; only the base's thread takes some away */
 	struct evl_link letters;	/**< seats that go to `fifo` */
-	uint8_t is_posted;		/**< atomic, set under the mutex: enum evl_posted */
+	uint8_t is_posted;		/**< atomic, changes under the mutex: it will look for letters */
 	struct evl_port *next_to_wake;	/**< of the thread that will make `post` active */
 	struct event *post;		/**< collects the letters */
 	pthread_mutex_t waking;		/**< held while `post` is made active; protects is_deaf */

@@ -552,6 +552,8 @@ static void first_owner_0(void)
 /* Something else has its loop look whether it is still waited for. */
 static void ask_another_1(void) { ASK(1, other[1], 3); turn(1); turn(1); }
 
+static void ask_another_watching_1(void) { ask_another_1(); unwatch_1(); }
+
 static void held_by_one_of_two(void)
 {
 	evlock_free(lock[2]);
@@ -571,6 +573,8 @@ static const struct scene {
 	{ "release against another's withdraw", held_and_one_waits, { let_go, turn_1, withdraw_anothers } },
 	{ "free against grant", held_and_one_waits, { let_go, free_1, ask_2 } },
 	{ "end of a loop against grant", held_and_one_waits, { let_go, ask_another_1, ask_2 } },
+	{ "end of a loop against somebody else's letter", held_and_watched, { let_go,
+	    ask_another_watching_1, nothing } },
 	{ "end of a loop against the end of sharing", held_by_one_of_two, { free_0, turn_1, turn_2 } },
 	{ "close against acquire", only_held, { close_0, ask_1, nowait_2 } },
 	{ "timeout against grant", held_and_one_with_a_timeout, { let_go, turn_1, ask_2 } },
