@@ -4,8 +4,8 @@
  * again, once for each schedule with at most two preemptions.
  *
  * One thread runs at a time.  It may be stopped, and another go on, before each mutex that
- * the library locks and each event that it activates (the calls are wrapped by the linker),
- * and where a scene says so; in long runs, after each mutex that it unlocks, too.
+ * the library locks, each event that it activates and each bell that it rings (the calls are
+ * wrapped by the linker), and where a scene says so; in long runs, after each mutex that it unlocks, too.
  * Which one goes on is a row of choices, and each play makes the next row in order.  A
  * thread that wants a mutex waits until it is let go; if all wait, that is a deadlock.
  *
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -212,6 +213,17 @@ __wrap_event_active(struct event *ev, int what, short n_calls)
 	if (me)
 		point();
 	__real_event_active(ev, what, n_calls);
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+
+ssize_t
+__wrap_write(int fd, const void *bytes, size_t n)
+{
+	if (me)
+		point();
+	return __real_write(fd, bytes, n);
 }
 
 /* Plays once, from the first entrance to the last exit. */
