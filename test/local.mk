@@ -224,13 +224,10 @@ test_stress_file_readers_SOURCES = test/stress/file_readers.c $(file_common)
 
 # Those that run threads, if there is libevent_pthreads.
 if HAVE_LIBEVENT_PTHREADS
-# test/stress/threads is not of make check: one run in 60 or so finds a loop that ended early.
 thread_tests = test/stress/threads test/model/schedules
 thread_unit_tests = test/unit/share test/unit/seed_fasteners
-EXTRA_PROGRAMS += test/stress/threads
-CLEANFILES += test/stress/threads
-check_PROGRAMS += test/model/schedules $(thread_unit_tests)
-TESTS += test/model/schedules $(thread_unit_tests)
+check_PROGRAMS += $(thread_tests) $(thread_unit_tests)
+TESTS += $(thread_tests) $(thread_unit_tests)
 endif
 test_unit_share_SOURCES = test/unit/share.c $(session_unit_common)
 test_unit_seed_fasteners_SOURCES = test/unit/seed_fasteners.c $(session_unit_common)
