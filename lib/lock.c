@@ -229,14 +229,11 @@ leave_body(struct evlock *lock, struct evl_body *body)
 		evl_body_update_far(body);
 }
 
-struct evlock *
-evl_object_create(struct evl_body *body, struct evl_port *port, struct evl_identity *identity,
-    struct evlock_table *table)
+/* Makes an object of zero-filled memory. */
+static struct evlock *
+set_up(struct evlock *lock, struct evl_body *body, struct evl_port *port,
+    struct evl_identity *identity, struct evlock_table *table)
 {
-	struct evlock *lock = evl_mem_zalloc(sizeof *lock);
-
-	if (!lock)
-		return NULL;
 	lock->body = body;
 	lock->port = port;
 	lock->table = table;
@@ -252,6 +249,30 @@ evl_object_create(struct evl_body *body, struct evl_port *port, struct evl_ident
 	return lock;
 }
 
+struct evlock *
+evl_object_create(struct evl_body *body, struct evl_port *port, struct evl_identity *identity,
+    struct evlock_table *table)
+{
+	struct evlock *lock = evl_mem_zalloc(sizeof *lock);
+
+	return lock ? set_up(lock, body, port, identity, table) : NULL;
+}
+
+/* For the caller.  The port comes last: it may be another thread's, which alone may free it,
+ * so it cannot be put back here. */
+static struct evlock *
+create_on(struct event_base *base, struct evl_body *body, struct evl_identity *identity)
+{
+	struct evlock *lock = evl_mem_zalloc(sizeof *lock);
+	struct evl_port *port = lock ? evl_port_get(base) : NULL;
+
+	if (port)
+		return set_up(lock, body, port, identity, NULL);
+	evl_mem_free(lock);
+	errno = ENOMEM;
+	return NULL;
+}
+
 void
 evl_object_destroy(struct evlock *lock)
 {
@@ -265,15 +286,7 @@ evl_object_destroy(struct evlock *lock)
 struct evlock *
 evl_lock_object(struct evlock *lock, struct event_base *base)
 {
-	struct evl_port *port = evl_port_get(base);
-	struct evlock *object;
-
-	if (!port)
-		return NULL;
-	object = evl_object_create(lock->body, port, lock->identity, NULL);
-	if (!object)
-		evl_port_put(port);
-	return object;
+	return create_on(base, lock->body, lock->identity);
 }
 
 struct evlock *
@@ -281,19 +294,13 @@ evl_lock_attach(struct evl_body *body, struct event_base *base,
     const struct evlock_options *options)
 {
 	struct evl_identity *identity = create_identity(body);
-	struct evl_port *port = identity ? evl_port_get(base) : NULL;
-	struct evlock *object = port ? evl_object_create(body, port, identity, NULL) : NULL;
+	struct evlock *object = identity ? create_on(base, body, identity) : NULL;
 
-	if (object) {
+	if (object)
 		identify(object, options);
-		return object;
-	}
-	if (port)
-		evl_port_put(port);
-	if (identity)
+	else if (identity)
 		forget_identity(identity, body);
-	errno = ENOMEM;
-	return NULL;
+	return object;
 }
 
 struct evlock *

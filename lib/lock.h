@@ -107,7 +107,7 @@ struct evlock *evl_lock_create(struct event_base *base, const struct evlock_opti
 struct evl_body *evl_body_create(const struct evlock_options *options,
     const struct evlock_modes *modes, struct evl_guard *guard);
 
-/** Makes one more object for a body, on a port, for `table` or the caller.  In a step. */
+/** Makes one more object for a body, on the port of `table`.  In a step. */
 struct evlock *evl_object_create(struct evl_body *body, struct evl_port *port,
     struct evl_identity *identity, struct evlock_table *table);
 

@@ -883,3 +883,46 @@ free_it(evlock_handle handle)
 ShareTest(release_wakes_a_thread) { wake(release_it, "there"); }
 ShareTest(close_wakes_a_thread) { wake(close_it, "there:ECANCELED"); }
 ShareTest(free_wakes_a_thread) { wake(free_it, "there"); }
+
+/* --- No memory to share -------------------------------------------------------------------------------------------- */
+
+static __thread int is_sharing;
+static int n_freed;			/* by who shares */
+
+static void *
+free_lock2(void *arg)
+{
+	evlock_free(lock2);
+	lock2 = NULL;
+	return arg;
+}
+
+static void *
+lose_lock2(size_t size)
+{
+	(void)size;
+	in_a_thread(free_lock2, NULL);
+	return NULL;
+}
+
+static void
+note_free(void *p)
+{
+	n_freed += is_sharing;
+	memory.live--;
+	free(p);
+}
+
+/* What others' base has goes with its last object, in their thread. */
+ShareTest(to_share_in_vain_frees_nothing)
+{
+	struct evlock *another = new_shared("another");
+
+	evlock_set_mem_functions(lose_lock2, NULL, note_free);
+	is_sharing = 1;
+	assert_errno(evlock_share(another, base2), NULL, ENOMEM);
+	is_sharing = 0;
+	cr_assert_null(lock2);
+	cr_assert_eq(n_freed, 0);
+	evlock_free(another);
+}
