@@ -205,28 +205,28 @@ enter_queue(struct evl_outside *o, unsigned rank)
 	evl_core_promote(core_of(o), evl_lock_fifo(object_of(o)));
 }
 
-/* Those who wait, in order: the first after `link`, which is `ahead`, `queue` or one of
- * theirs, the outside itself left out. */
-static struct evl_seat *
-next_waiting(const struct evl_outside *o, const struct evl_link *link)
+/* Whose turn it is, or the head of the queue. */
+static const struct evl_link *
+front(const struct evl_core *core)
 {
-	struct evl_core *core = core_of(o);
-
-	for (;;) {
-		link = link->next;
-		if (link == &core->ahead)
-			link = core->queue.next;
-		if (link == &core->queue)
-			return NULL;
-		if (link != &o->seat.link)
-			return EVL_SEAT(link);
-	}
+	return evl_list_is_empty(&core->ahead) ? core->queue.next : core->ahead.next;
 }
 
-static struct evl_seat *
+/* The first of those of this process who wait, or NULL. */
+static const struct evl_seat *
+first_of(const struct evl_core *core)
+{
+	const struct evl_link *link = front(core);
+
+	if (link != &core->queue && EVL_SEAT(link)->kind == EVL_OUTSIDE)
+		link = link->next;
+	return link == &core->queue ? NULL : EVL_SEAT(link);
+}
+
+static const struct evl_seat *
 first_waiting(const struct evl_outside *o)
 {
-	return next_waiting(o, &core_of(o)->ahead);
+	return first_of(core_of(o));
 }
 
 /* Is it the outside's turn, but for those who still hold? */
@@ -272,14 +272,21 @@ comes_before(const struct evl_outside *a, const struct evl_outside *b)
 static int
 is_kept_for(struct evl_core *core, const struct evl_seat *seat)
 {
-	const struct evl_link *first = evl_list_is_empty(&core->ahead) ? core->queue.next
-	    : core->ahead.next;
-
-	return first == &seat->link && evl_core_seat_fits(core, seat);
+	return front(core) == &seat->link && evl_core_seat_fits(core, seat);
 }
 
-/* Has the request all that comes before this lock?  What is outside is asked for in an
- * order, so that sets of several processes do not wait for each other. */
+/* May the request have `o` before it has the lock that `t` is a place in? */
+static int
+may_have_before(const struct evl_outside *o, const struct evl_ties *t)
+{
+	const struct evl_outside *other = EVL_CONTAINER(t->core, struct evl_body, core)->outside;
+
+	if (first_of(t->core) != t->seat)
+		return 0;
+	return !other || other == o || !comes_before(other, o) || is_kept_for(t->core, t->seat);
+}
+
+/* May the request that has this seat in `o` ask for that, and keep it?  See outside.h. */
 static int
 may_ask(const struct evl_outside *o, const struct evl_seat *seat)
 {
@@ -287,13 +294,9 @@ may_ask(const struct evl_outside *o, const struct evl_seat *seat)
 
 	if (!seat->ties)
 		return 1;
-	EVL_TIES_EACH(t, (const struct evl_ties *)seat->ties) {
-		const struct evl_outside *other = EVL_CONTAINER(t->core, struct evl_body, core)->outside;
-
-		if (other && other != o && comes_before(other, o) &&
-		    !is_kept_for(t->core, t->seat))
+	EVL_TIES_EACH(t, (const struct evl_ties *)seat->ties)
+		if (!may_have_before(o, t))
 			return 0;
-	}
 	return 1;
 }
 

@@ -19,6 +19,18 @@
  * So a scope beyond the process needs no change to the core.  Here is when the outside is
  * asked; how, is up to the scope: struct evl_outside_ops.  All calls, both ways, are made
  * in a step: in the thread of the lock's base or, if it has a guard, with that entered.
+ *
+ * A request for a set keeps what it has of its members from other processes while it waits
+ * for the rest.  It asks for a member, and keeps it, only while
+ *
+ *  - nobody of this process is before it in the queue of any of its members, and
+ *  - all its members that are before that one in the order are kept for it.
+ *
+ * So whoever keeps something waits for holders, who wait for nothing here, or for the next
+ * member in the order, in another process.  There that is held, or kept in turn for one who
+ * waits for a member that is further on in the order: no such row of processes leads back
+ * to where it began.  And somebody may always ask: whoever is first of all who wait in a
+ * process, by rank and arrival, is so in each queue.
  */
 
 #include <evlock/evlock.h>

@@ -433,6 +433,102 @@ LockTest(outside, set_asks_for_no_more_while_others_have_their_turn_before_it)
 	finish(second);
 }
 
+/* Three locks, in the order in which sets ask for them. */
+static struct evlock *first, *second, *third;
+
+static int
+by_outside(const void *a, const void *b)
+{
+	return compare(evl_outside_of(*(struct evlock *const *)a),
+	    evl_outside_of(*(struct evlock *const *)b));
+}
+
+static void
+play_three(void)
+{
+	struct evlock *l[] = { play(), play(), play() };
+
+	qsort(l, 3, sizeof l[0], by_outside);
+	first = l[0];
+	second = l[1];
+	third = l[2];
+	is_free = 0;
+}
+
+static void
+finish_three(void)
+{
+	run();
+	seen();
+	finish(first);
+	finish(second);
+	finish(third);
+}
+
+static struct evlock *
+pair(struct evlock *a, struct evlock *b)
+{
+	return evlock_set_new((struct evlock_set_member[]){ { a, EVLOCK_SAME_MODE },
+	    { b, EVLOCK_SAME_MODE } }, 2, NULL);
+}
+
+static int
+is_asked_for(const struct evlock *l)
+{
+	return evl_outside_of(l)->is_asking;
+}
+
+static int
+is_ours(const struct evlock *l)
+{
+	return evl_outside_of(l)->has != EVLOCK_NONE;
+}
+
+/* Another process might have the first, and wait for the second. */
+LockTest(outside, set_keeps_nothing_behind_one_that_waits_for_an_earlier_member)
+{
+	struct evlock *before, *behind;
+	evlock_handle a, b;
+
+	play_three();
+	before = pair(first, third);
+	behind = pair(second, third);
+	a = ask(before, "before", X);
+	b = ask(behind, "behind", X);
+	cr_assert(is_asked_for(first));
+	cr_assert(!is_asked_for(second), "whoever has it, waits for the first");
+	drop(before, a);
+	cr_assert(is_asked_for(second));
+	drop(behind, b);
+	evlock_free(before);
+	evlock_free(behind);
+	finish_three();
+}
+
+LockTest(outside, set_keeps_nothing_when_one_that_waits_for_an_earlier_member_passes_it)
+{
+	struct evlock *passing, *passed;
+	evlock_handle a, b;
+
+	play_three();
+	passing = pair(first, third);
+	passed = pair(second, third);
+	b = ask(passed, "passed", X);
+	evl_outside_got(evl_outside_of(second));
+	cr_assert_str_eq(run(), "");
+	cr_assert(is_ours(second));
+	cr_assert(is_asked_for(third));
+	a = ASK(passing, "passing", .mode = X, .priority = 1);
+	cr_assert(!is_ours(second));
+	cr_assert(!is_asked_for(third));
+	drop(passing, a);
+	cr_assert(is_asked_for(second));
+	drop(passed, b);
+	evlock_free(passing);
+	evlock_free(passed);
+	finish_three();
+}
+
 LockTest(outside, set_tries_all_its_members)
 {
 	struct evlock *first, *second, *set;
