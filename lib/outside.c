@@ -393,6 +393,7 @@ look_for_ours(struct evl_outside *o)
 	} else if (may_join(o) && o->ops->try_now(o, EVLOCK_SHARED) == 0) {
 		o->n_joined++;
 		enter_queue(o, 0);
+		evl_tell(object_of(o), 0);	/* it is kept for one who may ask for more now */
 	}
 }
 

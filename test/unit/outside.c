@@ -529,6 +529,29 @@ LockTest(outside, set_keeps_nothing_when_one_that_waits_for_an_earlier_member_pa
 	finish_three();
 }
 
+/* As the last thing that is looked at, its other members before. */
+LockTest(outside, set_asks_for_more_when_it_joins_those_who_share)
+{
+	struct evlock *set;
+	evlock_handle a, b, c = hold(lock, X);
+
+	play_three();
+	set = evlock_set_new((struct evlock_set_member[]){ { second, EVLOCK_SAME_MODE },
+	    { first, EVLOCK_SAME_MODE }, { lock, EVLOCK_SAME_MODE } }, 3, NULL);
+	a = ask(first, "a", S);
+	evl_outside_got(evl_outside_of(first));
+	cr_assert_str_eq(run(), "a");
+	b = ask(set, "b", S);
+	cr_assert_str_eq(run(), "");
+	is_free = 1;
+	drop(lock, c);
+	cr_assert_str_eq(run(), "b");
+	drop(set, b);
+	drop(first, a);
+	evlock_free(set);
+	finish_three();
+}
+
 LockTest(outside, set_tries_all_its_members)
 {
 	struct evlock *first, *second, *set;
