@@ -211,6 +211,9 @@ int evl_set_judge(const struct evlock *lock, unsigned mode, uint32_t units);
 int evl_set_bind(struct evlock *lock, struct evl_request *r);
 void evl_set_unbind(struct evlock *lock, struct evl_extra *extra);
 
+/** As evl_request_fail_all(), for those who wait for a set that `body` is a member of. */
+void evl_set_fail_around(struct evl_step *step, struct evl_body *body, int error);
+
 /** The set that a link in body->sets belongs to: one of its objects. */
 struct evlock *evl_member_set(const struct evl_link *link);
 

@@ -435,11 +435,21 @@ take(struct evl_outside *o)
 }
 
 static void
-fail_waiting(struct evl_outside *o, int error)
+fail_waiting(struct evl_step *step, struct evl_outside *o, int error)
+{
+	evl_request_fail_all(step, object_of(o), error);
+	evl_set_fail_around(step, o->body, error);
+}
+
+/* It cannot be had. */
+static void
+fail(struct evl_outside *o)
 {
 	struct evl_step step = { .out = evl_lock_fifo(object_of(o)) };
 
-	evl_request_fail_all(&step, object_of(o), error);
+	o->is_asking = 0;
+	evl_tell_arm(o->body, 0);	/* or it would be asked for them again, at once */
+	fail_waiting(&step, o, o->error);
 	evl_step_finish(&step);
 }
 
@@ -463,9 +473,7 @@ act(struct evl_outside *o)
 	} else if (news == GOT) {
 		take(o);
 	} else {
-		o->is_asking = 0;
-		evl_tell_arm(o->body, 0);	/* or it would be asked for them again, at once */
-		fail_waiting(o, o->error);
+		fail(o);
 	}
 	evl_lock_settle(object_of(o), 1);
 }
@@ -535,7 +543,7 @@ evl_outside_lost(struct evl_outside *o, int error)
 			lose(&step, r);
 	while ((r = evl_set_first_holder(o->body)))
 		lose(&step, r);
-	evl_request_fail_all(&step, object_of(o), error);
+	fail_waiting(&step, o, error);
 	evl_step_finish(&step);
 	o->seat.state = EVL_FREE;
 	evl_lock_settle(object_of(o), 1);

@@ -445,8 +445,25 @@ evl_set_strongest(const struct evlock *lock)
 
 /* --- Members that end ----------------------------------------------------- */
 
-/* Closes the sets that have `body` as a member, through `object` or, if that is NULL,
- * through any.  All are closed before anyone who waits for one fails, and nobody is
+/* Fails those who wait for a set that has `body` as a member, through `object` or, if that
+ * is NULL, through any. */
+static void
+fail_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object, int error)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->sets)
+		if (!object || MEMBER(link)->lock == object)
+			evl_request_fail_all(step, evl_member_set(link), error);
+}
+
+void
+evl_set_fail_around(struct evl_step *step, struct evl_body *body, int error)
+{
+	fail_sets(step, body, NULL, error);
+}
+
+/* Closes such sets.  All are closed before anyone who waits for one fails, and nobody is
  * granted before all have failed: they may wait in each other's members. */
 static void
 close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object)
@@ -456,9 +473,7 @@ close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *ob
 	EVL_LIST_EACH(link, &body->sets)
 		if (!object || MEMBER(link)->lock == object)
 			MEMBER(link)->body->core.is_closed = 1;
-	EVL_LIST_EACH(link, &body->sets)
-		if (!object || MEMBER(link)->lock == object)
-			evl_request_fail_all(step, evl_member_set(link), ECANCELED);
+	fail_sets(step, body, object, ECANCELED);
 }
 
 static void

@@ -552,6 +552,38 @@ LockTest(outside, set_asks_for_more_when_it_joins_those_who_share)
 	finish_three();
 }
 
+LockTest(outside, failure_is_told_to_those_who_wait_for_a_set)
+{
+	struct evlock *set;
+
+	play_three();
+	set = pair(first, second);
+	ask(set, "a", S);
+	evl_outside_failed(evl_outside_of(first), ENOLCK);
+	cr_assert_str_eq(run(), "a:ENOLCK");
+	cr_assert(!is_asked_for(first));
+	evlock_free(set);
+	finish_three();
+}
+
+LockTest(outside, loss_is_told_to_those_who_wait_for_a_set)
+{
+	struct evlock *set;
+	evlock_handle h;
+
+	play_three();
+	is_free = 1;
+	set = pair(first, second);
+	h = hold(set, X);
+	ask(set, "a", S);
+	is_free = 0;
+	evl_outside_lost(evl_outside_of(first), ESTALE);
+	cr_assert_str_eq(run(), "a:ESTALE");
+	assert_fails(evlock_release(set, h), ENOENT);
+	evlock_free(set);
+	finish_three();
+}
+
 LockTest(outside, set_tries_all_its_members)
 {
 	struct evlock *first, *second, *set;
