@@ -32,6 +32,15 @@ make(const struct call *call)
 	call->cb(call->lock, call->handle, call->error, call->arg);
 }
 
+/* The step that granted or ended it has told those around the locks that it began with; the
+ * request may have had others, and stood before somebody there. */
+static inline void
+tell_around(struct evl_request *r)
+{
+	if (r->seat.ties && evl_core_of(r->lock)->is_watched)
+		evl_tell(r->lock, 0);
+}
+
 /* --- A request, or a conversion, that is gone when it is told ----------------- */
 
 /* That of a key: its lock stays until the callback has run, or frees the table.  Until then
@@ -60,6 +69,7 @@ deliver_end(struct evl_request *r, struct evl_guard *guard, int error)
 {
 	struct call call;
 
+	tell_around(r);
 	if (r->lock->body->keyed) {
 		deliver_keyed_end(r, guard, error);
 		return;
@@ -122,6 +132,7 @@ deliver_hold(struct evl_request *r, struct evl_guard *guard)
 	struct call call;
 
 	evl_request_hold(r->lock, r);
+	tell_around(r);
 	if (r->seat.ties)
 		deliver_extra(r->lock, r);
 	if (r->seat.kind == EVL_SCOPED) {

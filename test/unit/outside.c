@@ -529,6 +529,30 @@ LockTest(outside, set_keeps_nothing_when_one_that_waits_for_an_earlier_member_pa
 	finish_three();
 }
 
+/* The grant concerns a lock that only its set leads to. */
+LockTest(outside, set_asks_for_more_when_one_before_it_is_granted)
+{
+	struct evlock *before, *behind;
+	evlock_handle a, b;
+
+	play_three();
+	before = pair(first, second);
+	behind = pair(first, third);
+	a = ask(before, "before", S);
+	b = ask(behind, "behind", S);
+	evl_outside_got(evl_outside_of(first));
+	cr_assert_str_eq(run(), "");
+	cr_assert(!is_asked_for(third));
+	evl_outside_got(evl_outside_of(second));
+	cr_assert_str_eq(run(), "before");
+	cr_assert(is_asked_for(third));
+	drop(before, a);
+	drop(behind, b);
+	evlock_free(before);
+	evlock_free(behind);
+	finish_three();
+}
+
 /* As the last thing that is looked at, its other members before. */
 LockTest(outside, set_asks_for_more_when_it_joins_those_who_share)
 {
@@ -563,6 +587,25 @@ LockTest(outside, failure_is_told_to_those_who_wait_for_a_set)
 	cr_assert_str_eq(run(), "a:ENOLCK");
 	cr_assert(!is_asked_for(first));
 	evlock_free(set);
+	finish_three();
+}
+
+LockTest(outside, set_asks_when_one_before_it_has_failed)
+{
+	struct evlock *before, *behind;
+	evlock_handle h;
+
+	play_three();
+	before = pair(first, third);
+	behind = pair(second, third);
+	ask(before, "before", X);
+	h = ask(behind, "behind", X);
+	evl_outside_failed(evl_outside_of(first), ENOLCK);
+	cr_assert_str_eq(run(), "before:ENOLCK");
+	cr_assert(is_asked_for(second));
+	drop(behind, h);
+	evlock_free(before);
+	evlock_free(behind);
 	finish_three();
 }
 
