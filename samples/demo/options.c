@@ -26,7 +26,7 @@ static const char usage[] =
     "                     one for 8 answers at most; 0: never (20)\n"
     "  --threads N        of the server in the third run (2)\n"
     "  --seconds N        each run sends for so long at most (15)\n"
-    "  --only RUN         no-lock, lock, threads or processes; all but the last otherwise\n"
+    "  --only RUN         no-lock, lock, threads or processes; all of them otherwise\n"
     "for testing a server:\n"
     "  --timeout SECS     longest wait for a lock (30)\n"
     "  --hang-up PERCENT  of the requests that are given up midway (0)\n"
@@ -111,7 +111,7 @@ options_parse(struct options *options, int argc, char **argv)
 		.texts = "/usr/share/common-licenses", .timeout = "30",
 		.connections = 64, .readers = 8, .documents = 4, .moves = 25,
 		.kill_every = 20, .seconds = 15, .threads = 2,
-		.runs = { true, true, true, false }	/* the last one: by --only */
+		.runs = { true, true, true, true }
 	};
 	int option;
 
