@@ -214,11 +214,12 @@ file_common = test/files.c test/files.h test/shim.h
 test_unit_file_SOURCES = test/unit/file.c test/util.c test/util.h $(file_common)
 test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
 
-file_stress_tests = test/stress/file_kills test/stress/file_readers
+file_stress_tests = test/stress/file_kills test/stress/file_readers test/stress/file_sets
 check_PROGRAMS += $(file_stress_tests)
 TESTS += $(file_stress_tests)
 test_stress_file_kills_SOURCES = test/stress/file_kills.c $(file_common)
 test_stress_file_readers_SOURCES = test/stress/file_readers.c $(file_common)
+test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common)
 
 # --- End of lock files --------------------------------------------------------------------
 
