@@ -269,6 +269,13 @@ run(void)
 }
 
 const char *
+let_go(struct evlock *l, evlock_handle handle)
+{
+	drop(l, handle);
+	return run();
+}
+
+const char *
 turn(void)
 {
 	cr_assert_geq(event_base_loop(base, EVLOOP_NONBLOCK), 0);

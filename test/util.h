@@ -94,6 +94,9 @@ const char *told(void);
 /** Runs the loop until nothing is left to run or to wait for, then as told(). */
 const char *run(void);
 
+/** Releases what must be known, then as run(). */
+const char *let_go(struct evlock *lock, evlock_handle handle);
+
 /** Runs the loop until nothing is ready, without waiting; then as told(). */
 const char *turn(void);
 

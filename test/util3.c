@@ -28,6 +28,13 @@ ask_by(struct evlock_owner *owner, struct evlock *l, const char *who, unsigned m
 	return handle;
 }
 
+const char *
+let_all_go(struct evlock_owner *owner)
+{
+	evlock_owner_release_all(owner);
+	return run();
+}
+
 int
 try_to_convert(struct evlock *l, const char *who, evlock_handle handle, unsigned mode)
 {

@@ -21,6 +21,9 @@ evlock_handle hold_by(struct evlock_owner *owner, struct evlock *lock, unsigned 
 evlock_handle ask_by(struct evlock_owner *owner, struct evlock *lock, const char *who,
     unsigned mode);
 
+/** Releases all that is an owner's, then as run(). */
+const char *let_all_go(struct evlock_owner *owner);
+
 /** As evlock_convert(), with note() for `who`.  May fail. */
 int try_to_convert(struct evlock *lock, const char *who, evlock_handle handle, unsigned mode);
 

@@ -75,8 +75,7 @@ LockTest(convert, up_waits_for_the_other_holders)
 
 	convert(lock, "up", a, X);
 	cr_assert_eq(evlock_waiting(lock), 1);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, b), "");
 	drop(lock, c);
 	cr_assert_eq(evlock_mode_of(lock, a), X, "converted before evlock_release() returned");
 	cr_assert_eq(evlock_waiting(lock), 0);
@@ -90,8 +89,7 @@ LockTest(convert, up_holds_what_it_held_until_then)
 	convert(lock, "up", a, X);
 	cr_assert_eq(evlock_mode_of(lock, a), S);
 	cr_assert_eq(evlock_held(lock, S), 2);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(lock, b), "up");
 }
 
 LockTest(convert, up_goes_ahead_of_the_queue)
@@ -101,10 +99,8 @@ LockTest(convert, up_goes_ahead_of_the_queue)
 	ask(lock, "writer", X);
 	ASK(lock, "urgent", .mode = X, .priority = 3);
 	convert(lock, "up", a, X);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
-	drop(lock, a);
-	cr_assert_str_eq(run(), "urgent");
+	cr_assert_str_eq(let_go(lock, b), "up");
+	cr_assert_str_eq(let_go(lock, a), "urgent");
 }
 
 LockTest(convert, up_at_once_goes_ahead_of_the_queue)
@@ -127,10 +123,8 @@ LockTest(convert, up_lets_no_newcomer_pass)
 	assert_refused(evlock_acquire_nowait(lock, S), EAGAIN);
 	assert_refused(evlock_acquire_nowait(lock, N), EAGAIN);
 	ASK(lock, "urgent", .mode = S, .priority = 3);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
-	drop(lock, a);
-	cr_assert_str_eq(run(), "urgent");
+	cr_assert_str_eq(let_go(lock, b), "up");
+	cr_assert_str_eq(let_go(lock, a), "urgent");
 }
 
 LockTest(convert, up_nowait)
@@ -151,8 +145,7 @@ LockTest(convert, up_from_none)
 
 	convert(lock, "up", a, S);
 	cr_assert_str_eq(run(), "");
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(lock, b), "up");
 	cr_assert_eq(evlock_mode_of(lock, a), S);
 }
 
@@ -164,8 +157,7 @@ LockTest(convert, up_several_that_can_all_succeed)
 	convert(lock, "a", a, S);
 	convert(lock, "b", b, U);
 	convert(lock, "c", c, S);
-	drop(lock, d);
-	cr_assert_str_eq(run(), "a b c queued");
+	cr_assert_str_eq(let_go(lock, d), "a b c queued");
 }
 
 LockTest(convert, up_each_as_soon_as_it_fits)
@@ -177,8 +169,7 @@ LockTest(convert, up_each_as_soon_as_it_fits)
 	convert(lock, "other", other, U);	/* waits for `up` to have been and gone */
 	cr_assert_eq(evlock_convert_nowait(lock, none, S), 0, "those who hold allow it");
 	cr_assert_str_eq(run(), "");
-	drop(lock, up);
-	cr_assert_str_eq(run(), "other");
+	cr_assert_str_eq(let_go(lock, up), "other");
 	drop(lock, s);
 }
 
@@ -192,8 +183,7 @@ LockTest(convert, second_upgrader_is_refused)
 	assert_fails(evlock_convert(lock, b, X, NULL, note, NULL), EDEADLK);
 	cr_assert_eq(evlock_mode_of(lock, b), S);
 	cr_assert_eq(evlock_waiting(lock), 1);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, b), "a");
 }
 
 LockTest(convert, second_upgrader_is_refused_with_a_timeout_too)
@@ -203,8 +193,7 @@ LockTest(convert, second_upgrader_is_refused_with_a_timeout_too)
 
 	convert(lock, "a", a, X);
 	assert_fails(evlock_convert(lock, b, X, &soon, note, NULL), EDEADLK);
-	drop(lock, a);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, a), "");
 	convert(lock, "b", b, X);
 	cr_assert_str_eq(run(), "b");
 }
@@ -215,8 +204,7 @@ LockTest(convert, second_upgrader_nowait)
 
 	convert(lock, "a", a, X);
 	assert_fails(evlock_convert_nowait(lock, b, X), EAGAIN);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, b), "a");
 }
 
 LockTest(convert, reader_may_not_upgrade_beside_an_upgradable)
@@ -226,8 +214,7 @@ LockTest(convert, reader_may_not_upgrade_beside_an_upgradable)
 	convert(lock, "up", up, X);
 	assert_fails(evlock_convert(lock, reader, X, NULL, note, NULL), EDEADLK);
 	assert_fails(evlock_convert(lock, reader, U, NULL, note, NULL), EDEADLK);
-	drop(lock, reader);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(lock, reader), "up");
 }
 
 LockTest(convert, third_upgrader_is_refused)
@@ -238,8 +225,7 @@ LockTest(convert, third_upgrader_is_refused)
 	assert_fails(evlock_convert(lock, b, X, NULL, note, NULL), EDEADLK);
 	assert_fails(evlock_convert(lock, c, X, NULL, note, NULL), EDEADLK);
 	drop(lock, b);
-	drop(lock, c);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, c), "a");
 }
 
 LockTest(convert, upgrader_after_the_first_has_given_up)
@@ -258,10 +244,8 @@ LockTest(convert, two_that_wait_for_a_third_are_no_deadlock)
 
 	convert(lock, "a", a, X);
 	convert(lock, "b", b, X);
-	drop(lock, c);
-	cr_assert_str_eq(run(), "a");
-	drop(lock, a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(lock, c), "a");
+	cr_assert_str_eq(let_go(lock, a), "b");
 }
 
 /* Three in a ring: each waits for the next one's old mode. */
@@ -280,8 +264,7 @@ LockTest(convert, ring_of_three)
 	convert(l, "a", a, 3);
 	convert(l, "b", b, 4);
 	assert_fails(evlock_convert(l, c, 5, NULL, note, NULL), EDEADLK);
-	drop(l, c);
-	cr_assert_str_eq(run(), "b a");
+	cr_assert_str_eq(let_go(l, c), "b a");
 	evlock_free(l);
 }
 
@@ -300,8 +283,7 @@ LockTest(convert, chain_of_three_is_no_deadlock)
 	convert(l, "a", a, 4);
 	convert(l, "b", b, 5);
 	convert(l, "c", c, 6);
-	drop(l, d);
-	cr_assert_str_eq(run(), "c b a");
+	cr_assert_str_eq(let_go(l, d), "c b a");
 	evlock_free(l);
 }
 
@@ -369,8 +351,7 @@ LockTest(convert, again_after_a_timeout)
 	evlock_convert(lock, a, X, &now, note, (void *)(uintptr_t)"a");
 	cr_assert_str_eq(run(), "a:ETIMEDOUT");
 	convert(lock, "again", a, X);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "again");
+	cr_assert_str_eq(let_go(lock, b), "again");
 }
 
 LockTest(convert, cancelled_keeps_the_former_mode)
@@ -405,8 +386,7 @@ LockTest(convert, release_ends_it_when_it_is_done_and_not_told)
 
 	convert(lock, "a", a, X);
 	ask(lock, "writer", X);
-	drop(lock, a);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(lock, a), "writer");
 }
 
 /* --- Whose handle it is --------------------------------------------------- */
@@ -443,8 +423,7 @@ LockTest(convert, granted_and_not_called_back)
 	ask(lock, "b", S);
 	cr_assert_eq(evlock_mode_of(lock, a), X);
 	cr_assert_str_eq(run(), "a up");
-	drop(lock, a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(lock, a), "b");
 }
 
 LockTest(convert, granted_and_not_called_back_waits)
@@ -453,8 +432,7 @@ LockTest(convert, granted_and_not_called_back_waits)
 
 	convert(lock, "up", a, X);
 	cr_assert_str_eq(run(), "a");
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(lock, b), "up");
 }
 
 LockTest(convert, granted_and_not_called_back_nowait)
@@ -474,8 +452,7 @@ LockTest(convert, one_at_a_time)
 	assert_fails(evlock_convert(lock, a, N, NULL, note, NULL), EBUSY);
 	assert_fails(evlock_convert(lock, a, X, NULL, note, NULL), EBUSY);
 	assert_fails(evlock_convert_nowait(lock, a, N), EBUSY);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, b), "a");
 	convert(lock, "down", a, S);
 	cr_assert_str_eq(run(), "down");
 }
@@ -545,8 +522,7 @@ LockTest(convert, units)
 	assert_fails(evlock_convert(l, four, 0, NULL, note, NULL), EINVAL);
 	assert_fails(evlock_convert_nowait(l, two, 1), EAGAIN);
 	convert(l, "up", two, 1);
-	drop(l, four);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(l, four), "up");
 	cr_assert_eq(evlock_held(l, 0), 0);
 	cr_assert_eq(evlock_held(l, 1), 2);
 	evlock_free(l);
@@ -560,9 +536,7 @@ LockTest(convert, with_preference)
 
 	ask(l, "writer", X);
 	convert(l, "up", a, X);
-	drop(l, b);
-	cr_assert_str_eq(run(), "up");
-	drop(l, a);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(l, b), "up");
+	cr_assert_str_eq(let_go(l, a), "writer");
 	evlock_free(l);
 }

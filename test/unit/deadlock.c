@@ -62,8 +62,7 @@ DeadlockTest(deadlock, of_two)
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	assert_refused(ASK(x, "b", .mode = N, .owner = b), EDEADLK);
 	cr_assert_eq(evlock_owner_mode(b, y), X, "holds what it held");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 DeadlockTest(deadlock, nowait_does_not_wait)
@@ -86,8 +85,7 @@ DeadlockTest(deadlock, refused_request_leaves_nothing)
 	assert_refused(ASK(x, "b", .mode = X, .owner = b, .handle = mine, .timeout = &late,
 	    .notice_cb = note), EDEADLK);
 	cr_assert_eq(evlock_waiting(x), 0);
-	drop(y, b_handle);
-	cr_assert_str_eq(run(), "a", "and no timer is left");
+	cr_assert_str_eq(let_go(y, b_handle), "a", "and no timer is left");
 	cr_assert_eq(ASK(x, "b", .mode = X, .owner = b, .handle = mine), mine);
 	cr_assert_eq(evlock_owner_release_all(b), 1);
 }
@@ -102,8 +100,7 @@ DeadlockTest(deadlock, timeouts_are_not_counted_on)
 	assert_refused(ASK(x, "b", .mode = X, .owner = b, .timeout = &soon), EDEADLK);
 	cr_assert_str_eq(run(), "a:ETIMEDOUT");
 	ask_by(b, x, "b", X);
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_all_go(a), "b");
 }
 
 DeadlockTest(deadlock, withdrawn_wait_is_no_deadlock)
@@ -126,8 +123,7 @@ DeadlockTest(deadlock, of_readers_and_writers)
 	ask_by(b, x, "b reads", S);
 	cr_assert_str_eq(run(), "b reads");
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 /* A reader that waits behind a writer in the queue waits for it. */
@@ -150,8 +146,7 @@ DeadlockTest(deadlock, behind_someone_without_an_owner_in_a_queue)
 	hold_by(b, y, X);
 	ask_by(a, y, "a", X);
 	assert_refused(ASK(x, "b", .mode = S, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 /* A writer would have kept b waiting for a, but it is gone. */
@@ -166,8 +161,7 @@ DeadlockTest(deadlock, not_behind_someone_who_is_gone)
 	drop(x, ask(x, "writer", X));
 	ask_by(b, x, "b", S);
 	cr_assert_str_eq(run(), "");
-	drop(x, upgradable);
-	cr_assert_str_eq(run(), "first b");
+	cr_assert_str_eq(let_go(x, upgradable), "first b");
 }
 
 /* What it asks for would fit, but somebody waits ahead of the queue. */
@@ -179,10 +173,8 @@ DeadlockTest(deadlock, behind_someone_ahead_of_the_queue)
 	ask_by(b, x, "b", X);
 	ask_by(a, z, "a", X);
 	assert_refused(ASK(x, "c", .mode = S, .owner = c), EDEADLK);
-	evlock_owner_release_all(c);
-	cr_assert_str_eq(run(), "a");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_all_go(c), "a");
+	cr_assert_str_eq(let_all_go(a), "b");
 }
 
 /* Someone without an owner who holds will let go. */
@@ -194,8 +186,7 @@ DeadlockTest(deadlock, of_holders_without_an_owner_is_none)
 	ask(y, "plain", X);
 	ask_by(a, x, "a", X);
 	cr_assert_str_eq(run(), "");
-	drop(x, handle);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(x, handle), "a");
 }
 
 DeadlockTest(deadlock, of_three)
@@ -207,12 +198,9 @@ DeadlockTest(deadlock, of_three)
 	ask_by(b, z, "b", X);
 	assert_refused(ASK(x, "c", .mode = X, .owner = c), EDEADLK);
 	ask_by(d, x, "d", X);
-	evlock_owner_release_all(c);
-	cr_assert_str_eq(run(), "b");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "d");
+	cr_assert_str_eq(let_all_go(c), "b");
+	cr_assert_str_eq(let_all_go(b), "a");
+	cr_assert_str_eq(let_all_go(a), "d");
 }
 
 DeadlockTest(deadlock, chain_of_four_is_none)
@@ -227,8 +215,7 @@ DeadlockTest(deadlock, chain_of_four_is_none)
 	assert_refused(ASK(x, "d", .mode = S, .owner = d), EDEADLK);
 	assert_refused(ASK(y, "d", .mode = S, .owner = d), EDEADLK);
 	assert_refused(ASK(z, "d", .mode = S, .owner = d), EDEADLK);
-	evlock_owner_release_all(d);
-	cr_assert_str_eq(run(), "c");
+	cr_assert_str_eq(let_all_go(d), "c");
 }
 
 /* Only the owner that closes the cycle is refused; one who waits beside it is not. */
@@ -241,10 +228,8 @@ DeadlockTest(deadlock, bystander_may_wait)
 	ask_by(c, x, "c", X);
 	ask_by(d, z, "d", X);
 	cr_assert_str_eq(run(), "");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "c");
+	cr_assert_str_eq(let_all_go(b), "a");
+	cr_assert_str_eq(let_all_go(a), "c");
 }
 
 /* An owner may wait for several things at once; one of them closes the cycle. */
@@ -257,10 +242,8 @@ DeadlockTest(deadlock, of_an_owner_that_waits_twice)
 	ask_by(a, z, "a too", X);
 	assert_refused(ASK(x, "c", .mode = X, .owner = c), EDEADLK);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(c);
-	cr_assert_str_eq(run(), "a too");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(c), "a too");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 DeadlockTest(deadlock, of_two_readers_that_write)
@@ -270,8 +253,7 @@ DeadlockTest(deadlock, of_two_readers_that_write)
 	ask_by(a, x, "a", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 /* --- Conversions ------------------------------------------------------------------ */
@@ -283,8 +265,7 @@ DeadlockTest(deadlock, of_two_conversions)
 	convert(x, "a", a_handle, X);
 	assert_fails(try_to_convert(x, "b", b_handle, X), EDEADLK);
 	cr_assert_eq(evlock_mode_of(x, b_handle), S);
-	drop(x, b_handle);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(x, b_handle), "a");
 }
 
 DeadlockTest(deadlock, of_a_conversion_and_a_request)
@@ -295,8 +276,7 @@ DeadlockTest(deadlock, of_a_conversion_and_a_request)
 	convert(x, "a", a_handle, X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	cr_assert_neq(NOW(x, .mode = S, .owner = b), 0);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 DeadlockTest(deadlock, of_a_conversion_over_two_locks)
@@ -320,8 +300,7 @@ DeadlockTest(deadlock, of_a_request_and_a_conversion_over_two_locks)
 	hold_by(a, y, X);
 	convert(x, "a", a_handle, X);
 	assert_refused(ASK(y, "b", .mode = S, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 /* The conversion of a handle without an owner has to wait for one that waits for it. */
@@ -332,8 +311,7 @@ DeadlockTest(deadlock, of_a_plain_conversion_and_an_owner)
 	convert(x, "plain", plain, X);
 	assert_fails(try_to_convert(x, "a", a_handle, X), EDEADLK);
 	assert_refused(ASK(x, "a", .mode = X, .owner = a), EDEADLK);
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "plain");
+	cr_assert_str_eq(let_all_go(a), "plain");
 }
 
 DeadlockTest(deadlock, conversion_that_waits_for_a_free_holder_is_none)
@@ -346,10 +324,8 @@ DeadlockTest(deadlock, conversion_that_waits_for_a_free_holder_is_none)
 	convert(x, "a", a_handle, X);
 	ask_by(b, z, "b", X);
 	cr_assert_str_eq(run(), "b");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "c");
+	cr_assert_str_eq(let_all_go(b), "a");
+	cr_assert_str_eq(let_all_go(a), "c");
 }
 
 /* --- Sets ------------------------------------------------------------------------- */
@@ -378,8 +354,7 @@ DeadlockTest(deadlock, of_a_lock_and_a_set)
 	hold_by(b, y, X);
 	ask_by(a, set, "a", X);
 	assert_refused(ASK(z, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 	evlock_free(set);
 }
 
@@ -391,8 +366,7 @@ DeadlockTest(deadlock, of_two_sets_held)
 	hold_by(b, zw, X);
 	ask_by(a, zw, "a", X);
 	assert_refused(ASK(xy, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 	evlock_free(xy);
 	evlock_free(zw);
 }
@@ -406,8 +380,7 @@ DeadlockTest(deadlock, behind_a_set_in_a_queue)
 	ask_by(a, set, "a", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 	evlock_free(set);
 }
 
@@ -418,8 +391,7 @@ DeadlockTest(deadlock, behind_a_set_without_an_owner)
 	hold_by(b, y, X);
 	ask(set, "plain", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "plain");
+	cr_assert_str_eq(let_all_go(b), "plain");
 	evlock_free(set);
 }
 
@@ -431,8 +403,7 @@ DeadlockTest(deadlock, of_a_set_behind_someone_who_waits_for_its_owner)
 	hold_by(a, x, S);
 	ask(x, "writer", X);
 	assert_refused(ASK(set, "a", .mode = S, .owner = a), EDEADLK);
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_all_go(a), "writer");
 	evlock_free(set);
 }
 
@@ -445,8 +416,7 @@ DeadlockTest(deadlock, of_a_set_with_a_member_of_its_own_is_none)
 	hold_by(a, x, X);
 	ask_by(a, set, "a", X);
 	cr_assert_str_eq(run(), "");
-	drop(y, other);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(y, other), "a");
 	evlock_free(set);
 }
 
@@ -457,8 +427,7 @@ DeadlockTest(deadlock, of_set_conversions)
 
 	convert(set, "one", one, X);
 	assert_fails(try_to_convert(set, "two", two, X), EDEADLK);
-	drop(set, two);
-	cr_assert_str_eq(run(), "one");
+	cr_assert_str_eq(let_go(set, two), "one");
 	evlock_free(set);
 }
 
@@ -470,8 +439,7 @@ DeadlockTest(deadlock, of_conversions_of_crossing_sets)
 
 	convert(xy, "one", one, X);
 	assert_fails(try_to_convert(yz, "two", two, X), EDEADLK);
-	drop(yz, two);
-	cr_assert_str_eq(run(), "one");
+	cr_assert_str_eq(let_go(yz, two), "one");
 	evlock_free(xy);
 	evlock_free(yz);
 }
@@ -483,8 +451,7 @@ DeadlockTest(deadlock, of_a_set_conversion_and_a_members)
 
 	convert(y, "two", two, X);
 	assert_fails(try_to_convert(set, "one", one, X), EDEADLK);
-	drop(set, one);
-	cr_assert_str_eq(run(), "two");
+	cr_assert_str_eq(let_go(set, one), "two");
 	evlock_free(set);
 }
 
@@ -499,8 +466,7 @@ DeadlockTest(deadlock, of_sets_in_opposite_orders_is_none)
 	ASK(xy, "plain", .mode = S, .cb = note_and_drop);
 	ASK(yx, "c", .mode = S, .owner = c, .cb = note_and_drop);
 	drop(y, hy);
-	drop(x, hx);
-	cr_assert_str_eq(run(), "a b plain c");
+	cr_assert_str_eq(let_go(x, hx), "a b plain c");
 	evlock_free(xy);
 	evlock_free(yx);
 }
@@ -518,10 +484,8 @@ DeadlockTest(deadlock, of_a_jumper_without_an_owner)
 	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
 	assert_refused(ASK(x, "urgent", .mode = X, .priority = 3), EDEADLK);
 	cr_assert_neq(ASK(x, "patient", .mode = X), 0);
-	drop(z, hz);
-	cr_assert_str_eq(run(), "b");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "patient");
+	cr_assert_str_eq(let_go(z, hz), "b");
+	cr_assert_str_eq(let_all_go(b), "patient");
 	evlock_free(set);
 }
 
@@ -534,8 +498,7 @@ DeadlockTest(deadlock, of_a_preferred_jumper)
 	hold_by(b, p, S);
 	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
 	assert_refused(evlock_acquire(p, X, NULL, note, NULL), EDEADLK);
-	drop(z, hz);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(z, hz), "b");
 	evlock_free(set);
 	evlock_free(p);
 }
@@ -550,10 +513,8 @@ DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
 	ask_by(a, y, "a", X);
 	assert_refused(ASK(x, "a too", .mode = S, .owner = a, .priority = 3), EDEADLK);
 	assert_refused(NOW(x, .mode = S, .owner = a, .priority = 3), EDEADLK);
-	drop(x, other);
-	cr_assert_str_eq(run(), "b");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(x, other), "b");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 /* What the jump is refused for does not touch what its owner waits for already. */
@@ -568,10 +529,8 @@ DeadlockTest(deadlock, refused_jumper_leaves_its_owners_places)
 	assert_refused(NOW(x, .mode = S, .owner = a, .priority = 3), EDEADLK);
 	assert_refused(ASK(x, "jumper", .mode = S, .owner = a, .priority = 3), EDEADLK);
 	ASK(x, "a last", .mode = S, .owner = a, .priority = 1);
-	drop(x, reader);
-	cr_assert_str_eq(run(), "writer");
-	drop(x, writer);
-	cr_assert_str_eq(run(), "a a too a last a set");
+	cr_assert_str_eq(let_go(x, reader), "writer");
+	cr_assert_str_eq(let_go(x, writer), "a a too a last a set");
 	evlock_owner_release_all(a);
 	evlock_free(set);
 }
@@ -584,8 +543,7 @@ DeadlockTest(deadlock, of_a_jumper_that_keeps_nobody_out_is_none)
 	ask_by(b, x, "b", X);
 	ask_by(a, y, "a", X);
 	cr_assert_neq(NOW(x, .mode = N, .owner = a, .priority = 3), 0, "%s", strerror(errno));
-	drop(x, other);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(x, other), "b");
 }
 
 /* The same with a conversion and a reentrant request, which pass the queue. */
@@ -598,8 +556,7 @@ DeadlockTest(deadlock, of_a_conversion_given_at_once)
 	ask_by(a, y, "a", X);
 	assert_fails(try_to_convert(x, "up", mine, S), EDEADLK);
 	cr_assert_eq(evlock_mode_of(x, mine), N);
-	drop(x, other);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(x, other), "b");
 }
 
 DeadlockTest(deadlock, of_a_reentrant_request_given_at_once)
@@ -612,8 +569,7 @@ DeadlockTest(deadlock, of_a_reentrant_request_given_at_once)
 	ask_by(a, y, "a", X);
 	assert_refused(ASK(x, "again", .mode = S, .owner = a), EDEADLK);
 	assert_refused(NOW(x, .mode = S, .owner = a), EDEADLK);
-	drop(x, other);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(x, other), "b");
 }
 
 /* Somebody ahead of the queue would wait for ever. */
@@ -627,8 +583,7 @@ DeadlockTest(deadlock, of_a_grant_that_blocks_somebody_ahead)
 	ask_by(a, y, "a", X);
 	assert_refused(NOW(x, .mode = S, .owner = a), EDEADLK);
 	assert_refused(ASK(x, "again", .mode = S, .owner = a), EDEADLK);
-	drop(x, other);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(x, other), "b");
 }
 
 /* --- Semaphores, and limits ------------------------------------------------------- */
@@ -643,10 +598,8 @@ DeadlockTest(deadlock, any_of_two_holders_may_be_waited_for)
 	ask_by(a, x, "a", X);
 	ask_by(c, s, "c", 0);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "c");
-	evlock_owner_release_all(c);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "c");
+	cr_assert_str_eq(let_all_go(c), "a");
 	evlock_free(s);
 }
 
@@ -658,8 +611,7 @@ DeadlockTest(deadlock, of_two_who_want_both_permits)
 	hold_by(b, s, 0);
 	ask_by(a, s, "a", 0);
 	assert_refused(ASK(s, "b", .owner = b), EDEADLK);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(b), "a");
 	evlock_free(s);
 }
 
@@ -675,8 +627,7 @@ DeadlockTest(deadlock, of_units)
 	assert_refused(ASK(s, "c", .owner = c, .units = 3), EDEADLK);
 	cr_assert_neq(ASK(s, "c", .owner = c, .units = 2), 0);
 	cr_assert_str_eq(run(), "");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "c");
+	cr_assert_str_eq(let_all_go(b), "c");
 	evlock_free(s);
 }
 
@@ -731,8 +682,7 @@ DeadlockTest(deadlock, of_a_conversion_that_leaves_a_member_alone)
 	hold_by(a, x, S);
 	ask_by(a, y, "a", X);
 	assert_fails(try_to_convert(set, "up", handle, X), EDEADLK);
-	drop(set, handle);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(set, handle), "a");
 	evlock_free(set);
 }
 
@@ -746,10 +696,8 @@ DeadlockTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
 	ask_by(b, x, "b", S);
 	ask_by(a, x, "a again", X);
 	cr_assert_neq(ASK(set, "b set", .mode = S, .owner = b), 0, "%s", strerror(errno));
-	drop(x, other);
-	cr_assert_str_eq(run(), "a a again");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "b b set");
+	cr_assert_str_eq(let_go(x, other), "a a again");
+	cr_assert_str_eq(let_all_go(a), "b b set");
 	evlock_free(set);
 }
 
@@ -762,10 +710,8 @@ DeadlockTest(deadlock, of_a_jumper_that_has_to_wait)
 	ask_by(a, x, "a", X);
 	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
 	assert_refused(ASK(x, "b jumps", .mode = X, .owner = b, .priority = 2), EDEADLK);
-	drop(x, other);
-	cr_assert_str_eq(run(), "a");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(x, other), "a");
+	cr_assert_str_eq(let_all_go(a), "b");
 	evlock_free(set);
 }
 
@@ -821,10 +767,8 @@ DeadlockTest(deadlock, of_one_that_goes_ahead_while_others_wait_ahead_is_none)
 	drop(x, b_handle);
 	ask_by(a, x, "a", X);
 	ask_by(b, x, "b too", X);
-	evlock_owner_release_all(c);
-	cr_assert_str_eq(run(), "b b too");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(c), "b b too");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 static const struct evlock_mode permit_mode[] = {
@@ -845,8 +789,7 @@ DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permi
 	cr_assert_eq(try_to_convert(set, "up", handle, 1), 0);
 	assert_refused(ASK(p, "b", .mode = 1, .owner = b), EDEADLK);
 	cr_assert_neq(ASK(p, "b", .mode = 0, .owner = b), 0);
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "b up");
+	cr_assert_str_eq(let_all_go(a), "b up");
 	evlock_free(set);
 	evlock_free(p);
 	evlock_free(q);
@@ -870,10 +813,8 @@ DeadlockTest(deadlock, of_a_conversion_that_lets_an_earlier_one_go_on_is_none)
 	convert(l, "guest", guest, 1);
 	cr_assert_eq(try_to_convert(l, "a reads", mine, 1), 0);
 	cr_assert_neq(ASK(l, "a alone", .mode = 3, .owner = a), 0, "%s", strerror(errno));
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a reads guest");
-	drop(l, guest);
-	cr_assert_str_eq(run(), "a alone");
+	cr_assert_str_eq(let_all_go(b), "a reads guest");
+	cr_assert_str_eq(let_go(l, guest), "a alone");
 	evlock_free(l);
 }
 
@@ -889,10 +830,8 @@ DeadlockTest(deadlock, of_a_request_behind_the_conversion_of_a_set)
 	cr_assert_eq(try_to_convert(set, "up", handle, U), 0);
 	ask_by(a, y, "a", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
-	evlock_owner_release_all(c);
-	cr_assert_str_eq(run(), "up");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_all_go(c), "up");
+	cr_assert_str_eq(let_all_go(b), "a");
 	evlock_free(set);
 }
 
@@ -910,10 +849,8 @@ DeadlockTest(deadlock, of_one_that_goes_ahead)
 	ask_by(a, x, "a reads", S);
 	cr_assert_neq(NOW(x, .mode = S, .owner = a, .priority = 3), 0);
 	cr_assert_str_eq(run(), "a writes:EDEADLK a reads");
-	drop(x, other);
-	cr_assert_str_eq(run(), "b");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(x, other), "b");
+	cr_assert_str_eq(let_all_go(b), "a");
 }
 
 /* Behind a set, which waits behind their owner; they are let wait, as they are to go ahead
@@ -935,13 +872,10 @@ DeadlockTest(deadlock, of_those_who_counted_on_one_that_is_withdrawn)
 	struct evlock *set = SET(x, y);
 	evlock_handle hx = hold(x, X), hy = hold(y, X);
 
-	drop(x, wait_behind_first(set, NULL));
-	cr_assert_str_eq(run(), "third:EDEADLK second:EDEADLK");
+	cr_assert_str_eq(let_go(x, wait_behind_first(set, NULL)), "third:EDEADLK second:EDEADLK");
 	drop(x, hx);
-	drop(y, hy);
-	cr_assert_str_eq(run(), "other");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(y, hy), "other");
+	cr_assert_str_eq(let_all_go(a), "set");
 	evlock_free(set);
 }
 
@@ -965,8 +899,7 @@ DeadlockTest(deadlock, of_those_who_counted_on_a_set_that_is_closed)
 	hold(x, X);
 	hold(y, X);
 	cr_assert_neq(ASK(xz, "first", .mode = S, .owner = a), 0);
-	drop(x, wait_behind_first(set, NULL));
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(x, wait_behind_first(set, NULL)), "");
 	evlock_close(xz);
 	cr_assert_str_eq(run(), "first:ECANCELED third:EDEADLK second:EDEADLK");
 	evlock_free(set);
@@ -983,10 +916,8 @@ DeadlockTest(deadlock, of_none_who_may_count_on_another)
 	hold(y, X);
 	another = ASK(x, "another", .mode = S, .owner = a, .priority = 1);
 	first = wait_behind_first(set, NULL);
-	drop(x, first);
-	cr_assert_str_eq(run(), "");
-	drop(x, hx);
-	cr_assert_str_eq(run(), "another second third");
+	cr_assert_str_eq(let_go(x, first), "");
+	cr_assert_str_eq(let_go(x, hx), "another second third");
 	drop(x, another);
 	evlock_free(set);
 	cr_assert_str_eq(told(), "set:ECANCELED");
@@ -1004,12 +935,9 @@ DeadlockTest(deadlock, of_one_that_is_granted_before_another)
 	ask_by(a, x, "writes", X);
 	ask_by(b, x, "upgradable", U);
 	cr_assert_neq(ASK(set, "set", .mode = X, .owner = b), 0);
-	drop(x, upgradable);
-	cr_assert_str_eq(run(), "upgradable:EDEADLK");
-	drop(x, reader);
-	cr_assert_str_eq(run(), "writes");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(x, upgradable), "upgradable:EDEADLK");
+	cr_assert_str_eq(let_go(x, reader), "writes");
+	cr_assert_str_eq(let_all_go(a), "set");
 	evlock_free(set);
 }
 
@@ -1023,10 +951,8 @@ DeadlockTest(deadlock, of_one_whose_owner_lets_go_of_something)
 	cr_assert_neq(ASK(set, "set", .mode = X, .owner = b), 0);
 	ask_by(b, x, "upgradable", U);
 	ask_by(a, x, "writes", X);
-	drop(x, upgradable);
-	cr_assert_str_eq(run(), "writes:EDEADLK upgradable");
-	drop(x, reader);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(x, upgradable), "writes:EDEADLK upgradable");
+	cr_assert_str_eq(let_go(x, reader), "set");
 	evlock_free(set);
 }
 

@@ -45,8 +45,7 @@ LockTest(fork, child_frees_what_waits)
 	ask_for(lock, "b", S, 3600 * 1000);
 	ASK(lock, "c", .mode = S, .handle = EVLOCK_HANDLE_FROM(&held));
 	check_child_frees(lock, 1);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a b c");
+	cr_assert_str_eq(let_go(lock, held), "a b c");
 	cr_assert_eq(evlock_mode_of(lock, a), S);
 }
 
@@ -74,8 +73,7 @@ LockTest(fork, child_frees_what_is_converted)
 
 	convert(lock, "up", a, X);
 	check_child_frees(lock, 1);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(lock, b), "up");
 }
 
 LockTest(fork, child_frees_what_is_notified)

@@ -47,8 +47,7 @@ LockTest(notice, when_the_first_waiter_comes)
 	cr_assert_eq(told_handle, handle);
 	ask(lock, "b", X);
 	cr_assert_str_eq(run(), "", "told again");
-	drop(lock, handle);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, handle), "a");
 }
 
 LockTest(notice, after_the_callback_if_one_is_there_by_then)
@@ -58,8 +57,7 @@ LockTest(notice, after_the_callback_if_one_is_there_by_then)
 	ASK(lock, "holder", .mode = X, .notice_cb = on_notice);
 	ask(lock, "a", X);
 	cr_assert_str_eq(run(), "");
-	drop(lock, held);
-	cr_assert_str_eq(run(), "holder holder!");
+	cr_assert_str_eq(let_go(lock, held), "holder holder!");
 }
 
 LockTest(notice, not_before_the_callback)
@@ -85,10 +83,8 @@ LockTest(notice, again_only_after_none_was_left)
 	a = ask(lock, "a", X);
 	cr_assert_str_eq(run(), "holder!");
 	b = ask(lock, "b", X);
-	drop(lock, a);
-	cr_assert_str_eq(run(), "");
-	drop(lock, b);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, a), "");
+	cr_assert_str_eq(let_go(lock, b), "");
 	ask(lock, "c", X);
 	cr_assert_str_eq(run(), "holder!");
 }
@@ -96,8 +92,7 @@ LockTest(notice, again_only_after_none_was_left)
 LockTest(notice, not_of_a_waiter_that_went_away)
 {
 	hold_noticing(lock, "holder", X);
-	drop(lock, ask(lock, "a", X));
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, ask(lock, "a", X)), "");
 	ask_for(lock, "b", X, 0);
 	cr_assert_str_eq(run(), "holder! b:ETIMEDOUT");
 	ask(lock, "c", X);
@@ -109,8 +104,7 @@ LockTest(notice, not_when_it_is_released_meanwhile)
 	evlock_handle handle = hold_noticing(lock, "holder", X);
 
 	ask(lock, "a", X);
-	drop(lock, handle);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, handle), "a");
 }
 
 LockTest(notice, of_what_it_keeps_from_others)
@@ -142,8 +136,7 @@ LockTest(notice, not_of_those_who_are_gone)
 	ask(lock, "next", U);
 	writer = ask(lock, "writer", X);
 	drop(lock, writer);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "reader upgradable");
+	cr_assert_str_eq(let_go(lock, held), "reader upgradable");
 }
 
 LockTest(notice, to_each_holder_in_the_way)
@@ -154,8 +147,7 @@ LockTest(notice, to_each_holder_in_the_way)
 	hold(lock, S);
 	ask(lock, "writer", X);
 	cr_assert_str_eq(run(), "a! b!");
-	drop(lock, a);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, a), "");
 }
 
 LockTest(notice, of_a_limit)
@@ -221,8 +213,7 @@ LockTest(notice, not_of_a_predicate_that_counts_the_converting_handle)
 	third = hold(l, 2);
 	convert(l, "converted", two, 1);
 	cr_assert_str_eq(run(), "two");
-	drop(l, third);
-	cr_assert_str_eq(run(), "converted");
+	cr_assert_str_eq(let_go(l, third), "converted");
 	evlock_free(l);
 }
 
@@ -243,8 +234,7 @@ LockTest(notice, not_of_its_own_conversion)
 
 	convert(lock, "up", a, X);
 	cr_assert_str_eq(run(), "b!");
-	drop(lock, b);
-	cr_assert_str_eq(run(), "up");
+	cr_assert_str_eq(let_go(lock, b), "up");
 }
 
 LockTest(notice, when_it_converts_into_the_way)
@@ -255,8 +245,7 @@ LockTest(notice, when_it_converts_into_the_way)
 	other = hold(lock, X);
 	ask(lock, "a", X);
 	cr_assert_str_eq(run(), "");
-	drop(lock, other);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, other), "a");
 }
 
 LockTest(notice, again_after_it_converted_out_of_the_way)
@@ -280,8 +269,7 @@ LockTest(notice, to_a_handle_of_the_callers)
 	ask(lock, "a", X);
 	cr_assert_str_eq(run(), "holder holder!");
 	cr_assert_eq(told_handle, handle);
-	drop(lock, handle);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, handle), "a");
 }
 
 /* --- What it may do ------------------------------------------------------- */

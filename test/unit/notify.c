@@ -43,8 +43,7 @@ LockTest(notify, not_before_it_is_free)
 	struct event *ev = notify(lock, S, "free");
 
 	cr_assert_str_eq(run(), "");
-	drop(lock, held);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(lock, held), "free");
 	unnotify(lock, ev);
 }
 
@@ -55,8 +54,7 @@ LockTest(notify, of_its_own_mode)
 	struct event *n = notify(lock, N, "N");
 
 	cr_assert_str_eq(run(), "S N");
-	drop(lock, held);
-	cr_assert_str_eq(run(), "S X N");
+	cr_assert_str_eq(let_go(lock, held), "S X N");
 	unnotify(lock, s);
 	unnotify(lock, x);
 	unnotify(lock, n);
@@ -68,12 +66,9 @@ LockTest(notify, at_each_release_that_leaves_it_free)
 	struct event *ev = notify(lock, S, "free"), *x = notify(lock, X, "X");
 
 	cr_assert_str_eq(run(), "free");
-	drop(lock, a);
-	cr_assert_str_eq(run(), "free");
-	drop(lock, b);
-	cr_assert_str_eq(run(), "free X");
-	drop(lock, hold(lock, X));
-	cr_assert_str_eq(run(), "free X");
+	cr_assert_str_eq(let_go(lock, a), "free");
+	cr_assert_str_eq(let_go(lock, b), "free X");
+	cr_assert_str_eq(let_go(lock, hold(lock, X)), "free X");
 	unnotify(lock, ev);
 	unnotify(lock, x);
 }
@@ -83,10 +78,8 @@ LockTest(notify, not_at_a_release_that_lets_another_in)
 	evlock_handle held = hold(lock, X), waiting = ask(lock, "a", X);
 	struct event *ev = notify(lock, S, "free");
 
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a");
-	drop(lock, waiting);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(lock, held), "a");
+	cr_assert_str_eq(let_go(lock, waiting), "free");
 	unnotify(lock, ev);
 }
 
@@ -99,8 +92,7 @@ LockTest(notify, at_a_withdrawal)
 	writer = ask(lock, "writer", X);
 	ev = notify(lock, S, "free");
 	cr_assert_str_eq(run(), "", "evlock_acquire_nowait() fails, as a writer waits");
-	drop(lock, writer);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(lock, writer), "free");
 	unnotify(lock, ev);
 }
 
@@ -113,8 +105,7 @@ LockTest(notify, not_at_a_withdrawal_behind_another)
 	ask(lock, "writer", X);
 	second = ask(lock, "second", X);
 	ev = notify(lock, S, "free");
-	drop(lock, second);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, second), "");
 	unnotify(lock, ev);
 }
 
@@ -123,8 +114,7 @@ LockTest(notify, at_a_withdrawal_of_what_was_granted)
 	evlock_handle granted = ask(lock, "a", X);
 	struct event *ev = notify(lock, X, "free");
 
-	drop(lock, granted);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(lock, granted), "free");
 	unnotify(lock, ev);
 }
 
@@ -191,12 +181,9 @@ LockTest(notify, when_nowait_would_succeed_and_only_then)
 	ev = notify(lock, S, "free");
 	assert_refused(evlock_acquire_nowait(lock, S), EAGAIN);
 	cr_assert_str_eq(run(), "");
-	drop(lock, writer);
-	cr_assert_str_eq(run(), "reader free");
-	drop(lock, hold(lock, S));
-	cr_assert_str_eq(run(), "free");
-	drop(lock, held);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(lock, writer), "reader free");
+	cr_assert_str_eq(let_go(lock, hold(lock, S)), "free");
+	cr_assert_str_eq(let_go(lock, held), "free");
 	unnotify(lock, ev);
 }
 
@@ -212,10 +199,8 @@ LockTest(notify, of_the_preferred_mode)
 	s = notify(l, S, "S");
 	x = notify(l, X, "X");
 	cr_assert_str_eq(run(), "");
-	drop(l, held);
-	cr_assert_str_eq(run(), "");
-	drop(l, up);
-	cr_assert_str_eq(run(), "waits S");
+	cr_assert_str_eq(let_go(l, held), "");
+	cr_assert_str_eq(let_go(l, up), "waits S");
 	unnotify(l, s);
 	unnotify(l, x);
 	evlock_free(l);
@@ -295,10 +280,8 @@ LockTest(notify, one_event_of_two_locks)
 	struct event *ev = notify(lock, X, "one of them");
 
 	cr_assert_eq(evlock_notify(other, X, ev), 0);
-	drop(lock, a);
-	cr_assert_str_eq(run(), "one of them");
-	drop(other, b);
-	cr_assert_str_eq(run(), "one of them");
+	cr_assert_str_eq(let_go(lock, a), "one of them");
+	cr_assert_str_eq(let_go(other, b), "one of them");
 	cr_assert_eq(evlock_unnotify(other, ev), 0);
 	unnotify(lock, ev);
 	evlock_free(other);
@@ -313,8 +296,7 @@ LockTest(notify, event_of_another_base)
 	base = there;
 	ev = notify(lock, X, "free");
 	base = here;
-	drop(lock, held);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, held), "");
 	event_base_dispatch(there);
 	cr_assert_str_eq(told(), "free");
 	unnotify(lock, ev);
@@ -358,8 +340,7 @@ LockTest(notify, not_after_unnotify)
 
 	cr_assert_eq(evlock_unnotify(lock, ev), 0);
 	cr_assert_str_eq(run(), "", "it was on its way");
-	drop(lock, hold(lock, X));
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, hold(lock, X)), "");
 	assert_fails(evlock_unnotify(lock, ev), ENOENT);
 	event_free(ev);
 }
@@ -390,8 +371,7 @@ LockTest(notify, not_when_it_is_closed)
 	struct event *ev = notify(lock, X, "free");
 
 	evlock_close(lock);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, held), "");
 	unnotify(lock, ev);
 }
 

@@ -59,8 +59,7 @@ LockTest(own, handle_waits_and_is_withdrawn)
 	assert_fails(evlock_mode_of(lock, MINE), ENOENT);
 	drop(lock, MINE);
 	assert_fails(evlock_release(lock, MINE), ENOENT);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "next");
+	cr_assert_str_eq(let_go(lock, held), "next");
 }
 
 LockTest(own, handle_times_out)
@@ -110,8 +109,7 @@ LockTest(own, handle_may_be_used_again_in_the_callback_that_tells_its_failure)
 
 	ASK(lock, "mine", .mode = X, .handle = MINE, .timeout = &now, .cb = ask_again);
 	cr_assert_str_eq(run(), "mine:ETIMEDOUT");
-	drop(lock, held);
-	cr_assert_str_eq(run(), "again");
+	cr_assert_str_eq(let_go(lock, held), "again");
 }
 
 LockTest(own, handle_may_be_used_again)

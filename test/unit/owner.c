@@ -177,8 +177,7 @@ OwnerTest(owner, reenters_in_modes_that_the_others_allow)
 	ask_by(a, lock, "x", X);
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(evlock_owner_mode(a, lock), U);
-	drop(lock, other);
-	cr_assert_str_eq(run(), "x");
+	cr_assert_str_eq(let_go(lock, other), "x");
 	cr_assert_eq(evlock_owner_mode(a, lock), X);
 }
 
@@ -225,8 +224,7 @@ OwnerTest(owner, waits_ahead_of_the_queue)
 	ask(lock, "reader", S);
 	ask_by(a, lock, "a writes", X);
 	cr_assert_eq(evlock_waiting(lock), 3);
-	drop(lock, other);
-	cr_assert_str_eq(run(), "a writes");
+	cr_assert_str_eq(let_go(lock, other), "a writes");
 	cr_assert_eq(evlock_owner_release_all(a), 2);
 	cr_assert_str_eq(run(), "urgent");
 }
@@ -240,8 +238,7 @@ OwnerTest(owner, that_waits_ahead_lets_no_newcomer_pass)
 	assert_refused(evlock_acquire_nowait(lock, S), EAGAIN);
 	assert_refused(NOW(lock, .mode = S, .owner = b, .priority = 3), EAGAIN);
 	cr_assert_neq(NOW(lock, .mode = S, .owner = a), 0);
-	drop(lock, other);
-	cr_assert_str_eq(run(), "a writes");
+	cr_assert_str_eq(let_go(lock, other), "a writes");
 }
 
 OwnerTest(owner, does_not_pass_before_it_holds)
@@ -252,8 +249,7 @@ OwnerTest(owner, does_not_pass_before_it_holds)
 	ask_by(a, lock, "reader", S);
 	cr_assert_str_eq(run(), "");
 	assert_refused(NOW(lock, .mode = S, .owner = a), EAGAIN);
-	drop(lock, handle);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(lock, handle), "writer");
 }
 
 /* Granted counts as held, before the callback. */
@@ -298,8 +294,7 @@ OwnerTest(owner, converts_two_of_its_own)
 
 	convert(lock, "one", h1, X);
 	cr_assert_eq(try_to_convert(lock, "two", h2, X), 0);
-	drop(lock, other);
-	cr_assert_str_eq(run(), "one two");
+	cr_assert_str_eq(let_go(lock, other), "one two");
 	cr_assert_eq(evlock_held(lock, X), 2);
 }
 
@@ -359,11 +354,9 @@ OwnerTest(owner, request_queued_before_it_held_is_treated_as_made_after)
 	ask_by(a, lock, "a", X);
 	ask(lock, "stranger", X);
 	ask_by(a, lock, "a again", S);
-	drop(lock, other);
-	cr_assert_str_eq(run(), "a a again");
+	cr_assert_str_eq(let_go(lock, other), "a a again");
 	cr_assert_eq(evlock_waiting(lock), 1);
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "stranger");
+	cr_assert_str_eq(let_all_go(a), "stranger");
 }
 
 /* The same where it comes to hold by a request that is granted at once. */
@@ -374,10 +367,8 @@ OwnerTest(owner, request_queued_before_it_held_goes_ahead_when_it_holds)
 	ask(lock, "stranger", X);
 	ask_by(a, lock, "a writes", X);
 	cr_assert_neq(NOW(lock, .mode = S, .owner = a, .priority = 3), 0, "%s", strerror(errno));
-	drop(lock, other);
-	cr_assert_str_eq(run(), "a writes");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "stranger");
+	cr_assert_str_eq(let_go(lock, other), "a writes");
+	cr_assert_str_eq(let_all_go(a), "stranger");
 }
 
 OwnerTest(owner, request_queued_before_is_granted_in_the_same_step)
@@ -668,8 +659,7 @@ OwnerTest(owner, with_ends_by_itself)
 {
 	ask_by(a, lock, "a", X);
 	evlock_with(lock, X, NULL, note, (void *)(uintptr_t)"with");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "with");
+	cr_assert_str_eq(let_all_go(a), "with");
 	cr_assert(could_hold(lock, X));
 }
 
@@ -867,8 +857,7 @@ OwnerTest(owner, is_not_told_that_it_waits_for_itself)
 	cr_assert_str_eq(run(), "");
 	ask_by(b, lock, "b", X);
 	cr_assert_str_eq(run(), "wanted");
-	drop(lock, other);
-	cr_assert_str_eq(run(), "mine");
+	cr_assert_str_eq(let_go(lock, other), "mine");
 	evlock_owner_release_all(b);
 }
 
@@ -890,8 +879,7 @@ OwnerTest(owner, is_not_told_of_a_condition_that_counts_the_waiters_own_holds)
 	third = hold(l, 2);
 	ask_by(a, l, "a", 1);
 	cr_assert_str_eq(run(), "");
-	drop(l, third);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(l, third), "a");
 	evlock_free(l);
 }
 

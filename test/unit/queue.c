@@ -20,8 +20,7 @@ LockTest(queue, first_come_first_served)
 	ask_then(lock, "c", U, note_and_drop);
 	ask_then(lock, "d", X, note_and_drop);
 	ask_then(lock, "e", N, note_and_drop);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a b c d e");
+	cr_assert_str_eq(let_go(lock, held), "a b c d e");
 }
 
 LockTest(queue, no_one_passes_a_waiter)
@@ -95,8 +94,7 @@ LockTest(queue, priorities)
 		for (p = 0; p < 4; p++)
 			ASK(lock, name[(p + i) % 4][i], .mode = X, .priority = (p + i) % 4,
 			    .cb = note_and_drop);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "3a 3b 3c 2a 2b 2c 1a 1b 1c 0a 0b 0c");
+	cr_assert_str_eq(let_go(lock, held), "3a 3b 3c 2a 2b 2c 1a 1b 1c 0a 0b 0c");
 }
 
 LockTest(queue, priority_disturbs_no_holder)
@@ -154,8 +152,7 @@ LockTest(queue, preferred_pass_waiting_others)
 	ask_then(l, "b", U, note_and_drop);
 	ask_then(l, "c", X, note_and_drop);
 	ask_then(l, "d", X, note_and_drop);
-	drop(l, held);
-	cr_assert_str_eq(run(), "c d a b");
+	cr_assert_str_eq(let_go(l, held), "c d a b");
 	evlock_free(l);
 }
 
@@ -166,8 +163,7 @@ LockTest(queue, preferred_disturb_no_holder)
 
 	ask(l, "writer", X);
 	cr_assert_str_eq(run(), "");
-	drop(l, held);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(l, held), "writer");
 	evlock_free(l);
 }
 
@@ -180,8 +176,7 @@ LockTest(queue, preferred_within_their_priority)
 	ASK(l, "X0", .mode = X, .priority = 0, .cb = note_and_drop);
 	ASK(l, "X1", .mode = X, .priority = 1, .cb = note_and_drop);
 	ASK(l, "S2", .mode = S, .priority = 2, .cb = note_and_drop);
-	drop(l, held);
-	cr_assert_str_eq(run(), "S2 X1 S1 X0");
+	cr_assert_str_eq(let_go(l, held), "S2 X1 S1 X0");
 	evlock_free(l);
 }
 

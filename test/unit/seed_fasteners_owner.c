@@ -51,10 +51,8 @@ OwnerTest(seed_fasteners, readers_wait_for_waiting_writers)
 	ask_by(b, lock, "writer", X);
 	assert_refused(evlock_acquire_nowait(lock, S), EAGAIN);
 	ask(lock, "reader", S);
-	drop(lock, reader);
-	cr_assert_str_eq(run(), "writer");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "reader");
+	cr_assert_str_eq(let_go(lock, reader), "writer");
+	cr_assert_str_eq(let_all_go(b), "reader");
 }
 
 OwnerTest(seed_fasteners, writers_are_first_in_first_out)
@@ -68,8 +66,7 @@ OwnerTest(seed_fasteners, writers_are_first_in_first_out)
 		writer[i] = new_owner(who[i]);
 		ASK(lock, who[i], .mode = X, .owner = writer[i], .cb = note_and_drop);
 	}
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "0 1 2 3 4");
+	cr_assert_str_eq(let_all_go(a), "0 1 2 3 4");
 	for (i = 0; i < 5; i++)
 		evlock_owner_free(writer[i]);
 }
@@ -123,10 +120,8 @@ OwnerTest(seed_fasteners, reentrant_read_passes_a_waiting_writer)
 	ask_by(b, lock, "writer", X);
 	inner = ask_by(a, lock, "again", S);
 	cr_assert_str_eq(run(), "again");
-	drop(lock, inner);
-	cr_assert_str_eq(run(), "");
-	drop(lock, outer);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(lock, inner), "");
+	cr_assert_str_eq(let_go(lock, outer), "writer");
 }
 
 OwnerTest(seed_fasteners, read_in_read)
@@ -184,8 +179,7 @@ OwnerTest(seed_fasteners, writer_keeps_reading_when_it_ends_its_write)
 	cr_assert_str_eq(run(), "b reads");
 	cr_assert_eq(evlock_mode_of(lock, reader), S);
 	evlock_owner_release_all(b);
-	drop(lock, reader);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(lock, reader), "writer");
 }
 
 /* The read may be asked for while another waits to write: no deadlock. */
@@ -195,8 +189,7 @@ OwnerTest(seed_fasteners, write_read_against_write_is_no_deadlock)
 	ask_by(b, lock, "b", X);
 	ask_by(a, lock, "a reads", S);
 	cr_assert_str_eq(run(), "a reads");
-	evlock_owner_release_all(a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_all_go(a), "b");
 }
 
 /* --- From reading to writing ------------------------------------------------------ */
@@ -215,8 +208,7 @@ OwnerTest(seed_fasteners, reader_that_asks_to_write_waits_for_the_others)
 	hold_by(b, lock, S);
 	ask_by(a, lock, "a writes", X);
 	cr_assert_str_eq(run(), "");
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a writes");
+	cr_assert_str_eq(let_all_go(b), "a writes");
 }
 
 OwnerTest(seed_fasteners, second_reader_that_asks_to_write_is_refused)
@@ -226,8 +218,7 @@ OwnerTest(seed_fasteners, second_reader_that_asks_to_write_is_refused)
 	ask_by(a, lock, "a writes", X);
 	assert_refused(ASK(lock, "b writes", .mode = X, .owner = b), EDEADLK);
 	cr_assert_eq(evlock_owner_mode(b, lock), S);
-	evlock_owner_release_all(b);
-	cr_assert_str_eq(run(), "a writes");
+	cr_assert_str_eq(let_all_go(b), "a writes");
 }
 
 /* --- Who does not own ------------------------------------------------------------- */

@@ -189,8 +189,7 @@ seed_multilock_set_waits_for_a_member(unsigned mode)
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(evlock_locked(member[0]), N);
 	cr_assert_eq(evlock_locked(member[2]), N);
-	drop(member[1], alone);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(member[1], alone), "set");
 	assert_locked(mode);
 	assert_nobody_waits();
 	drop(set, handle);
@@ -235,8 +234,7 @@ seed_multilock_set_waits_under_exclusive_and_returns_the_handle(unsigned mode)
 	cr_assert_eq(ASK(set, "set", .mode = mode, .handle = EVLOCK_HANDLE_FROM(&mine), .cb = get),
 	    EVLOCK_HANDLE_FROM(&mine));
 	cr_assert_str_eq(run(), "");
-	drop(set, first);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(set, first), "set");
 	cr_assert_eq(got, EVLOCK_HANDLE_FROM(&mine));
 	assert_locked(mode);
 }
@@ -253,8 +251,7 @@ seed_multilock_set_exclusive_waits_under(unsigned mode)
 	ask(set, "exclusive", X);
 	cr_assert_str_eq(run(), "");
 	assert_locked(mode);
-	drop(set, first);
-	cr_assert_str_eq(run(), "exclusive");
+	cr_assert_str_eq(let_go(set, first), "exclusive");
 	assert_locked(X);
 }
 
@@ -304,8 +301,7 @@ seed_multilock_set_notify_is_unset_under_exclusive(unsigned mode)
 
 	evlock_notify(set, mode, ev);
 	cr_assert_str_eq(run(), "");
-	drop(set, handle);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(set, handle), "set");
 	evlock_unnotify(set, ev);
 	event_free(ev);
 }
@@ -333,10 +329,8 @@ SetTest(seed_multilock_set, notify_means_all_members)
 
 	evlock_notify(set, X, ev);
 	cr_assert_str_eq(run(), "");
-	drop(member[0], a);
-	cr_assert_str_eq(run(), "");
-	drop(member[2], b);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(member[0], a), "");
+	cr_assert_str_eq(let_go(member[2], b), "set");
 	evlock_unnotify(set, ev);
 	event_free(ev);
 }
@@ -363,7 +357,6 @@ SetTest(seed_multilock_set, context_that_has_to_wait)
 
 	evlock_with(set, X, NULL, look, (void *)(uintptr_t)"context");
 	cr_assert_str_eq(run(), "");
-	drop(member[1], alone);
-	cr_assert_str_eq(run(), "context");
+	cr_assert_str_eq(let_go(member[1], alone), "context");
 	assert_locked(N);
 }

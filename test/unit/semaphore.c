@@ -100,8 +100,7 @@ LockTest(semaphore, takes_the_flags_of_a_lock)
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(evlock_semaphore_resize(s, 2), 0);
 	cr_assert_str_eq(run(), "urgent", "one mode: preferred to nobody");
-	drop(s, a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(s, a), "b");
 	evlock_free(s);
 	cr_assert_str_eq(told(), "c:ECANCELED");
 }
@@ -151,10 +150,8 @@ LockTest(semaphore, waits_in_order)
 	ask(s, "d", PERMIT);
 	ask(s, "e", PERMIT);
 	cr_assert_eq(evlock_waiting(s), 3);
-	drop(s, b);
-	cr_assert_str_eq(run(), "c");
-	drop(s, a);
-	cr_assert_str_eq(run(), "d");
+	cr_assert_str_eq(let_go(s, b), "c");
+	cr_assert_str_eq(let_go(s, a), "d");
 	evlock_free(s);
 	cr_assert_str_eq(told(), "e:ECANCELED");
 }
@@ -169,8 +166,7 @@ LockTest(semaphore, several_units_at_once)
 	take(s, 2);
 	ASK(s, "three", .units = 3);
 	cr_assert_str_eq(run(), "");
-	drop(s, a);
-	cr_assert_str_eq(run(), "three");
+	cr_assert_str_eq(let_go(s, a), "three");
 	cr_assert_eq(evlock_semaphore_available(s), 0);
 	evlock_free(s);
 }
@@ -194,10 +190,8 @@ LockTest(semaphore, large_request_is_not_passed_by_small_ones)
 	assert_refused(evlock_acquire_nowait(s, PERMIT), EAGAIN);
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(evlock_semaphore_available(s), 1, "were nobody waiting");
-	drop(s, b);
-	cr_assert_str_eq(run(), "");
-	drop(s, a);
-	cr_assert_str_eq(run(), "large small");
+	cr_assert_str_eq(let_go(s, b), "");
+	cr_assert_str_eq(let_go(s, a), "large small");
 	evlock_free(s);
 }
 
@@ -211,8 +205,7 @@ LockTest(semaphore, large_request_that_is_withdrawn_lets_small_ones_pass)
 	large = ASK(s, "large", .units = 3);
 	ask(s, "small", PERMIT);
 	ask(s, "small too", PERMIT);
-	drop(s, large);
-	cr_assert_str_eq(run(), "small small too");
+	cr_assert_str_eq(let_go(s, large), "small small too");
 	evlock_free(s);
 }
 
@@ -252,8 +245,7 @@ LockTest(semaphore, priorities)
 	ASK(s, "low", .cb = note_and_drop);
 	ASK(s, "high", .priority = 3, .cb = note_and_drop);
 	ASK(s, "middle", .priority = 1, .cb = note_and_drop);
-	drop(s, a);
-	cr_assert_str_eq(run(), "high middle low");
+	cr_assert_str_eq(let_go(s, a), "high middle low");
 	evlock_free(s);
 }
 
@@ -386,8 +378,7 @@ LockTest(semaphore, as_many_as_can_be_counted)
 	assert_refused(evlock_acquire_nowait(s, PERMIT), EAGAIN);
 	ASK(s, "b", .units = UINT32_MAX);
 	cr_assert_str_eq(run(), "");
-	drop(s, a);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(s, a), "b");
 	evlock_free(s);
 }
 
@@ -438,13 +429,11 @@ LockTest(semaphore, resize_to_less_leaves_what_is_held)
 	cr_assert_eq(evlock_semaphore_available(s), 0);
 	ask(s, "b", PERMIT);
 	for (i = 0; i < 2; i++) {
-		drop(s, a[i]);
-		cr_assert_str_eq(run(), "");
+		cr_assert_str_eq(let_go(s, a[i]), "");
 		cr_assert_eq(evlock_semaphore_available(s), 0);
 	}
 	cr_assert_eq(evlock_held(s, PERMIT), 2, "the number is reached");
-	drop(s, a[2]);
-	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(let_go(s, a[2]), "b");
 	drop(s, a[3]);
 	cr_assert_eq(evlock_semaphore_available(s), 1);
 	evlock_free(s);
@@ -457,8 +446,7 @@ LockTest(semaphore, resize_to_none_and_back)
 
 	cr_assert_eq(evlock_semaphore_resize(s, 0), 0);
 	ask(s, "b", PERMIT);
-	drop(s, a);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(s, a), "");
 	cr_assert_eq(evlock_semaphore_available(s), 0);
 	cr_assert_eq(evlock_semaphore_resize(s, 0), 0);
 	cr_assert_str_eq(run(), "");
@@ -574,8 +562,7 @@ LockTest(semaphore, owner_of_a_permit_goes_ahead)
 	ASK(s, "large", .units = 2);
 	ask_by(owner, s, "mine", PERMIT);
 	cr_assert_str_eq(run(), "");
-	drop(s, a);
-	cr_assert_str_eq(run(), "mine");
+	cr_assert_str_eq(let_go(s, a), "mine");
 	evlock_owner_free(owner);
 	cr_assert_str_eq(run(), "large");
 	evlock_free(s);
@@ -593,8 +580,7 @@ LockTest(semaphore, owner_waits_for_one_of_two_holders)
 	ask_by(a, lock, "a", X);
 	ask_by(c, s, "c", PERMIT);
 	cr_assert_str_eq(run(), "");
-	drop(s, b_handle);
-	cr_assert_str_eq(run(), "c");
+	cr_assert_str_eq(let_go(s, b_handle), "c");
 	evlock_owner_free(c);
 	cr_assert_str_eq(run(), "a");
 	evlock_owner_free(b);
@@ -665,8 +651,7 @@ LockTest(semaphore, own_request_that_a_resize_makes_wait_for_itself)
 	ask_by(owner, s, "second", PERMIT);
 	ask(s, "other", PERMIT);
 	cr_assert_eq(evlock_semaphore_resize(s, 1), 0);
-	drop(s, a);
-	cr_assert_str_eq(run(), "second:EDEADLK first");
+	cr_assert_str_eq(let_go(s, a), "second:EDEADLK first");
 	cr_assert_eq(evlock_owner_release_all(owner), 1);
 	cr_assert_str_eq(run(), "other");
 	evlock_owner_free(owner);

@@ -190,8 +190,7 @@ LockTest(set, of_many)
 	ask(all, "all", X);
 	for (i = 0; i < 50; i++)
 		cr_assert_eq(evlock_waiting(l[i]), 1);
-	drop(l[37], handle);
-	cr_assert_str_eq(run(), "all");
+	cr_assert_str_eq(let_go(l[37], handle), "all");
 	for (i = 0; i < 50; i++)
 		assert_errno(evlock_acquire_nowait(l[i], S), 0, EAGAIN);
 	evlock_free(all);
@@ -224,11 +223,9 @@ SetTest(set, waits_for_all_members)
 	evlock_handle hx = hold(x, X), hy = hold(y, X);
 
 	ask(set, "set", X);
-	drop(x, hx);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(x, hx), "");
 	cr_assert_str_eq(members(), "x:0+1 y:3+1");
-	drop(y, hy);
-	cr_assert_str_eq(run(), "set");
+	cr_assert_str_eq(let_go(y, hy), "set");
 }
 
 SetTest(set, nowait_is_all_or_nothing)
@@ -262,10 +259,8 @@ SetTest(set, stands_in_every_queue)
 	ask_then(x, "x2", S, note_and_drop);
 	ask_then(y, "y2", X, note_and_drop);
 	cr_assert_str_eq(members(), "x:3+3 y:3+3");
-	drop(y, hy);
-	cr_assert_str_eq(run(), "y1");
-	drop(x, hx);
-	cr_assert_str_eq(run(), "x1 set x2 y2");
+	cr_assert_str_eq(let_go(y, hy), "y1");
+	cr_assert_str_eq(let_go(x, hx), "x1 set x2 y2");
 }
 
 /* The first in the queue of a lock that is free, it keeps that for itself. */
@@ -278,8 +273,7 @@ SetTest(set, first_in_a_queue_holds_it_back)
 	assert_refused(evlock_acquire_nowait(x, N), EAGAIN);
 	ask(x, "x", S);
 	cr_assert_str_eq(run(), "");
-	drop(y, hy);
-	cr_assert_str_eq(run(), "set x");
+	cr_assert_str_eq(let_go(y, hy), "set x");
 }
 
 SetTest(set, with)
@@ -288,8 +282,7 @@ SetTest(set, with)
 
 	evlock_with(set, X, NULL, note, (void *)(uintptr_t)"with");
 	ask(x, "x", X);
-	drop(y, hy);
-	cr_assert_str_eq(run(), "with x");
+	cr_assert_str_eq(let_go(y, hy), "with x");
 	cr_assert_str_eq(members(), "x:3 y:0");
 }
 
@@ -302,8 +295,7 @@ SetTest(set, priority)
 	ASK(set, "high", .mode = X, .priority = 2, .cb = note_and_drop);
 	ASK(y, "highest", .mode = X, .priority = 3, .cb = note_and_drop);
 	cr_assert_str_eq(run(), "highest");
-	drop(x, hx);
-	cr_assert_str_eq(run(), "high x low");
+	cr_assert_str_eq(let_go(x, hx), "high x low");
 	assert_refused(ASK(set, "", .mode = X, .priority = 4), EINVAL);
 }
 
@@ -318,10 +310,8 @@ LockTest(set, preferred_single_requests_pass)
 	ask_then(one, "one", 0, note_and_drop);
 	ask_then(two, "two", 0, note_and_drop);
 	ask_then(p, "p", X, note_and_drop);
-	drop(p, hp);
-	cr_assert_str_eq(run(), "p");
-	drop(q, hq);
-	cr_assert_str_eq(run(), "one two");
+	cr_assert_str_eq(let_go(p, hp), "p");
+	cr_assert_str_eq(let_go(q, hq), "one two");
 	evlock_free(one);
 	evlock_free(two);
 	evlock_free(p);
@@ -340,8 +330,7 @@ SetTest(set, opposite_orders_do_not_deadlock)
 	ask_then(set, "xy again", S, note_and_drop);
 	ask_then(yx, "yx again", S, note_and_drop);
 	drop(y, hy);
-	drop(x, hx);
-	cr_assert_str_eq(run(), "xy yx xy again yx again");
+	cr_assert_str_eq(let_go(x, hx), "xy yx xy again yx again");
 	evlock_free(yx);
 }
 
@@ -355,8 +344,7 @@ SetTest(set, ring_of_three_does_not_deadlock)
 	ask_then(zx, "zx", X, note_and_drop);
 	drop(z, hz);
 	drop(y, hy);
-	drop(x, hx);
-	cr_assert_str_eq(run(), "xy yz zx");
+	cr_assert_str_eq(let_go(x, hx), "xy yz zx");
 	evlock_free(yz);
 	evlock_free(zx);
 }
@@ -516,10 +504,8 @@ SetTest(set, shared_by_many)
 	cr_assert_eq(evlock_held(set, S), 2);
 	cr_assert_eq(evlock_held(x, S), 2);
 	ask(set, "writer", X);
-	drop(set, one);
-	cr_assert_str_eq(run(), "");
-	drop(set, two);
-	cr_assert_str_eq(run(), "writer");
+	cr_assert_str_eq(let_go(set, one), "");
+	cr_assert_str_eq(let_go(set, two), "writer");
 }
 
 /* --- Sets in sets ----------------------------------------------------------------- */
@@ -540,8 +526,7 @@ SetTest(set, in_a_set)
 	handle = hold(set, X);
 	ask(outer, "outer", S);
 	cr_assert_str_eq(run(), "");
-	drop(set, handle);
-	cr_assert_str_eq(run(), "outer");
+	cr_assert_str_eq(let_go(set, handle), "outer");
 	evlock_free(outer);
 }
 
@@ -767,8 +752,7 @@ SetTest(set, withdrawn_while_it_waits_lets_another_set_go_on)
 	handle = ask(set, "set", X);
 	ask(yz, "yz", X);
 	ask(z, "z", X);
-	drop(set, handle);
-	cr_assert_str_eq(run(), "yz");
+	cr_assert_str_eq(let_go(set, handle), "yz");
 	evlock_free(yz);
 	cr_assert_str_eq(run(), "z");
 }
@@ -792,8 +776,7 @@ SetTest(set, withdrawn_when_failed)
 	hold(x, X);
 	handle = evlock_acquire(set, X, &now, note, NULL);
 	evlock_close(set);
-	drop(set, handle);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(set, handle), "");
 }
 
 SetTest(set, release_lets_those_behind_it_in_each_queue_go_on)
@@ -804,8 +787,7 @@ SetTest(set, release_lets_those_behind_it_in_each_queue_go_on)
 	ask(x, "x", X);
 	ask(yz, "yz", X);
 	ask(y, "y", X);
-	drop(set, handle);
-	cr_assert_str_eq(run(), "x yz");
+	cr_assert_str_eq(let_go(set, handle), "x yz");
 	evlock_free(yz);
 	cr_assert_str_eq(run(), "y");
 }
@@ -858,16 +840,14 @@ SetTest(set, converts_up_when_all_members_allow_it)
 	ask(x, "x", X);
 	convert(set, "up", handle, X);
 	cr_assert_str_eq(members(), "x:1+2 y:1+1");
-	drop(x, hx);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(x, hx), "");
 	cr_assert_eq(evlock_mode_of(set, handle), S);
 	cr_assert_eq(evlock_mode_of(x, handle), S);
 	drop(y, hy);
 	cr_assert_eq(evlock_mode_of(set, handle), X);
 	cr_assert_str_eq(members(), "x:3+1 y:3");
 	cr_assert_str_eq(run(), "up");
-	drop(set, handle);
-	cr_assert_str_eq(run(), "x");
+	cr_assert_str_eq(let_go(set, handle), "x");
 }
 
 SetTest(set, converts_only_members_in_its_mode)
@@ -895,8 +875,7 @@ SetTest(set, converts_nowait)
 	cr_assert_str_eq(members(), "x:3 y:3");
 	cr_assert_eq(evlock_convert_nowait(set, handle, N), 0);
 	cr_assert_str_eq(members(), "x:0 y:0");
-	drop(set, handle);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(set, handle), "");
 }
 
 SetTest(set, conversion_that_times_out_keeps_the_old_mode)
@@ -923,8 +902,7 @@ SetTest(set, conversion_that_would_deadlock_keeps_the_old_mode)
 	assert_fails(try_to_convert(set, "two", two, X), EDEADLK);
 	cr_assert_eq(evlock_mode_of(set, two), S);
 	cr_assert_eq(evlock_held(y, S), 2);
-	drop(set, two);
-	cr_assert_str_eq(run(), "one");
+	cr_assert_str_eq(let_go(set, two), "one");
 }
 
 SetTest(set, release_ends_a_conversion)
@@ -964,13 +942,10 @@ SetTest(set, notify)
 	hx = hold(x, S);
 	handle = hold(y, S);
 	cr_assert_str_eq(run(), "");
-	drop(x, hx);
-	cr_assert_str_eq(run(), "", "y is held: any member is not enough");
-	drop(y, handle);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(x, hx), "", "y is held: any member is not enough");
+	cr_assert_str_eq(let_go(y, handle), "free");
 	handle = hold(set, X);
-	drop(set, handle);
-	cr_assert_str_eq(run(), "free");
+	cr_assert_str_eq(let_go(set, handle), "free");
 	cr_assert_eq(evlock_unnotify(set, ev), 0);
 	assert_fails(evlock_unnotify(set, ev), ENOENT);
 	event_free(ev);
@@ -1010,8 +985,7 @@ SetTest(set, notify_of_a_withdrawal)
 	handle = ask(set, "set", S);
 	evlock_notify(y, S, ev);
 	cr_assert_str_eq(run(), "");
-	drop(set, handle);
-	cr_assert_str_eq(run(), "y");
+	cr_assert_str_eq(let_go(set, handle), "y");
 	ask_for(set, "late", S, 1);
 	cr_assert_str_eq(run(), "late:ETIMEDOUT y");
 	evlock_unnotify(y, ev);
@@ -1042,8 +1016,7 @@ SetTest(set, notice_of_a_holder)
 	cr_assert_str_eq(run(), "wanted");
 	ask(x, "x", S);
 	cr_assert_str_eq(run(), "");
-	drop(y, handle);
-	cr_assert_str_eq(run(), "", "there is one left");
+	cr_assert_str_eq(let_go(y, handle), "", "there is one left");
 	evlock_close(x);
 	cr_assert_str_eq(run(), "x:ECANCELED");
 	ask(y, "y", S);
@@ -1197,8 +1170,7 @@ SetTest(set, free_of_a_member_while_it_holds)
 	assert_fails(try_to_convert(set, "", handle, S), ECANCELED);
 	ask(y, "y", S);
 	cr_assert_str_eq(run(), "");
-	drop(set, handle);
-	cr_assert_str_eq(run(), "y");
+	cr_assert_str_eq(let_go(set, handle), "y");
 }
 
 SetTest(set, free_of_a_member_when_granted)

@@ -863,8 +863,7 @@ TableTest(table, object_in_a_set)
 	assert_refused(evlock_table_acquire_nowait(table, "b", 1, S), EAGAIN);
 	assert_fails(evlock_table_release(table, of_set), ENOENT);
 	assert_refused(evlock_table_key(table, of_set, &len), ENOENT);
-	drop(set, of_set);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(set, of_set), "a");
 	evlock_free(set);
 	evlock_free(a);
 	evlock_free(b);
@@ -896,8 +895,7 @@ TableTest(table, object_in_a_set_when_the_table_is_freed)
 	ask(set, "set", X);
 	evlock_table_free(table);
 	table = NULL;
-	drop(set, of_set);
-	cr_assert_str_eq(run(), "set", "the object goes on");
+	cr_assert_str_eq(let_go(set, of_set), "set", "the object goes on");
 	evlock_free(set);
 	evlock_free(a);
 }
@@ -996,8 +994,7 @@ TableTest(table, object_lives_on_without_its_table)
 	assert_fails(evlock_release(object, by_table), ENOENT);
 	ask(object, "more", S);
 	cr_assert_eq(evlock_mode_of(object, handle), X);
-	drop(object, handle);
-	cr_assert_str_eq(run(), "more");
+	cr_assert_str_eq(let_go(object, handle), "more");
 	evlock_with(object, S, NULL, note, (void *)(uintptr_t)"with");
 	cr_assert_str_eq(run(), "with");
 	evlock_free(object);

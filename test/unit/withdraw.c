@@ -30,10 +30,8 @@ LockTest(withdraw, waiting_writer_lets_no_one_pass_a_writer_behind_it)
 	ask(lock, "a", S);
 	ask(lock, "second", X);
 	ask(lock, "b", S);
-	drop(lock, first);
-	cr_assert_str_eq(run(), "a");
-	drop(lock, reader);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, first), "a");
+	cr_assert_str_eq(let_go(lock, reader), "");
 }
 
 LockTest(withdraw, last_waiting)
@@ -45,8 +43,7 @@ LockTest(withdraw, last_waiting)
 	drop(lock, last);
 	cr_assert_eq(evlock_waiting(lock), 1);
 	ask(lock, "b", X);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(let_go(lock, held), "a");
 }
 
 LockTest(withdraw, middle_waiting)
@@ -57,8 +54,7 @@ LockTest(withdraw, middle_waiting)
 	middle = ask(lock, "middle", S);
 	ask(lock, "b", S);
 	drop(lock, middle);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a b");
+	cr_assert_str_eq(let_go(lock, held), "a b");
 }
 
 LockTest(withdraw, only_waiting)
@@ -67,8 +63,7 @@ LockTest(withdraw, only_waiting)
 
 	drop(lock, only);
 	cr_assert_eq(evlock_waiting(lock), 0);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, held), "");
 	hold(lock, X);
 }
 
@@ -76,8 +71,7 @@ LockTest(withdraw, with_a_timeout)
 {
 	evlock_handle held = hold(lock, X), waiting = ask_for(lock, "a", X, 1);
 
-	drop(lock, waiting);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, waiting), "");
 	drop(lock, held);
 }
 
@@ -92,8 +86,7 @@ LockTest(withdraw, waiting_lets_those_with_too_few_units_in)
 	large = ASK(pool, "large", .units = 2);
 	ASK(pool, "small", .units = 1);
 	cr_assert_str_eq(run(), "first");
-	drop(pool, large);
-	cr_assert_str_eq(run(), "small");
+	cr_assert_str_eq(let_go(pool, large), "small");
 	evlock_free(pool);
 }
 
@@ -121,8 +114,7 @@ LockTest(withdraw, those_behind_are_passed_over)
 
 	queue_up(all_shared, "bce");
 	cr_assert_eq(evlock_waiting(lock), 3);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a d f");
+	cr_assert_str_eq(let_go(lock, held), "a d f");
 	cr_assert_eq(evlock_held(lock, S), 3);
 }
 
@@ -131,8 +123,7 @@ LockTest(withdraw, those_behind_keep_nobody_out)
 	evlock_handle held = hold(lock, X);
 
 	queue_up(writers_among, "be");
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a c d f");
+	cr_assert_str_eq(let_go(lock, held), "a c d f");
 }
 
 /* The first leaves last, and those behind it are gone. */
@@ -141,8 +132,7 @@ LockTest(withdraw, those_behind_go_with_the_first)
 	evlock_handle held = hold(lock, S), first = ask(lock, "first", X);
 
 	queue_up(writers_among, "abe");
-	drop(lock, first);
-	cr_assert_str_eq(run(), "c d f");
+	cr_assert_str_eq(let_go(lock, first), "c d f");
 	drop(lock, held);
 	hold(lock, S);
 }
@@ -197,8 +187,7 @@ LockTest(withdraw, priorities_are_queued_among_those_who_are_gone)
 	queue_up(all_shared, "bcf");
 	ASK(lock, "urgent", .mode = X, .priority = 1);
 	ask(lock, "g", S);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "urgent");
+	cr_assert_str_eq(let_go(lock, held), "urgent");
 }
 
 /* Three go where two wait: then those who are gone would be more than the others. */
@@ -256,8 +245,7 @@ LockTest(withdraw, granted_lets_the_next_in)
 	ask(lock, "a", S);
 	ask(lock, "b", S);
 	ask(lock, "c", X);
-	drop(lock, granted);
-	cr_assert_str_eq(run(), "a b");
+	cr_assert_str_eq(let_go(lock, granted), "a b");
 }
 
 LockTest(withdraw, granted_by_a_release_lets_the_next_in)
@@ -266,8 +254,7 @@ LockTest(withdraw, granted_by_a_release_lets_the_next_in)
 
 	ask(lock, "next", X);
 	drop(lock, held);
-	drop(lock, granted);
-	cr_assert_str_eq(run(), "next");
+	cr_assert_str_eq(let_go(lock, granted), "next");
 }
 
 LockTest(withdraw, granted_leaves_other_grants_in_order)
@@ -277,8 +264,7 @@ LockTest(withdraw, granted_leaves_other_grants_in_order)
 	ask(lock, "a", S);
 	granted = ask(lock, "granted", S);
 	ask(lock, "b", S);
-	drop(lock, granted);
-	cr_assert_str_eq(run(), "a b");
+	cr_assert_str_eq(let_go(lock, granted), "a b");
 }
 
 LockTest(withdraw, granted_with_a_timeout)
@@ -286,8 +272,7 @@ LockTest(withdraw, granted_with_a_timeout)
 	evlock_handle held = hold(lock, X), granted = ask_for(lock, "a", X, 1);
 
 	drop(lock, held);
-	drop(lock, granted);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, granted), "");
 }
 
 /* --- While it holds ------------------------------------------------------- */
@@ -312,8 +297,7 @@ LockTest(withdraw, held_lets_all_readers_in_up_to_a_writer)
 	ask(lock, "c", U);
 	ask(lock, "d", X);
 	ask(lock, "e", S);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "a b c");
+	cr_assert_str_eq(let_go(lock, held), "a b c");
 }
 
 static void
@@ -383,8 +367,7 @@ LockTest(withdraw, converted_is_not_called_back)
 
 	convert(lock, "up", held, X);
 	ask(lock, "next", X);
-	drop(lock, held);
-	cr_assert_str_eq(run(), "next");
+	cr_assert_str_eq(let_go(lock, held), "next");
 }
 
 LockTest(withdraw, conversion_cancelled_is_not_called_back)
@@ -393,8 +376,7 @@ LockTest(withdraw, conversion_cancelled_is_not_called_back)
 
 	convert(lock, "b", b, X);
 	evlock_close(lock);
-	drop(lock, b);
-	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, b), "");
 	drop(lock, a);
 }
 
