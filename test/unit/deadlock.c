@@ -21,8 +21,20 @@
 	static void \
 	suite##_##name##_with_owners(void)
 
+/** The same with a set of x and y. */
+#define SetTest(suite, name) \
+	static void suite##_##name##_with_set(void); \
+	DeadlockTest(suite, name) \
+	{ \
+		set = SET(x, y); \
+		suite##_##name##_with_set(); \
+		end_set(""); \
+	} \
+	static void \
+	suite##_##name##_with_set(void)
+
 static struct evlock_owner *a, *b, *c, *d;
-static struct evlock *x, *y, *z, *w;
+static struct evlock *x, *y, *z, *w, *set;
 
 static void
 make(void)
@@ -52,13 +64,46 @@ unmake(void)
 	told();
 }
 
+/* Who still waits is told. */
+static void
+end_set(const char *who_is_told)
+{
+	evlock_free(set);
+	set = NULL;
+	cr_assert_str_eq(told(), who_is_told);
+}
+
+/* a holds x, b holds y. */
+static evlock_handle
+a_waits_for_b(void)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	return ask_by(a, y, "a", X);
+}
+
+static void
+a_waits_for_b_which_waits_for_x(void)
+{
+	hold_by(b, y, X);
+	ask_by(b, x, "b", X);
+	ask_by(a, y, "a", X);
+}
+
+/* And d none. */
+static void
+each_holds_one(void)
+{
+	hold_by(a, x, X);
+	hold_by(b, y, X);
+	hold_by(c, z, X);
+}
+
 /* --- Two and more owners ---------------------------------------------------------- */
 
 DeadlockTest(deadlock, of_two)
 {
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b();
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	assert_refused(ASK(x, "b", .mode = N, .owner = b), EDEADLK);
 	cr_assert_eq(evlock_owner_mode(b, y), X, "holds what it held");
@@ -67,9 +112,7 @@ DeadlockTest(deadlock, of_two)
 
 DeadlockTest(deadlock, nowait_does_not_wait)
 {
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b();
 	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
 }
 
@@ -105,12 +148,7 @@ DeadlockTest(deadlock, timeouts_are_not_counted_on)
 
 DeadlockTest(deadlock, withdrawn_wait_is_no_deadlock)
 {
-	evlock_handle wait;
-
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	wait = ask_by(a, y, "a", X);
-	drop(y, wait);
+	drop(y, a_waits_for_b());
 	ask_by(b, x, "b", X);
 	assert_refused(ASK(y, "a", .mode = X, .owner = a), EDEADLK);
 }
@@ -191,9 +229,7 @@ DeadlockTest(deadlock, of_holders_without_an_owner_is_none)
 
 DeadlockTest(deadlock, of_three)
 {
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	hold_by(c, z, X);
+	each_holds_one();
 	ask_by(a, y, "a", X);
 	ask_by(b, z, "b", X);
 	assert_refused(ASK(x, "c", .mode = X, .owner = c), EDEADLK);
@@ -205,9 +241,7 @@ DeadlockTest(deadlock, of_three)
 
 DeadlockTest(deadlock, chain_of_four_is_none)
 {
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	hold_by(c, z, X);
+	each_holds_one();
 	hold_by(d, w, X);
 	ask_by(c, w, "c", X);
 	ask_by(b, z, "b", X);
@@ -221,9 +255,7 @@ DeadlockTest(deadlock, chain_of_four_is_none)
 /* Only the owner that closes the cycle is refused; one who waits beside it is not. */
 DeadlockTest(deadlock, bystander_may_wait)
 {
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b();
 	hold_by(c, z, X);
 	ask_by(c, x, "c", X);
 	ask_by(d, z, "d", X);
@@ -235,9 +267,7 @@ DeadlockTest(deadlock, bystander_may_wait)
 /* An owner may wait for several things at once; one of them closes the cycle. */
 DeadlockTest(deadlock, of_an_owner_that_waits_twice)
 {
-	hold_by(a, x, X);
-	hold_by(b, y, X);
-	hold_by(c, z, X);
+	each_holds_one();
 	ask_by(a, y, "a", X);
 	ask_by(a, z, "a too", X);
 	assert_refused(ASK(x, "c", .mode = X, .owner = c), EDEADLK);
@@ -330,10 +360,8 @@ DeadlockTest(deadlock, conversion_that_waits_for_a_free_holder_is_none)
 
 /* --- Sets ------------------------------------------------------------------------- */
 
-DeadlockTest(deadlock, of_a_set_and_a_lock)
+SetTest(deadlock, of_a_set_and_a_lock)
 {
-	struct evlock *set = SET(x, y);
-
 	hold_by(a, z, X);
 	hold_by(b, y, X);
 	ask_by(b, z, "b", X);
@@ -343,19 +371,15 @@ DeadlockTest(deadlock, of_a_set_and_a_lock)
 	evlock_owner_release_all(b);
 	cr_assert_neq(ASK(set, "a", .mode = X, .owner = a), 0);
 	cr_assert_str_eq(run(), "a");
-	evlock_free(set);
 }
 
-DeadlockTest(deadlock, of_a_lock_and_a_set)
+SetTest(deadlock, of_a_lock_and_a_set)
 {
-	struct evlock *set = SET(x, y);
-
 	hold_by(a, z, X);
 	hold_by(b, y, X);
 	ask_by(a, set, "a", X);
 	assert_refused(ASK(z, "b", .mode = X, .owner = b), EDEADLK);
 	cr_assert_str_eq(let_all_go(b), "a");
-	evlock_free(set);
 }
 
 DeadlockTest(deadlock, of_two_sets_held)
@@ -372,63 +396,50 @@ DeadlockTest(deadlock, of_two_sets_held)
 }
 
 /* A set that waits holds its places in the queues. */
-DeadlockTest(deadlock, behind_a_set_in_a_queue)
+SetTest(deadlock, behind_a_set_in_a_queue)
 {
-	struct evlock *set = SET(x, y);
-
 	hold_by(b, y, X);
 	ask_by(a, set, "a", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
 	cr_assert_str_eq(let_all_go(b), "a");
-	evlock_free(set);
 }
 
-DeadlockTest(deadlock, behind_a_set_without_an_owner)
+SetTest(deadlock, behind_a_set_without_an_owner)
 {
-	struct evlock *set = SET(x, y);
-
 	hold_by(b, y, X);
 	ask(set, "plain", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	cr_assert_str_eq(let_all_go(b), "plain");
-	evlock_free(set);
 }
 
 /* A set is not reentrant ahead of the queue: its owner would wait for itself. */
-DeadlockTest(deadlock, of_a_set_behind_someone_who_waits_for_its_owner)
+SetTest(deadlock, of_a_set_behind_someone_who_waits_for_its_owner)
 {
-	struct evlock *set = SET(x, y);
-
 	hold_by(a, x, S);
 	ask(x, "writer", X);
 	assert_refused(ASK(set, "a", .mode = S, .owner = a), EDEADLK);
 	cr_assert_str_eq(let_all_go(a), "writer");
-	evlock_free(set);
 }
 
 /* An owner may have a set with what it holds, if nobody waits. */
-DeadlockTest(deadlock, of_a_set_with_a_member_of_its_own_is_none)
+SetTest(deadlock, of_a_set_with_a_member_of_its_own_is_none)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle other = hold(y, X);
 
 	hold_by(a, x, X);
 	ask_by(a, set, "a", X);
 	cr_assert_str_eq(run(), "");
 	cr_assert_str_eq(let_go(y, other), "a");
-	evlock_free(set);
 }
 
-DeadlockTest(deadlock, of_set_conversions)
+SetTest(deadlock, of_set_conversions)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle one = NOW(set, .mode = S, .owner = a), two = NOW(set, .mode = S, .owner = b);
 
 	convert(set, "one", one, X);
 	assert_fails(try_to_convert(set, "two", two, X), EDEADLK);
 	cr_assert_str_eq(let_go(set, two), "one");
-	evlock_free(set);
 }
 
 /* Over crosswise sets: {x, y} and {y, z}, which meet in y. */
@@ -444,15 +455,13 @@ DeadlockTest(deadlock, of_conversions_of_crossing_sets)
 	evlock_free(yz);
 }
 
-DeadlockTest(deadlock, of_a_set_conversion_and_a_members)
+SetTest(deadlock, of_a_set_conversion_and_a_members)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle one = hold(set, S), two = hold(y, S);
 
 	convert(y, "two", two, X);
 	assert_fails(try_to_convert(set, "one", one, X), EDEADLK);
 	cr_assert_str_eq(let_go(set, one), "two");
-	evlock_free(set);
 }
 
 /* {x, y} and {y, x}, and the single ones: no deadlock, whatever waits. */
@@ -477,29 +486,29 @@ DeadlockTest(deadlock, of_sets_in_opposite_orders_is_none)
  * y, closes a cycle. */
 DeadlockTest(deadlock, of_a_jumper_without_an_owner)
 {
-	struct evlock *set = SET(x, z);
+	struct evlock *xz = SET(x, z);
 	evlock_handle hz = hold(z, X);
 
 	hold_by(b, x, S);
-	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
+	cr_assert_neq(ASK(xz, "b", .mode = S, .owner = b), 0);
 	assert_refused(ASK(x, "urgent", .mode = X, .priority = 3), EDEADLK);
 	cr_assert_neq(ASK(x, "patient", .mode = X), 0);
 	cr_assert_str_eq(let_go(z, hz), "b");
 	cr_assert_str_eq(let_all_go(b), "patient");
-	evlock_free(set);
+	evlock_free(xz);
 }
 
 DeadlockTest(deadlock, of_a_preferred_jumper)
 {
 	struct evlock_options options = { .flags = EVLOCK_OPT_PREFER_EXCLUSIVE };
-	struct evlock *p = evlock_new(base, &options), *set = SET(p, z);
+	struct evlock *p = evlock_new(base, &options), *pz = SET(p, z);
 	evlock_handle hz = hold(z, X);
 
 	hold_by(b, p, S);
-	cr_assert_neq(ASK(set, "b", .mode = S, .owner = b), 0);
+	cr_assert_neq(ASK(pz, "b", .mode = S, .owner = b), 0);
 	assert_refused(evlock_acquire(p, X, NULL, note, NULL), EDEADLK);
 	cr_assert_str_eq(let_go(z, hz), "b");
-	evlock_free(set);
+	evlock_free(pz);
 	evlock_free(p);
 }
 
@@ -508,9 +517,7 @@ DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
 {
 	evlock_handle other = hold(x, S);
 
-	hold_by(b, y, X);
-	ask_by(b, x, "b", X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b_which_waits_for_x();
 	assert_refused(ASK(x, "a too", .mode = S, .owner = a, .priority = 3), EDEADLK);
 	assert_refused(NOW(x, .mode = S, .owner = a, .priority = 3), EDEADLK);
 	cr_assert_str_eq(let_go(x, other), "b");
@@ -518,9 +525,8 @@ DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
 }
 
 /* What the jump is refused for does not touch what its owner waits for already. */
-DeadlockTest(deadlock, refused_jumper_leaves_its_owners_places)
+SetTest(deadlock, refused_jumper_leaves_its_owners_places)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle reader = hold(x, S), writer = ASK(x, "writer", .mode = X, .priority = 1);
 
 	ASK(x, "a", .mode = S, .owner = a, .priority = 1);
@@ -532,16 +538,13 @@ DeadlockTest(deadlock, refused_jumper_leaves_its_owners_places)
 	cr_assert_str_eq(let_go(x, reader), "writer");
 	cr_assert_str_eq(let_go(x, writer), "a a too a last a set");
 	evlock_owner_release_all(a);
-	evlock_free(set);
 }
 
 DeadlockTest(deadlock, of_a_jumper_that_keeps_nobody_out_is_none)
 {
 	evlock_handle other = hold(x, S);
 
-	hold_by(b, y, X);
-	ask_by(b, x, "b", X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b_which_waits_for_x();
 	cr_assert_neq(NOW(x, .mode = N, .owner = a, .priority = 3), 0, "%s", strerror(errno));
 	cr_assert_str_eq(let_go(x, other), "b");
 }
@@ -551,9 +554,7 @@ DeadlockTest(deadlock, of_a_conversion_given_at_once)
 {
 	evlock_handle other = hold(x, S), mine = hold_by(a, x, N);
 
-	hold_by(b, y, X);
-	ask_by(b, x, "b", X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b_which_waits_for_x();
 	assert_fails(try_to_convert(x, "up", mine, S), EDEADLK);
 	cr_assert_eq(evlock_mode_of(x, mine), N);
 	cr_assert_str_eq(let_go(x, other), "b");
@@ -564,9 +565,7 @@ DeadlockTest(deadlock, of_a_reentrant_request_given_at_once)
 	evlock_handle other = hold(x, S);
 
 	hold_by(a, x, N);
-	hold_by(b, y, X);
-	ask_by(b, x, "b", X);
-	ask_by(a, y, "a", X);
+	a_waits_for_b_which_waits_for_x();
 	assert_refused(ASK(x, "again", .mode = S, .owner = a), EDEADLK);
 	assert_refused(NOW(x, .mode = S, .owner = a), EDEADLK);
 	cr_assert_str_eq(let_go(x, other), "b");
@@ -676,20 +675,19 @@ DeadlockTest(deadlock, waiting_for_a_runner_is_none)
 /* Of a set whose conversion does not touch the member that is waited for. */
 DeadlockTest(deadlock, of_a_conversion_that_leaves_a_member_alone)
 {
-	struct evlock *set = new_set(x, EVLOCK_SAME_MODE, y, S);
-	evlock_handle handle = hold(set, S);
+	struct evlock *partly = new_set(x, EVLOCK_SAME_MODE, y, S);
+	evlock_handle handle = hold(partly, S);
 
 	hold_by(a, x, S);
 	ask_by(a, y, "a", X);
-	assert_fails(try_to_convert(set, "up", handle, X), EDEADLK);
-	cr_assert_str_eq(let_go(set, handle), "a");
-	evlock_free(set);
+	assert_fails(try_to_convert(partly, "up", handle, X), EDEADLK);
+	cr_assert_str_eq(let_go(partly, handle), "a");
+	evlock_free(partly);
 }
 
 /* Who goes ahead may be granted before others come to hold. */
-DeadlockTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
+SetTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle other = hold(x, S);
 
 	ask_by(a, x, "a", X);
@@ -698,13 +696,11 @@ DeadlockTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
 	cr_assert_neq(ASK(set, "b set", .mode = S, .owner = b), 0, "%s", strerror(errno));
 	cr_assert_str_eq(let_go(x, other), "a a again");
 	cr_assert_str_eq(let_all_go(a), "b b set");
-	evlock_free(set);
 }
 
 /* The newcomer is granted some day, and by that another of its owner's never. */
-DeadlockTest(deadlock, of_a_jumper_that_has_to_wait)
+SetTest(deadlock, of_a_jumper_that_has_to_wait)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle other = hold(x, S);
 
 	ask_by(a, x, "a", X);
@@ -712,38 +708,29 @@ DeadlockTest(deadlock, of_a_jumper_that_has_to_wait)
 	assert_refused(ASK(x, "b jumps", .mode = X, .owner = b, .priority = 2), EDEADLK);
 	cr_assert_str_eq(let_go(x, other), "a");
 	cr_assert_str_eq(let_all_go(a), "b");
-	evlock_free(set);
 }
 
-DeadlockTest(deadlock, of_a_set_behind_one_that_is_passed)
+SetTest(deadlock, of_a_set_behind_one_that_is_passed)
 {
-	struct evlock *set = SET(x, y);
-
 	hold(x, X);
 	ask_by(a, x, "a", S);
 	ask(x, "plain", S);
 	ask_by(a, x, "a again", X);
 	assert_refused(ASK(set, "a set", .mode = S, .owner = a), EDEADLK);
-	evlock_free(set);
 }
 
-DeadlockTest(deadlock, of_one_that_passes_somebody_before_its_owners_set)
+SetTest(deadlock, of_one_that_passes_somebody_before_its_owners_set)
 {
-	struct evlock *set = SET(x, y);
-
 	hold(x, X);
 	ask_by(a, x, "a", S);
 	ask(x, "plain", S);
 	cr_assert_neq(ASK(set, "a set", .mode = S, .owner = a), 0);
 	assert_refused(ASK(x, "a again", .mode = X, .owner = a), EDEADLK);
-	evlock_free(set);
-	cr_assert_str_eq(told(), "a set:ECANCELED");
+	end_set("a set:ECANCELED");
 }
 
-DeadlockTest(deadlock, of_a_reentrant_request_that_keeps_a_set_out)
+SetTest(deadlock, of_a_reentrant_request_that_keeps_a_set_out)
 {
-	struct evlock *set = SET(x, y);
-
 	hold(x, X);
 	hold_by(a, y, S);
 	ask(set, "plain", S);
@@ -751,8 +738,7 @@ DeadlockTest(deadlock, of_a_reentrant_request_that_keeps_a_set_out)
 	assert_refused(ASK(y, "a again", .mode = X, .owner = a), EDEADLK);
 	cr_assert_neq(ASK(y, "a again", .mode = S, .owner = a), 0);
 	cr_assert_str_eq(run(), "a again");
-	evlock_free(set);
-	cr_assert_str_eq(told(), "plain:ECANCELED");
+	end_set("plain:ECANCELED");
 }
 
 /* b comes to hold x again by "b", and "b too" goes ahead with it, although a waits there. */
@@ -781,16 +767,16 @@ DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permi
 {
 	struct evlock_options options = { .modes = &permit_modes };
 	struct evlock *p = evlock_new(base, &options), *q = evlock_new(base, &options);
-	struct evlock *set = SET(p, q);
-	evlock_handle handle = NOW(set, .mode = 0, .owner = b);
+	struct evlock *pq = SET(p, q);
+	evlock_handle handle = NOW(pq, .mode = 0, .owner = b);
 
 	hold_by(a, p, 1);
 	hold_by(a, q, 1);
-	cr_assert_eq(try_to_convert(set, "up", handle, 1), 0);
+	cr_assert_eq(try_to_convert(pq, "up", handle, 1), 0);
 	assert_refused(ASK(p, "b", .mode = 1, .owner = b), EDEADLK);
 	cr_assert_neq(ASK(p, "b", .mode = 0, .owner = b), 0);
 	cr_assert_str_eq(let_all_go(a), "b up");
-	evlock_free(set);
+	evlock_free(pq);
 	evlock_free(p);
 	evlock_free(q);
 }
@@ -821,18 +807,18 @@ DeadlockTest(deadlock, of_a_conversion_that_lets_an_earlier_one_go_on_is_none)
 /* The set's conversion will be first, and keep b out. */
 DeadlockTest(deadlock, of_a_request_behind_the_conversion_of_a_set)
 {
-	struct evlock *set = SET(x, z);
-	evlock_handle handle = NOW(set, .mode = N, .owner = a);
+	struct evlock *xz = SET(x, z);
+	evlock_handle handle = NOW(xz, .mode = N, .owner = a);
 
 	hold_by(c, x, U);
 	hold_by(b, x, N);
 	hold_by(b, y, X);
-	cr_assert_eq(try_to_convert(set, "up", handle, U), 0);
+	cr_assert_eq(try_to_convert(xz, "up", handle, U), 0);
 	ask_by(a, y, "a", X);
 	assert_refused(ASK(x, "b", .mode = X, .owner = b), EDEADLK);
 	cr_assert_str_eq(let_all_go(c), "up");
 	cr_assert_str_eq(let_all_go(b), "a");
-	evlock_free(set);
+	evlock_free(xz);
 }
 
 /* --- Who goes ahead as its owner came to hold ------------------------------------- */
@@ -856,7 +842,7 @@ DeadlockTest(deadlock, of_one_that_goes_ahead)
 /* Behind a set, which waits behind their owner; they are let wait, as they are to go ahead
  * when "first" is granted. */
 static evlock_handle
-wait_behind_first(struct evlock *set, const struct timeval *timeout)
+wait_behind_first(const struct timeval *timeout)
 {
 	evlock_handle first = ASK(x, "first", .mode = S, .owner = a, .timeout = timeout);
 
@@ -867,67 +853,59 @@ wait_behind_first(struct evlock *set, const struct timeval *timeout)
 	return first;
 }
 
-DeadlockTest(deadlock, of_those_who_counted_on_one_that_is_withdrawn)
+SetTest(deadlock, of_those_who_counted_on_one_that_is_withdrawn)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle hx = hold(x, X), hy = hold(y, X);
 
-	cr_assert_str_eq(let_go(x, wait_behind_first(set, NULL)), "third:EDEADLK second:EDEADLK");
+	cr_assert_str_eq(let_go(x, wait_behind_first(NULL)), "third:EDEADLK second:EDEADLK");
 	drop(x, hx);
 	cr_assert_str_eq(let_go(y, hy), "other");
 	cr_assert_str_eq(let_all_go(a), "set");
-	evlock_free(set);
 }
 
-DeadlockTest(deadlock, of_those_who_counted_on_one_that_times_out)
+SetTest(deadlock, of_those_who_counted_on_one_that_times_out)
 {
 	static const struct timeval soon = { 0, 1000 };
-	struct evlock *set = SET(x, y);
 
 	hold(x, X);
 	hold(y, X);
-	wait_behind_first(set, &soon);
+	wait_behind_first(&soon);
 	cr_assert_str_eq(run(), "third:EDEADLK second:EDEADLK first:ETIMEDOUT");
-	evlock_free(set);
-	cr_assert_str_eq(told(), "set:ECANCELED");
+	end_set("set:ECANCELED");
 }
 
-DeadlockTest(deadlock, of_those_who_counted_on_a_set_that_is_closed)
+SetTest(deadlock, of_those_who_counted_on_a_set_that_is_closed)
 {
-	struct evlock *xz = SET(x, z), *set = SET(x, y);
+	struct evlock *xz = SET(x, z);
 
 	hold(x, X);
 	hold(y, X);
 	cr_assert_neq(ASK(xz, "first", .mode = S, .owner = a), 0);
-	cr_assert_str_eq(let_go(x, wait_behind_first(set, NULL)), "");
+	cr_assert_str_eq(let_go(x, wait_behind_first(NULL)), "");
 	evlock_close(xz);
 	cr_assert_str_eq(run(), "first:ECANCELED third:EDEADLK second:EDEADLK");
-	evlock_free(set);
 	evlock_free(xz);
-	cr_assert_str_eq(told(), "set:ECANCELED");
+	end_set("set:ECANCELED");
 }
 
 /* Those that still can be granted are. */
-DeadlockTest(deadlock, of_none_who_may_count_on_another)
+SetTest(deadlock, of_none_who_may_count_on_another)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle hx = hold(x, X), first, another;
 
 	hold(y, X);
 	another = ASK(x, "another", .mode = S, .owner = a, .priority = 1);
-	first = wait_behind_first(set, NULL);
+	first = wait_behind_first(NULL);
 	cr_assert_str_eq(let_go(x, first), "");
 	cr_assert_str_eq(let_go(x, hx), "another second third");
 	drop(x, another);
-	evlock_free(set);
-	cr_assert_str_eq(told(), "set:ECANCELED");
+	end_set("set:ECANCELED");
 }
 
 /* a's "writes" came before b's "upgradable", and waits for the reader; once b is granted, as
  * its own holder goes first, a would wait for b, whose set waits behind a. */
-DeadlockTest(deadlock, of_one_that_is_granted_before_another)
+SetTest(deadlock, of_one_that_is_granted_before_another)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle reader = hold(x, S), upgradable = hold(x, U);
 
 	hold_by(a, x, N);
@@ -938,13 +916,11 @@ DeadlockTest(deadlock, of_one_that_is_granted_before_another)
 	cr_assert_str_eq(let_go(x, upgradable), "upgradable:EDEADLK");
 	cr_assert_str_eq(let_go(x, reader), "writes");
 	cr_assert_str_eq(let_all_go(a), "set");
-	evlock_free(set);
 }
 
 /* What a lets go of would let "upgradable" be granted before "writes". */
-DeadlockTest(deadlock, of_one_whose_owner_lets_go_of_something)
+SetTest(deadlock, of_one_whose_owner_lets_go_of_something)
 {
-	struct evlock *set = SET(x, y);
 	evlock_handle reader = hold(x, S), upgradable = hold_by(a, x, U);
 
 	hold_by(b, x, N);
@@ -953,7 +929,6 @@ DeadlockTest(deadlock, of_one_whose_owner_lets_go_of_something)
 	ask_by(a, x, "writes", X);
 	cr_assert_str_eq(let_go(x, upgradable), "writes:EDEADLK upgradable");
 	cr_assert_str_eq(let_go(x, reader), "set");
-	evlock_free(set);
 }
 
 /* --- At random --------------------------------------------------------------------
