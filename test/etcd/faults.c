@@ -882,6 +882,15 @@ counting_free(void *p)
 	free(p);
 }
 
+static void
+on_closed(struct evlock_etcd *closed, enum evlock_etcd_state state, const char *why, void *who)
+{
+	(void)closed;
+	(void)why;
+	if (state == EVLOCK_ETCD_CLOSED)
+		write_down(who, "closed");
+}
+
 /* A call that fails says so; what happens later is tried again until there is memory. */
 static void
 live_with_a_failure(void)
@@ -891,7 +900,7 @@ live_with_a_failure(void)
 	struct player a = { "a", NULL };
 
 	errno = 0;
-	session = evlock_etcd_open(base, &options, NULL, NULL);
+	session = evlock_etcd_open(base, &options, on_closed, (void *)(uintptr_t)"s");
 	cr_assert(session || errno == ENOMEM);
 	if (!session)
 		return;
@@ -903,7 +912,7 @@ live_with_a_failure(void)
 		evl_place_free(a.place);
 	}
 	evlock_etcd_close(session);
-	run_for(100);
+	cr_assert_str_eq(run_until(1), "s:closed");
 }
 
 Test(etcd_faults, every_allocation_may_fail)
