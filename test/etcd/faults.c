@@ -16,8 +16,9 @@
 #include "fake.h"
 #include "story.h"
 
-static struct fake *fake;
+static struct fake *fake, *other;
 static struct evlock_etcd *session;
+static struct player a;
 
 /* --- Beginning and ending ------------------------------------------------------------ */
 
@@ -44,12 +45,47 @@ open_fake(void)
 }
 
 static void
-end(void)
+open_both(const struct fake *first, const struct fake *second)
 {
-	evlock_etcd_close(session);
+	char urls[100];
+
+	snprintf(urls, sizeof urls, "%s,%s", fake_url(first), fake_url(second));
+	open_at(urls);
+}
+
+static void
+want_in(void)
+{
+	a = new_player("a", session, "x", &a);
+	want(&a, EXCLUSIVE);
+}
+
+/* What most tests begin with. */
+static void
+play(void (*answer)(struct fake_request *))
+{
+	begin(answer);
+	open_fake();
+	want_in();
+}
+
+static void
+end_closed(void)
+{
 	cr_assert_str_eq(run_until(1), "s:closed");
 	fake_free(fake);
+	if (other)
+		fake_free(other);
 	event_base_free(base);
+}
+
+static void
+end(void)
+{
+	if (a.place)
+		evl_place_free(a.place);
+	evlock_etcd_close(session);
+	end_closed();
 }
 
 #define HEADER "\"header\":{\"revision\":\"9\"}"
@@ -99,16 +135,11 @@ be_silent(struct fake_request *q)
 
 Test(etcd_faults, silent_then_the_next)
 {
-	struct fake *silent;
-	char urls[100];
-
 	begin(fake_be_nice);
-	silent = fake_new(base, be_silent);
-	snprintf(urls, sizeof urls, "%s,%s", fake_url(silent), fake_url(fake));
-	open_at(urls);
+	other = fake_new(base, be_silent);
+	open_both(other, fake);
 	cr_assert_str_eq(run_until(1), "s:ready");
-	cr_assert_str_eq(fake_asked(silent), "grant");
-	fake_free(silent);
+	cr_assert_str_eq(fake_asked(other), "grant");
 	end();
 }
 
@@ -126,19 +157,10 @@ answer_nonsense(struct fake_request *q)
 static void
 meet(const char *bytes)
 {
-	struct player a;
-
-	begin(answer_nonsense);
 	nonsense = bytes;
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(answer_nonsense);
 	cr_assert_str_eq(run_until(2), "a:Protocol error s:connecting");
-	evl_place_free(a.place);
-	evlock_etcd_close(session);
-	cr_assert_str_eq(run_until(1), "s:closed");
-	fake_free(fake);
-	event_base_free(base);
+	end();
 }
 
 Test(etcd_faults, a_web_site)
@@ -289,18 +311,13 @@ close_after_each(struct fake_request *q)
 static void
 live_beside_another(void (*answer)(struct fake_request *), const char *asked)
 {
-	struct fake *other;
-	char urls[100];
-
 	begin(answer);
 	other = fake_new(base, fake_be_nice);
-	snprintf(urls, sizeof urls, "%s,%s", fake_url(fake), fake_url(other));
-	open_at(urls);
+	open_both(fake, other);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(run_for(1000), "");
 	cr_assert_str_eq(fake_asked(other), "");
 	cr_assert_str_eq(fake_asked(fake), asked);
-	fake_free(other);
 	end();
 }
 
@@ -336,12 +353,7 @@ be_mute_on_demand(struct fake_request *q)
 
 Test(etcd_faults, silence_is_suspect_and_then_a_loss)
 {
-	struct player a;
-
-	begin(be_mute_on_demand);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(be_mute_on_demand);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	is_mute = 1;
 	cr_assert_str_eq(run_until(3), "s:suspect a:ESTALE s:lost");
@@ -349,19 +361,14 @@ Test(etcd_faults, silence_is_suspect_and_then_a_loss)
 	is_mute = 0;
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(fake_asked(fake), "revoke grant", "the old lease may live on");
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_faults, silence_that_ends_in_time_is_no_loss)
 {
-	struct player a;
 	int64_t before;
 
-	begin(be_mute_on_demand);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(be_mute_on_demand);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	is_mute = 1;
 	before = session->valid_until;
@@ -370,7 +377,6 @@ Test(etcd_faults, silence_that_ends_in_time_is_no_loss)
 	cr_assert_eq(session->valid_until, before);
 	is_mute = 0;
 	fake_asked(fake);
-	evl_place_free(a.place);
 	end();
 }
 
@@ -433,9 +439,7 @@ Test(etcd_faults, closing_what_was_never_open)
 	open_fake();
 	evlock_etcd_close(session);
 	cr_assert_str_eq(told(), "", "inside the call");
-	cr_assert_str_eq(run_until(1), "s:closed");
-	fake_free(fake);
-	event_base_free(base);
+	end_closed();
 }
 
 /* --- Entering a queue ------------------------------------------------------------------------------- */
@@ -458,12 +462,7 @@ enter_without_a_word(struct fake_request *q)
 /* As a late attempt might enter again once we have left, the id is barred. */
 Test(etcd_faults, entered_without_a_word)
 {
-	struct player a;
-
-	begin(enter_without_a_word);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(enter_without_a_word);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	cr_assert_eq(evl_place_token(a.place), 4);
 	cr_assert_str_eq(fake_asked(fake), "grant enter enter check");
@@ -471,21 +470,17 @@ Test(etcd_faults, entered_without_a_word)
 	run_for(100);
 	cr_assert_str_eq(fake_asked(fake), "leave");
 	cr_assert_not_null(strstr(last_leave, "request_put"));
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_faults, entered_by_a_try_without_a_word)
 {
-	struct player a;
-
 	begin(enter_without_a_word);
 	open_fake();
 	a = new_player("a", session, "x", &a);
 	evl_place_want(a.place, EVL_A_TRY, EXCLUSIVE);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	cr_assert_str_eq(fake_asked(fake), "grant try try check");
-	evl_place_free(a.place);
 	end();
 }
 
@@ -500,43 +495,31 @@ note_leaving(struct fake_request *q)
 
 Test(etcd_faults, dropped_while_it_enters_is_barred)
 {
-	struct player a;
-
 	begin(note_leaving);
 	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	want_in();
 	run_for(100);
 	cr_assert_str_eq(fake_asked(fake), "grant enter");
 	evl_place_drop(a.place);
 	run_for(100);
 	cr_assert_str_eq(fake_asked(fake), "leave");
 	cr_assert_not_null(strstr(last_leave, "request_put"));
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_faults, dropped_before_anything_was_asked_asks_nothing)
 {
-	struct player a;
-
-	begin(fake_be_nice);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(fake_be_nice);
 	evl_place_drop(a.place);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	run_for(100);
 	cr_assert_str_eq(fake_asked(fake), "grant");
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_faults, what_went_smoothly_is_not_barred)
 {
-	struct player a;
-
 	begin(enter_without_a_word);
 	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
@@ -551,7 +534,6 @@ Test(etcd_faults, what_went_smoothly_is_not_barred)
 	evl_place_drop(a.place);
 	run_for(50);
 	cr_assert_null(strstr(last_leave, "request_put"));
-	evl_place_free(a.place);
 	end();
 }
 
@@ -566,14 +548,8 @@ lose_the_lease(struct fake_request *q)
 
 Test(etcd_faults, a_lease_that_is_gone_is_noticed_by_who_uses_it)
 {
-	struct player a;
-
-	begin(lose_the_lease);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(lose_the_lease);
 	cr_assert_str_eq(run_until(4), "s:ready a:ESTALE s:lost s:ready");
-	evl_place_free(a.place);
 	end();
 }
 
@@ -588,16 +564,10 @@ deny(struct fake_request *q)
 
 Test(etcd_faults, what_is_not_allowed_is_told)
 {
-	struct player a;
-
-	begin(deny);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(deny);
 	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
 	run_for(100);
 	cr_assert_str_eq(fake_asked(fake), "grant enter", "nothing to leave");
-	evl_place_free(a.place);
 	end();
 }
 
@@ -624,58 +594,39 @@ wait_behind(struct fake_request *q)
 
 #define DELETED "{\"result\":{" HEADER ",\"events\":[{\"type\":\"DELETE\",\"kv\":{\"key\":\"YQ==\"}}]}}"
 
-static struct player
-wait_for_turn(struct player *a)
-{
-	begin(wait_behind);
-	open_fake();
-	*a = new_player("a", session, "x", a);
-	want(a, EXCLUSIVE);
-	return *a;
-}
-
 Test(etcd_faults, a_deletion_is_seen)
 {
-	struct player a;
-
-	wait_for_turn(&a);
+	play(wait_behind);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(run_for(200), "");
 	cr_assert_str_eq(fake_asked(fake), "grant enter watch");
 	fake_tell(watch, DELETED);
 	cr_assert_str_eq(run_until(1), "a:in");
 	cr_assert_str_eq(fake_asked(fake), "check");
-	evl_place_free(a.place);
 	end();
 }
 
 /* What was compacted away cannot be watched: a look at the store tells instead. */
 Test(etcd_faults, a_compaction_is_no_end)
 {
-	struct player a;
-
 	watch_json = "{\"result\":{" HEADER ",\"canceled\":true,\"compact_revision\":\"8\"}}";
 	n_behind = 2;
-	wait_for_turn(&a);
+	play(wait_behind);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	run_for(300);
 	cr_assert_str_eq(fake_asked(fake), "grant enter watch check watch");
 	fake_tell(watch, DELETED);
 	cr_assert_str_eq(run_until(1), "a:in");
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_faults, a_member_without_a_leader_is_left)
 {
-	struct player a;
-
 	watch_json = "{\"error\":{\"grpc_code\":14,\"message\":\"etcdserver: no leader\"}}";
-	wait_for_turn(&a);
+	play(wait_behind);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	cr_assert_str_eq(fake_asked(fake), "grant enter watch check");
 	cr_assert_eq(session->net.n_turns, 1);
-	evl_place_free(a.place);
 	end();
 }
 
@@ -690,43 +641,31 @@ look_for_leader(struct fake_request *q)
 
 Test(etcd_faults, a_watch_wants_a_leader)
 {
-	struct player a;
-
-	begin(look_for_leader);
-	open_fake();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	play(look_for_leader);
 	cr_assert_str_eq(run_until(2), "s:ready watch:leader");
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_faults, a_watch_that_does_not_begin_is_begun_elsewhere)
 {
-	struct player a;
-
 	watch_json = "";
-	wait_for_turn(&a);
+	play(wait_behind);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	cr_assert_eq(session->net.n_turns, 1);
-	evl_place_free(a.place);
 	end();
 }
 
 /* One that begins in the past is told late by etcd 3.4; so it is looked at, and goes on. */
 Test(etcd_faults, a_watch_from_the_past_is_not_relied_on)
 {
-	struct player a;
-
 	watch_json = "{\"result\":{\"header\":{\"revision\":\"10\"},\"created\":true}}";
 	n_behind = 2;
-	wait_for_turn(&a);
+	play(wait_behind);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(run_for(200), "");
 	cr_assert_str_eq(fake_asked(fake), "grant enter watch check");
 	fake_tell(watch, DELETED);
 	cr_assert_str_eq(run_until(1), "a:in");
-	evl_place_free(a.place);
 	end();
 }
 
@@ -742,24 +681,16 @@ be_stuck_on_demand(struct fake_request *q)
 
 Test(etcd_faults, watches_leave_a_member_that_does_not_answer)
 {
-	struct fake *other;
-	struct player a;
-	char urls[100];
-
 	begin(be_stuck_on_demand);
 	n_behind = 1000;
 	other = fake_new(base, fake_be_nice);
-	snprintf(urls, sizeof urls, "%s,%s", fake_url(fake), fake_url(other));
-	open_at(urls);
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	open_both(fake, other);
+	want_in();
 	cr_assert_str_eq(run_until(1), "s:ready");
 	run_for(200);
 	is_stuck = 1;
 	cr_assert_str_eq(run_until_all(3), "a:in s:ready s:suspect");
-	evl_place_free(a.place);
 	is_stuck = 0;
-	fake_free(other);
 	end();
 }
 
@@ -788,16 +719,12 @@ open_as_user(void)
 
 Test(etcd_faults, a_token_is_got_first_and_shown_always)
 {
-	struct player a;
-
 	begin(want_a_token);
 	open_as_user();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	want_in();
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	cr_assert_str_eq(fake_asked(fake), "authenticate grant enter");
 	cr_assert_eq(n_bad_tokens, 0);
-	evl_place_free(a.place);
 	end();
 }
 
@@ -812,15 +739,11 @@ forget_tokens(struct fake_request *q)
 
 Test(etcd_faults, a_token_is_renewed)
 {
-	struct player a;
-
 	begin(forget_tokens);
 	open_as_user();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	want_in();
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	cr_assert_str_eq(fake_asked(fake), "authenticate grant enter authenticate enter");
-	evl_place_free(a.place);
 	end();
 }
 
@@ -833,15 +756,11 @@ refuse_the_user(struct fake_request *q)
 
 Test(etcd_faults, a_user_who_is_not_known)
 {
-	struct player a;
-
 	begin(refuse_the_user);
 	open_as_user();
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
+	want_in();
 	cr_assert_str_eq(run_until(2), "a:Permission denied s:connecting");
 	cr_assert_not_null(strstr(reason, "authentication failed"));
-	evl_place_free(a.place);
 	end();
 }
 
@@ -897,8 +816,8 @@ live_with_a_failure(void)
 {
 	struct evlock_etcd_options options = { .endpoints = fake_url(fake), .ttl = 2, .user = "u",
 	    .password = "p" };
-	struct player a = { "a", NULL };
 
+	a = (struct player){ "a", NULL };
 	errno = 0;
 	session = evlock_etcd_open(base, &options, on_closed, (void *)(uintptr_t)"s");
 	cr_assert(session || errno == ENOMEM);
