@@ -20,30 +20,14 @@
 
 enum { N = EVLOCK_NONE, S = EVLOCK_SHARED, U = EVLOCK_UPGRADABLE, X = EVLOCK_EXCLUSIVE };
 
-static struct evlock_etcd *one, *two;
 static struct evlock *a, *b;		/* the lock "lock", by session one and by session two */
-static char prefix[64];
 
 /* --- Beginning and ending --------------------------------------------------------------- */
-
-static struct evlock_etcd *
-open_one(const char *who)
-{
-	struct evlock_etcd_options options = {
-		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = 2
-	};
-
-	return open_session(who, &options);
-}
 
 static void
 begin(void)
 {
-	signal(SIGPIPE, SIG_IGN);
-	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
-	base = event_base_new();
-	one = open_one("one");
-	two = open_one("two");
+	begin_on_etcd();
 	a = evlock_etcd_new(one, "lock", NULL);
 	b = evlock_etcd_new(two, "lock", NULL);
 	cr_assert(a && b);
@@ -57,22 +41,8 @@ end(void)
 	evlock_free(a);
 	evlock_free(b);
 	cr_assert_str_eq(told(), "");
-	evlock_etcd_close(one);
-	evlock_etcd_close(two);
-	cr_assert_str_eq(run_until_all(2), "one:closed two:closed");
-	event_base_free(base);
+	end_on_etcd();
 }
-
-#define EtcdTest(suite, name) \
-	static void suite##_##name##_body(void); \
-	Test(suite, name) \
-	{ \
-		begin(); \
-		suite##_##name##_body(); \
-		end(); \
-	} \
-	static void \
-	suite##_##name##_body(void)
 
 /* --- Asking -------------------------------------------------------------------------------- */
 
@@ -499,16 +469,6 @@ EtcdTest(etcd_lock, validity_is_known_and_extended)
 	errno = 0;
 	cr_assert_eq(evlock_etcd_valid_until(a, x, &later), -1);
 	cr_assert_eq(errno, ENOENT);
-}
-
-static void
-revoke_lease_of(struct evlock_etcd *session)
-{
-	char command[200];
-
-	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s lease revoke %llx >/dev/null",
-	    getenv("EVLOCK_ETCD_URL"), (unsigned long long)session->lease);
-	cr_assert_eq(system(command), 0);
 }
 
 EtcdTest(etcd_lock, a_loss_is_told_to_holders_and_waiters)

@@ -15,31 +15,13 @@
 #include "../shim.h"
 #include "story.h"
 
-static struct evlock_etcd *one, *two;
-static char prefix[64];
-
 /* --- Beginning and ending --------------------------------------------------------------- */
-
-static struct evlock_etcd *
-open_one(const char *who)
-{
-	struct evlock_etcd_options options = {
-		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = 2
-	};
-
-	return open_session(who, &options);
-}
 
 static void
 begin(void)
 {
-	signal(SIGPIPE, SIG_IGN);
-	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
-	base = event_base_new();
-	one = open_one("one");
-	cr_assert_str_eq(run_until(1), "one:ready");
-	two = open_one("two");
-	cr_assert_str_eq(run_until(1), "two:ready");
+	begin_on_etcd();
+	cr_assert_str_eq(run_until_all(2), "one:ready two:ready");
 }
 
 /* What is left of a test in the store. */
@@ -62,24 +44,9 @@ count_keys(void)
 static void
 end(void)
 {
-	evlock_etcd_close(one);
-	cr_assert_str_eq(run_until(1), "one:closed");
-	evlock_etcd_close(two);
-	cr_assert_str_eq(run_until(1), "two:closed");
-	event_base_free(base);
+	end_on_etcd();
 	cr_assert_eq(count_keys(), 0);
 }
-
-#define EtcdTest(suite, name) \
-	static void suite##_##name##_body(void); \
-	Test(suite, name) \
-	{ \
-		begin(); \
-		suite##_##name##_body(); \
-		end(); \
-	} \
-	static void \
-	suite##_##name##_body(void)
 
 /* --- Places --------------------------------------------------------------------------------- */
 
@@ -263,7 +230,7 @@ EtcdTest(etcd_session, closing_lets_the_next_in)
 	evlock_etcd_close(one);
 	cr_assert_str_eq(run_until_all(2), "b:in one:closed");
 	evl_place_free(b.place);
-	one = open_one("one");
+	one = open_on_etcd("one");
 	cr_assert_str_eq(run_until(1), "one:ready");
 }
 
@@ -283,15 +250,12 @@ EtcdTest(etcd_session, revoked_is_lost_and_begins_anew)
 {
 	PLAYER(a, one);
 	PLAYER(b, two);
-	char command[200];
 
 	want(&a, EXCLUSIVE);
 	cr_assert_str_eq(run_until(1), "a:in");
 	want(&b, EXCLUSIVE);
 	run_for(100);
-	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s lease revoke %llx >/dev/null",
-	    getenv("EVLOCK_ETCD_URL"), (unsigned long long)one->lease);
-	cr_assert_eq(system(command), 0);
+	revoke_lease_of(one);
 	cr_assert_str_eq(run_until_all(4), "a:ESTALE b:in one:lost one:ready");
 	cr_assert_eq(evl_place_token(a.place), 0);
 	evl_place_free(b.place);
@@ -305,15 +269,12 @@ EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 {
 	PLAYER(a, one);
 	PLAYER(b, two);
-	char command[300];
 
 	want(&a, SHARED);
 	cr_assert_str_eq(run_until(1), "a:in");
 	want(&b, EXCLUSIVE);
 	run_for(100);
-	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s del --prefix %sa >/dev/null",
-	    getenv("EVLOCK_ETCD_URL"), prefix);
-	cr_assert_eq(system(command), 0);
+	etcdctl("del --prefix %sa", prefix);
 	cr_assert_str_eq(run_until(1), "b:ESTALE");
 	want(&b, EXCLUSIVE);
 	cr_assert_str_eq(run_until(1), "b:in");

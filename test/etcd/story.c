@@ -6,13 +6,19 @@
 #include "../shim.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "etcd/clock.h"
 #include "story.h"
 
 struct event_base *base;
+struct evlock_etcd *one, *two;
+char prefix[64];
 char reason[200];
 
 static char story[1000];
@@ -123,6 +129,57 @@ run_for(long ms)
 	event_base_loopexit(base, &time);
 	event_base_dispatch(base);
 	return told();
+}
+
+/* --- On a real etcd ----------------------------------------------------------------- */
+
+struct evlock_etcd *
+open_on_etcd(const char *who)
+{
+	struct evlock_etcd_options options = {
+		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = 2
+	};
+
+	return open_session(who, &options);
+}
+
+void
+begin_on_etcd(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
+	base = event_base_new();
+	one = open_on_etcd("one");
+	two = open_on_etcd("two");
+}
+
+void
+end_on_etcd(void)
+{
+	evlock_etcd_close(one);
+	evlock_etcd_close(two);
+	cr_assert_str_eq(run_until_all(2), "one:closed two:closed");
+	event_base_free(base);
+}
+
+void
+etcdctl(const char *format, ...)
+{
+	char words[200], command[300];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof words, format, args);
+	va_end(args);
+	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s %s >/dev/null",
+	    getenv("EVLOCK_ETCD_URL"), words);
+	cr_assert_eq(system(command), 0);
+}
+
+void
+revoke_lease_of(const struct evlock_etcd *session)
+{
+	etcdctl("lease revoke %llx", (unsigned long long)session->lease);
 }
 
 /* --- Places ------------------------------------------------------------------------- */

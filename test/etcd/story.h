@@ -28,6 +28,33 @@ const char *run_for(long ms);
 /** Opens a session that writes its states down. */
 struct evlock_etcd *open_session(const char *who, const struct evlock_etcd_options *options);
 
+/** Two sessions on the real etcd at EVLOCK_ETCD_URL, whose keys nobody else has. */
+extern struct evlock_etcd *one, *two;
+extern char prefix[64];
+
+void begin_on_etcd(void);
+void end_on_etcd(void);
+
+/** One more such session. */
+struct evlock_etcd *open_on_etcd(const char *who);
+
+/** The command, on that etcd: etcdctl("del %s", key).  What it prints is lost. */
+void etcdctl(const char *format, ...);
+
+void revoke_lease_of(const struct evlock_etcd *session);
+
+/** A Test() between the begin() and the end() of its file. */
+#define EtcdTest(suite, name) \
+	static void suite##_##name##_body(void); \
+	Test(suite, name) \
+	{ \
+		begin(); \
+		suite##_##name##_body(); \
+		end(); \
+	} \
+	static void \
+	suite##_##name##_body(void)
+
 /** The reason of the last state. */
 extern char reason[200];
 
