@@ -48,6 +48,42 @@ end(void)
 	cr_assert_eq(count_keys(), 0);
 }
 
+/* --- Asking ---------------------------------------------------------------------------------- */
+
+static void
+enter(struct player *p, int is_exclusive)
+{
+	char is_in[20];
+
+	want(p, is_exclusive);
+	snprintf(is_in, sizeof is_in, "%s:in", p->name);
+	cr_assert_str_eq(run_until(1), is_in);
+}
+
+static void
+wait_behind(struct player *p, int is_exclusive)
+{
+	want(p, is_exclusive);
+	cr_assert_str_eq(run_for(300), "");
+}
+
+/* What is told next? */
+static const char *
+leave(struct player *p)
+{
+	evl_place_drop(p->place);
+	return run_until(1);
+}
+
+#define FREE(...) free_places((struct player *[]){ __VA_ARGS__, NULL })
+
+static void
+free_places(struct player **p)
+{
+	for (; *p; p++)
+		evl_place_free((*p)->place);
+}
+
 /* --- Places --------------------------------------------------------------------------------- */
 
 EtcdTest(etcd_place, exclusive_ones_take_turns)
@@ -56,17 +92,13 @@ EtcdTest(etcd_place, exclusive_ones_take_turns)
 	PLAYER(b, two);
 	uint64_t token;
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
+	enter(&a, EXCLUSIVE);
 	token = evl_place_token(a.place);
-	want(&b, EXCLUSIVE);
-	cr_assert_str_eq(run_for(300), "");
-	evl_place_drop(a.place);
-	cr_assert_str_eq(run_until(1), "b:in");
+	wait_behind(&b, EXCLUSIVE);
+	cr_assert_str_eq(leave(&a), "b:in");
 	cr_assert_gt(evl_place_token(b.place), token);
 	cr_assert_eq(evl_place_token(a.place), 0);
-	evl_place_free(a.place);
-	evl_place_free(b.place);
+	FREE(&a, &b);
 }
 
 EtcdTest(etcd_place, first_come_first_served)
@@ -76,25 +108,15 @@ EtcdTest(etcd_place, first_come_first_served)
 	PLAYER(c, one);
 	PLAYER(d, two);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, SHARED);
-	run_for(100);
-	want(&c, EXCLUSIVE);
-	run_for(100);
-	want(&d, SHARED);
-	cr_assert_str_eq(run_for(200), "");
-	evl_place_drop(a.place);
-	cr_assert_str_eq(run_until(1), "b:in");
+	enter(&a, EXCLUSIVE);
+	wait_behind(&b, SHARED);
+	wait_behind(&c, EXCLUSIVE);
+	wait_behind(&d, SHARED);
+	cr_assert_str_eq(leave(&a), "b:in");
 	cr_assert_str_eq(run_for(200), "", "somebody passed");
-	evl_place_drop(b.place);
-	cr_assert_str_eq(run_until(1), "c:in");
-	evl_place_drop(c.place);
-	cr_assert_str_eq(run_until(1), "d:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
-	evl_place_free(c.place);
-	evl_place_free(d.place);
+	cr_assert_str_eq(leave(&b), "c:in");
+	cr_assert_str_eq(leave(&c), "d:in");
+	FREE(&a, &b, &c, &d);
 }
 
 EtcdTest(etcd_place, shared_ones_share)
@@ -103,19 +125,13 @@ EtcdTest(etcd_place, shared_ones_share)
 	PLAYER(b, two);
 	PLAYER(c, one);
 
-	want(&a, SHARED);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, SHARED);
-	cr_assert_str_eq(run_until(1), "b:in");
-	want(&c, EXCLUSIVE);
-	run_for(100);
+	enter(&a, SHARED);
+	enter(&b, SHARED);
+	wait_behind(&c, EXCLUSIVE);
 	evl_place_drop(b.place);
 	cr_assert_str_eq(run_for(200), "");
-	evl_place_drop(a.place);
-	cr_assert_str_eq(run_until(1), "c:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
-	evl_place_free(c.place);
+	cr_assert_str_eq(leave(&a), "c:in");
+	FREE(&a, &b, &c);
 }
 
 /* Whoever leaves the middle of the queue wakes those behind, who find that it is not their turn. */
@@ -125,19 +141,13 @@ EtcdTest(etcd_place, a_waiter_that_leaves_lets_nobody_in_too_early)
 	PLAYER(b, two);
 	PLAYER(c, one);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, EXCLUSIVE);
-	run_for(100);
-	want(&c, EXCLUSIVE);
-	run_for(100);
+	enter(&a, EXCLUSIVE);
+	wait_behind(&b, EXCLUSIVE);
+	wait_behind(&c, EXCLUSIVE);
 	evl_place_drop(b.place);
 	cr_assert_str_eq(run_for(300), "");
-	evl_place_drop(a.place);
-	cr_assert_str_eq(run_until(1), "c:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
-	evl_place_free(c.place);
+	cr_assert_str_eq(leave(&a), "c:in");
+	FREE(&a, &b, &c);
 }
 
 EtcdTest(etcd_place, weakened_lets_shared_ones_in_and_no_others)
@@ -147,11 +157,9 @@ EtcdTest(etcd_place, weakened_lets_shared_ones_in_and_no_others)
 	PLAYER(c, two);
 	uint64_t token;
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
+	enter(&a, EXCLUSIVE);
 	token = evl_place_token(a.place);
-	want(&b, SHARED);
-	cr_assert_str_eq(run_for(100), "");
+	wait_behind(&b, SHARED);
 	evl_place_weaken(a.place);
 	cr_assert_str_eq(run_until(1), "b:in");
 	cr_assert_eq(evl_place_token(a.place), token);
@@ -160,8 +168,7 @@ EtcdTest(etcd_place, weakened_lets_shared_ones_in_and_no_others)
 	cr_assert_str_eq(run_for(200), "");
 	evl_place_free(a.place);
 	cr_assert_str_eq(run_until(1), "c:in");
-	evl_place_free(b.place);
-	evl_place_free(c.place);
+	FREE(&b, &c);
 }
 
 EtcdTest(etcd_place, try_asks_once)
@@ -179,8 +186,7 @@ EtcdTest(etcd_place, try_asks_once)
 	cr_assert_str_eq(run_until(1), "b:EAGAIN");
 	evl_place_want(b.place, EVL_A_TRY, SHARED);
 	cr_assert_str_eq(run_until(1), "b:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
+	FREE(&a, &b);
 }
 
 EtcdTest(etcd_place, wanted_again_at_once_goes_behind)
@@ -188,18 +194,14 @@ EtcdTest(etcd_place, wanted_again_at_once_goes_behind)
 	PLAYER(a, one);
 	PLAYER(b, two);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, EXCLUSIVE);
-	run_for(100);
+	enter(&a, EXCLUSIVE);
+	wait_behind(&b, EXCLUSIVE);
 	evl_place_drop(a.place);
 	want(&a, EXCLUSIVE);
 	cr_assert_str_eq(run_until(1), "b:in");
 	cr_assert_str_eq(run_for(100), "");
-	evl_place_drop(b.place);
-	cr_assert_str_eq(run_until(1), "a:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
+	cr_assert_str_eq(leave(&b), "a:in");
+	FREE(&a, &b);
 }
 
 EtcdTest(etcd_place, of_other_names_do_not_meet)
@@ -207,12 +209,9 @@ EtcdTest(etcd_place, of_other_names_do_not_meet)
 	PLAYER(a, one);
 	struct player b = new_player("b", two, "a", &b);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "b:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
+	enter(&a, EXCLUSIVE);
+	enter(&b, EXCLUSIVE);
+	FREE(&a, &b);
 }
 
 /* --- Leases ------------------------------------------------------------------------------------ */
@@ -222,10 +221,8 @@ EtcdTest(etcd_session, closing_lets_the_next_in)
 	PLAYER(a, one);
 	PLAYER(b, two);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, EXCLUSIVE);
-	run_for(100);
+	enter(&a, EXCLUSIVE);
+	wait_behind(&b, EXCLUSIVE);
 	evl_place_free(a.place);
 	evlock_etcd_close(one);
 	cr_assert_str_eq(run_until_all(2), "b:in one:closed");
@@ -238,8 +235,7 @@ EtcdTest(etcd_session, lives_longer_than_the_ttl)
 {
 	PLAYER(a, one);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
+	enter(&a, EXCLUSIVE);
 	cr_assert_str_eq(run_for(3000), "");
 	cr_assert_gt(one->valid_until, evl_clock_now());
 	evl_place_free(a.place);
@@ -251,16 +247,13 @@ EtcdTest(etcd_session, revoked_is_lost_and_begins_anew)
 	PLAYER(a, one);
 	PLAYER(b, two);
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, EXCLUSIVE);
-	run_for(100);
+	enter(&a, EXCLUSIVE);
+	wait_behind(&b, EXCLUSIVE);
 	revoke_lease_of(one);
 	cr_assert_str_eq(run_until_all(4), "a:ESTALE b:in one:lost one:ready");
 	cr_assert_eq(evl_place_token(a.place), 0);
 	evl_place_free(b.place);
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
+	enter(&a, EXCLUSIVE);
 	evl_place_free(a.place);
 }
 
@@ -270,16 +263,12 @@ EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 	PLAYER(a, one);
 	PLAYER(b, two);
 
-	want(&a, SHARED);
-	cr_assert_str_eq(run_until(1), "a:in");
-	want(&b, EXCLUSIVE);
-	run_for(100);
+	enter(&a, SHARED);
+	wait_behind(&b, EXCLUSIVE);
 	etcdctl("del --prefix %sa", prefix);
 	cr_assert_str_eq(run_until(1), "b:ESTALE");
-	want(&b, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "b:in");
-	evl_place_free(a.place);
-	evl_place_free(b.place);
+	enter(&b, EXCLUSIVE);
+	FREE(&a, &b);
 }
 
 /* The process was stopped for longer than the lease lasts; see the loop run late. */
@@ -290,8 +279,7 @@ EtcdTest(etcd_session, late_by_more_than_the_ttl_is_lost)
 	const char *story;
 	int64_t until;
 
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(1), "a:in");
+	enter(&a, EXCLUSIVE);
 	until = one->valid_until;
 	while (evl_clock_now() < until)
 		usleep(100000);
@@ -301,6 +289,5 @@ EtcdTest(etcd_session, late_by_more_than_the_ttl_is_lost)
 	story = told();
 	cr_assert_not_null(strstr(story, "a:ESTALE one:lost"), "%s", story);
 	run_for(500);
-	evl_place_free(a.place);
-	evl_place_free(b.place);
+	FREE(&a, &b);
 }
