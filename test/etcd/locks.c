@@ -115,6 +115,21 @@ drop(struct evlock *lock, evlock_handle handle)
 	cr_assert_eq(evlock_release(lock, handle), 0);
 }
 
+/* What is told next? */
+static const char *
+let_go(struct evlock *lock, evlock_handle handle)
+{
+	drop(lock, handle);
+	return run_until(1);
+}
+
+/* Nobody has it any more, here or there. */
+static void
+assert_free(struct evlock *lock)
+{
+	drop(lock, hold(lock, X));
+}
+
 /* --- Taking turns ---------------------------------------------------------------------------- */
 
 EtcdTest(etcd_lock, one_at_a_time)
@@ -125,8 +140,7 @@ EtcdTest(etcd_lock, one_at_a_time)
 	cr_assert_eq(evlock_locked(a), X);
 	cr_assert_eq(evlock_locked(b), N);
 	cr_assert_eq(evlock_waiting(b), 1);
-	drop(a, x);
-	cr_assert_str_eq(run_until(1), "b:in");
+	cr_assert_str_eq(let_go(a, x), "b:in");
 	drop(b, y);
 }
 
@@ -137,8 +151,7 @@ EtcdTest(etcd_lock, shared_between_machines)
 	cr_assert_str_eq(run_for(200), "");
 	drop(a, x);
 	cr_assert_str_eq(run_for(200), "");
-	drop(b, y);
-	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_str_eq(let_go(b, y), "a:in");
 	drop(a, z);
 }
 
@@ -150,17 +163,13 @@ EtcdTest(etcd_lock, batches_are_bounded)
 
 	run_for(100);
 	b1 = ask(b, "b1", X);
-	drop(b, x);
-	cr_assert_str_eq(run_until(1), "a1:in");
+	cr_assert_str_eq(let_go(b, x), "a1:in");
 	run_for(200);
 	a3 = ask(a, "a3", X);
-	drop(a, a1);
-	cr_assert_str_eq(run_until(1), "a2:in");
-	drop(a, a2);
-	cr_assert_str_eq(run_until(1), "b1:in");
+	cr_assert_str_eq(let_go(a, a1), "a2:in");
+	cr_assert_str_eq(let_go(a, a2), "b1:in");
 	cr_assert_str_eq(run_for(100), "");
-	drop(b, b1);
-	cr_assert_str_eq(run_until(1), "a3:in");
+	cr_assert_str_eq(let_go(b, b1), "a3:in");
 	drop(a, a3);
 }
 
@@ -171,10 +180,8 @@ EtcdTest(etcd_lock, priorities_hold_within_a_process)
 
 	other = evlock_acquire_request(a, &high);
 	cr_assert_neq(other, 0);
-	drop(b, x);
-	cr_assert_str_eq(run_until(1), "high:in");
-	drop(a, other);
-	cr_assert_str_eq(run_until(1), "low:in");
+	cr_assert_str_eq(let_go(b, x), "high:in");
+	cr_assert_str_eq(let_go(a, other), "low:in");
 	drop(a, low);
 }
 
@@ -194,10 +201,8 @@ EtcdTest(etcd_lock, none_waits_out_an_exclusive_holder)
 	evlock_handle x = hold(b, X), n = ask(a, "none", N);
 
 	cr_assert_str_eq(run_for(200), "");
-	drop(b, x);
-	cr_assert_str_eq(run_until(1), "none:in");
-	x = hold(b, X);
-	drop(b, x);
+	cr_assert_str_eq(let_go(b, x), "none:in");
+	assert_free(b);
 	drop(a, n);
 }
 
@@ -214,8 +219,7 @@ EtcdTest(etcd_lock, a_timeout_gives_the_place_up)
 	cr_assert_str_eq(run_until(1), "a:in");
 	drop(a, x);
 	drop(a, y);
-	x = hold(a, X);
-	drop(a, x);
+	assert_free(a);
 }
 
 EtcdTest(etcd_lock, a_waiter_is_withdrawn)
@@ -226,8 +230,7 @@ EtcdTest(etcd_lock, a_waiter_is_withdrawn)
 	drop(b, y);
 	drop(a, x);
 	cr_assert_str_eq(run_for(200), "");
-	x = hold(a, X);
-	drop(a, x);
+	assert_free(a);
 }
 
 EtcdTest(etcd_lock, closing_ends_the_waiting)
@@ -242,8 +245,7 @@ EtcdTest(etcd_lock, closing_ends_the_waiting)
 	cr_assert_eq(evlock_acquire(b, X, NULL, note, NULL), 0);
 	cr_assert_eq(errno, ECANCELED);
 	drop(a, x);
-	x = hold(a, X);
-	drop(a, x);
+	assert_free(a);
 }
 
 EtcdTest(etcd_lock, freeing_gives_all_back)
@@ -259,8 +261,7 @@ EtcdTest(etcd_lock, freeing_gives_all_back)
 	cr_assert_str_eq(run_until(1), "b:in");
 	drop(b, x);
 	a = evlock_etcd_new(one, "lock", NULL);
-	x = hold(a, X);
-	drop(a, x);
+	assert_free(a);
 }
 
 /* --- Now or not at all ------------------------------------------------------------------------------ */
@@ -307,8 +308,7 @@ EtcdTest(etcd_lock, try_does_not_pass_those_who_wait_here)
 	try(a, "a2", X);
 	cr_assert_str_eq(run_until(1), "a2:EAGAIN");
 	cr_assert_str_eq(run_for(100), "");
-	drop(b, x);
-	cr_assert_str_eq(run_until(1), "a1:in");
+	cr_assert_str_eq(let_go(b, x), "a1:in");
 	drop(a, y);
 }
 
@@ -320,8 +320,7 @@ EtcdTest(etcd_lock, a_try_that_fails_fails_alone)
 	y = ask(a, "later", X);
 	cr_assert_str_eq(run_until(1), "try:EAGAIN");
 	cr_assert_str_eq(run_for(100), "");
-	drop(b, x);
-	cr_assert_str_eq(run_until(1), "later:in");
+	cr_assert_str_eq(let_go(b, x), "later:in");
 	drop(a, y);
 }
 
@@ -406,8 +405,7 @@ EtcdTest(etcd_lock, notify_tells_when_the_others_are_done)
 
 	cr_assert_eq(evlock_notify(a, X, ev), 0);
 	cr_assert_str_eq(run_for(200), "");
-	drop(b, x);
-	cr_assert_str_eq(run_until(1), "ev:told");
+	cr_assert_str_eq(let_go(b, x), "ev:told");
 	y = evlock_acquire_nowait(a, X);
 	cr_assert_eq(evlock_unnotify(a, ev), 0);
 	event_free(ev);
@@ -428,8 +426,7 @@ EtcdTest(etcd_lock, a_holder_hears_of_waiters_of_its_process)
 	drop(b, y);
 	y = ask(a, "a", X);
 	cr_assert_str_eq(run_until(1), "q:awaited");
-	drop(a, x);
-	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_str_eq(let_go(a, x), "a:in");
 	drop(a, y);
 }
 
@@ -486,8 +483,7 @@ EtcdTest(etcd_lock, a_loss_is_told_to_holders_and_waiters)
 	cr_assert_eq(evlock_release(a, x), -1);
 	cr_assert_eq(evlock_release(a, silent), -1);
 	cr_assert_eq(evlock_locked(a), N);
-	x = hold(a, X);
-	drop(a, x);
+	assert_free(a);
 }
 
 EtcdTest(etcd_lock, a_loss_while_waiting_is_told)
@@ -499,8 +495,7 @@ EtcdTest(etcd_lock, a_loss_while_waiting_is_told)
 	revoke_lease_of(one);
 	cr_assert_str_eq(run_until_all(3), "a:ESTALE one:lost one:ready");
 	drop(b, x);
-	x = hold(a, X);
-	drop(a, x);
+	assert_free(a);
 }
 
 /* As soon as the loop runs, however late. */
@@ -542,7 +537,7 @@ EtcdTest(etcd_lock, names)
 		struct evlock *lock = evlock_etcd_new(one, good[i], NULL);
 
 		cr_assert_not_null(lock);
-		drop(lock, hold(lock, X));
+		assert_free(lock);
 		evlock_free(lock);
 	}
 	for (i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -566,12 +561,10 @@ EtcdTest(etcd_lock, objects_of_one_session_are_one_lock)
 	y = ask(again, "again", X);
 	cr_assert_str_eq(run_for(100), "");
 	cr_assert_eq(evlock_waiting(a), 1);
-	drop(a, x);
-	cr_assert_str_eq(run_until(1), "again:in");
+	cr_assert_str_eq(let_go(a, x), "again:in");
 	evlock_free(again);
 	(void)y;
-	x = hold(b, X);
-	drop(b, x);
+	assert_free(b);
 }
 
 EtcdTest(etcd_lock, the_dump_has_the_name)
@@ -586,44 +579,55 @@ EtcdTest(etcd_lock, the_dump_has_the_name)
 	free(text);
 }
 
-/* Two machines that want both, in opposite orders. */
+/* Two sets of "lock" and "other", of two machines that name them in opposite orders. */
+static struct evlock *other_a, *other_b, *set_a, *set_b;
+
+static void
+new_sets(int mode)
+{
+	other_a = evlock_etcd_new(one, "other", NULL);
+	other_b = evlock_etcd_new(two, "other", NULL);
+	set_a = evlock_set_new((struct evlock_set_member[]){ { a, mode }, { other_a, mode } }, 2, NULL);
+	set_b = evlock_set_new((struct evlock_set_member[]){ { other_b, mode }, { b, mode } }, 2, NULL);
+	cr_assert(set_a && set_b);
+}
+
+static void
+free_sets(void)
+{
+	evlock_free(set_a);
+	evlock_free(set_b);
+	evlock_free(other_a);
+	evlock_free(other_b);
+}
+
 EtcdTest(etcd_lock, sets_do_not_wait_for_each_other_for_ever)
 {
-	struct evlock *a2 = evlock_etcd_new(one, "other", NULL), *b2 = evlock_etcd_new(two, "other", NULL);
-	struct evlock_set_member from[] = { { a, EVLOCK_SAME_MODE }, { a2, EVLOCK_SAME_MODE } },
-	    to[] = { { b2, EVLOCK_SAME_MODE }, { b, EVLOCK_SAME_MODE } };
-	struct evlock *set_a = evlock_set_new(from, 2, NULL), *set_b = evlock_set_new(to, 2, NULL);
 	evlock_handle x, y;
 	unsigned i;
 
+	new_sets(EVLOCK_SAME_MODE);
 	for (i = 0; i < 10; i++) {
 		x = ask(set_a, "x", X);
 		y = ask(set_b, "y", X);
 		if (!strcmp(run_until(1), "x:in")) {
-			drop(set_a, x);
-			cr_assert_str_eq(run_until(1), "y:in");
+			cr_assert_str_eq(let_go(set_a, x), "y:in");
 			drop(set_b, y);
 		} else {
-			drop(set_b, y);
-			cr_assert_str_eq(run_until(1), "x:in");
+			cr_assert_str_eq(let_go(set_b, y), "x:in");
 			drop(set_a, x);
 		}
 	}
-	evlock_free(set_a);
-	evlock_free(set_b);
-	evlock_free(a2);
-	evlock_free(b2);
+	free_sets();
 }
 
 /* Nobody keeps anybody out. */
 EtcdTest(etcd_lock, sets_in_none_wait_for_nobody)
 {
-	struct evlock *a2 = evlock_etcd_new(one, "other", NULL), *b2 = evlock_etcd_new(two, "other", NULL);
-	struct evlock_set_member from[] = { { a, N }, { a2, N } }, to[] = { { b2, N }, { b, N } };
-	struct evlock *set_a = evlock_set_new(from, 2, NULL), *set_b = evlock_set_new(to, 2, NULL);
 	evlock_handle x, y;
 	unsigned i;
 
+	new_sets(N);
 	for (i = 0; i < 10; i++) {
 		x = ask(set_a, "x", X);
 		y = ask(set_b, "y", X);
@@ -631,10 +635,7 @@ EtcdTest(etcd_lock, sets_in_none_wait_for_nobody)
 		drop(set_a, x);
 		drop(set_b, y);
 	}
-	evlock_free(set_a);
-	evlock_free(set_b);
-	evlock_free(a2);
-	evlock_free(b2);
+	free_sets();
 }
 
 EtcdTest(etcd_lock, a_child_disturbs_nothing)
