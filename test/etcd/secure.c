@@ -39,6 +39,14 @@ open_with(const char *endpoint, const char *ca_file, const char *password)
 }
 
 static void
+open_trusted(struct evlock_etcd_options *options)
+{
+	options->endpoints = url;
+	options->ca_file = trusted;
+	session = open_session("s", options);
+}
+
+static void
 end(void)
 {
 	evlock_etcd_close(session);
@@ -86,33 +94,33 @@ Test(etcd_secure, tokens_end_and_are_renewed)
 	end();
 }
 
+/* Of somebody who wants in. */
+static void
+assert_told(const char *story)
+{
+	struct player a = new_player("a", session, "x", &a);
+
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(2), story);
+	evl_place_free(a.place);
+}
+
 Test(etcd_secure, a_wrong_password)
 {
-	struct player a;
-
 	begin();
 	open_with(url, trusted, "wrong");
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(2), "a:Permission denied s:connecting");
+	assert_told("a:Permission denied s:connecting");
 	cr_assert_null(strstr(reason, "wrong"), "%s", reason);
-	evl_place_free(a.place);
 	end();
 }
 
 Test(etcd_secure, no_user_at_all)
 {
 	struct evlock_etcd_options options = { .ttl = 5, .prefix = "open/" };
-	struct player a;
 
 	begin();
-	options.endpoints = url;
-	options.ca_file = trusted;
-	session = open_session("s", &options);
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
-	evl_place_free(a.place);
+	open_trusted(&options);
+	assert_told("s:ready a:Permission denied");
 	end();
 }
 
@@ -120,16 +128,10 @@ Test(etcd_secure, keys_that_are_not_allowed)
 {
 	struct evlock_etcd_options options = { .ttl = 5, .prefix = "closed/", .user = "guest",
 	    .password = "g" };
-	struct player a;
 
 	begin();
-	options.endpoints = url;
-	options.ca_file = trusted;
-	session = open_session("s", &options);
-	a = new_player("a", session, "x", &a);
-	want(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
-	evl_place_free(a.place);
+	open_trusted(&options);
+	assert_told("s:ready a:Permission denied");
 	end();
 }
 
