@@ -145,42 +145,48 @@ end(struct evl_claim *claim)
 	await(&n_gone, n + 1);
 }
 
+/* With the user's mutex. */
 static int
-try(struct evl_claim *claim, int is_exclusive)
+ask_by(int (*call)(struct evl_claim *, int), struct evl_claim *claim, int is_exclusive)
 {
 	int error;
 
 	enter(claim);
-	error = evl_claim_try(claim, is_exclusive);
+	error = call(claim, is_exclusive);
 	leave(claim);
 	return error;
+}
+
+static void
+tell_by(void (*call)(struct evl_claim *), struct evl_claim *claim)
+{
+	enter(claim);
+	call(claim);
+	leave(claim);
+}
+
+static int
+try(struct evl_claim *claim, int is_exclusive)
+{
+	return ask_by(evl_claim_try, claim, is_exclusive);
 }
 
 static int
 ask(struct evl_claim *claim, int is_exclusive)
 {
-	int error;
-
-	enter(claim);
-	error = evl_claim_ask(claim, is_exclusive);
-	leave(claim);
-	return error;
+	return ask_by(evl_claim_ask, claim, is_exclusive);
 }
 
 static void
 drop(struct evl_claim *claim)
 {
-	enter(claim);
-	evl_claim_drop(claim);
-	leave(claim);
+	tell_by(evl_claim_drop, claim);
 }
 
 static void
 weaken(struct evl_claim *claim)
 {
-	enter(claim);
-	evl_claim_weaken(claim);
-	leave(claim);
+	tell_by(evl_claim_weaken, claim);
 }
 
 static int
