@@ -25,7 +25,7 @@ test_unit_free_SOURCES = test/unit/free.c $(unit_common)
 test_unit_handles_SOURCES = test/unit/handles.c $(unit_common)
 test_unit_lock_SOURCES = test/unit/lock.c $(unit_common)
 test_unit_look_SOURCES = test/unit/look.c $(unit_common)
-test_unit_mem_SOURCES = test/unit/mem.c $(unit_common)
+test_unit_mem_SOURCES = test/unit/mem.c test/scenario.c test/scenario.h $(unit_common)
 test_unit_modes_SOURCES = test/unit/modes.c $(unit_common)
 test_unit_notice_SOURCES = test/unit/notice.c $(unit_common)
 test_unit_notify_SOURCES = test/unit/notify.c $(unit_common)
@@ -153,7 +153,8 @@ session_unit_tests = \
 
 session_unit_common = $(unit_common) test/util3.c test/util3.h
 test_unit_deadlock_SOURCES = test/unit/deadlock.c $(session_unit_common)
-test_unit_mem_all_SOURCES = test/unit/mem_all.c $(session_unit_common)
+test_unit_mem_all_SOURCES = test/unit/mem_all.c test/scenario.c test/scenario.h \
+	$(session_unit_common)
 test_unit_outside_SOURCES = test/unit/outside.c $(unit_common)
 test_unit_owner_SOURCES = test/unit/owner.c $(session_unit_common)
 test_unit_seed_fasteners_owner_SOURCES = test/unit/seed_fasteners_owner.c $(session_unit_common)

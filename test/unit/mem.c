@@ -11,6 +11,7 @@
 
 #include "../shim.h"
 #include "../util.h"
+#include "../scenario.h"
 
 /* --- evlock_set_mem_functions() ------------------------------------------- */
 
@@ -93,79 +94,9 @@ Test(mem, functions_need_not_set_errno)
 #define N_HELD 70	/* more than the slots that a pool begins with */
 #define N_TIMED 20	/* more than libevent's heap begins with */
 #define N_OWN 400	/* makes the hash table grow */
-#define MOST 1000
 
-static int is_for_ever;
-static int is_out;		/* it happened */
-static int was_told[MOST];
-static int is_due[MOST];
-static unsigned n_asked;
 static struct event *ev[2];
 static struct evlock *a, *b;
-
-static void
-count(struct evlock *l, evlock_handle handle, int error, void *arg)
-{
-	(void)l;
-	(void)handle;
-	(void)error;
-	++*(int *)arg;
-}
-
-/* Takes a picture of what should be the same after a call that fails: only where
- * memory is about to run out, as it takes time. */
-static const char *
-picture(void)
-{
-	int is_near = memory.made < memory.last_bad && memory.first_bad - memory.made < 20;
-
-	return is_near ? state() : NULL;
-}
-
-/* The call failed.  For ever: it does so again.  Once: it is the last one that does. */
-static void
-look_at_failure(const char *before)
-{
-	cr_assert_eq(errno, ENOMEM);
-	cr_assert_not_null(before);
-	cr_assert_str_eq(state(), before);
-	is_out = 1;
-}
-
-/* Calls.  If that fails, as memory is out for ever, calls once more, and ends the scenario. */
-#define TRY(call, failure) \
-	do { \
-		const char *before = picture(); \
-		errno = 0; \
-		if ((call) != failure) \
-			break; \
-		look_at_failure(before); \
-		errno = 0; \
-		if ((call) != failure) { \
-			cr_assert_not(is_for_ever); \
-			break; \
-		} \
-		cr_assert(is_for_ever); \
-		look_at_failure(before); \
-		return; \
-	} while (0)
-
-static int *
-next_one(void)
-{
-	cr_assert_lt(n_asked, MOST);
-	is_due[n_asked] = 1;
-	return &was_told[n_asked];
-}
-
-/* Acquires something that will be called back. */
-#define TRY_TO_ASK(call) \
-	do { \
-		int *arg = next_one(); \
-		is_due[n_asked] = 0; \
-		TRY(call, 0); \
-		is_due[n_asked++] = 1; \
-	} while (0)
 
 static void
 use_everything(void)
@@ -182,26 +113,26 @@ use_everything(void)
 		TRY((held[i] = evlock_acquire_nowait(a, S)), 0);
 	TRY(evlock_notify(a, X, ev[0]), -1);
 	TRY(evlock_notify(a, S, ev[1]), -1);
-	TRY_TO_ASK(evlock_acquire(a, S, NULL, count, arg));
-	TRY_TO_ASK(evlock_with(a, S, NULL, count, arg));
+	TRY_TO_ASK(evlock_acquire(a, S, NULL, count_told, arg));
+	TRY_TO_ASK(evlock_with(a, S, NULL, count_told, arg));
 	for (i = 0; i < N_TIMED; i++)
-		TRY_TO_ASK(evlock_acquire(a, X, &soon, count, arg));
+		TRY_TO_ASK(evlock_acquire(a, X, &soon, count_told, arg));
 	TRY_TO_ASK(evlock_acquire_request(a, &(struct evlock_request){ .mode = X, .priority = 2,
-	    .timeout = &soon, .handle = EVLOCK_HANDLE_FROM(own), .notice_cb = count,
-	    .cb = count, .arg = arg }));
+	    .timeout = &soon, .handle = EVLOCK_HANDLE_FROM(own), .notice_cb = count_told,
+	    .cb = count_told, .arg = arg }));
 	for (i = 0; i < N_OWN; i++)
 		TRY(evlock_acquire_request(b, &(struct evlock_request){ .mode = S,
 		    .handle = EVLOCK_HANDLE_FROM(&own[i]) }), 0);
-	TRY_TO_ASK(evlock_convert(a, held[0], X, &soon, count, arg) == 0);
-	TRY_TO_ASK(evlock_convert(a, held[1], N, NULL, count, arg) == 0);
+	TRY_TO_ASK(evlock_convert(a, held[0], X, &soon, count_told, arg) == 0);
+	TRY_TO_ASK(evlock_convert(a, held[1], N, NULL, count_told, arg) == 0);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	for (i = 2; i < N_HELD; i++)
 		cr_assert_eq(evlock_release(a, held[i]), 0);
 	TRY((handle = evlock_acquire_request(b, &(struct evlock_request){ .mode = N,
-	    .notice_cb = count, .arg = &was_told[MOST - 1] })), 0);
+	    .notice_cb = count_told, .arg = &was_told[MOST_ASKED - 1] })), 0);
 	TRY(evlock_convert_nowait(b, handle, S), -1);
 	for (i = 0; i < 2 * EVL_BUDGET; i++)
-		TRY_TO_ASK(evlock_acquire(b, S, NULL, count, arg));
+		TRY_TO_ASK(evlock_acquire(b, S, NULL, count_told, arg));
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
@@ -227,54 +158,33 @@ end_everything(void)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
-/* Runs the scenario with the n-th allocation failing.  Returns 0 if there are less. */
-static int
-fail_at(long n)
+static void
+begin_everything(void)
 {
-	long before = memory.live;
-
-	base = event_base_new();
 	ev[0] = new_event("");
 	ev[1] = new_event("");
 	a = b = NULL;
-	n_asked = 0;
-	is_out = 0;
-	memset(was_told, 0, sizeof was_told);
-	memory.first_bad = memory.made + n;
-	memory.last_bad = is_for_ever ? LONG_MAX : memory.first_bad;
-	use_everything();
-	end_everything();
-	is_out = is_out || memory.made >= memory.first_bad;
-	memory.last_bad = 0;
-	event_free(ev[0]);
-	event_free(ev[1]);
-	event_base_free(base);
-	cr_assert_eq(memory.live, before, "%ld: %ld allocations are left", n, memory.live - before);
-	told();
-	return is_out;
 }
 
 static void
-check_every_allocation(void)
+free_events(void)
 {
-	struct event_base *first = base;
-	long n = 1;
-
-	while (fail_at(n))
-		n++;
-	cr_assert_gt(n, N_OWN, "so few?");
-	base = first;
+	event_free(ev[0]);
+	event_free(ev[1]);
 }
+
+static const struct scenario everything = {
+	begin_everything, use_everything, end_everything, free_events, NULL
+};
 
 LockTest(mem, every_allocation_fails_once)
 {
-	check_every_allocation();
+	fail_each_allocation(&everything, 0, N_OWN);
 }
 
 LockTest(mem, every_allocation_fails_for_ever)
 {
-	is_for_ever = 1;
-	check_every_allocation();
+	fail_each_allocation(&everything, 1, N_OWN);
 }
 
 /* --- A drain that finds no memory for its timer --------------------------- */

@@ -3,34 +3,19 @@
 /* As mem.c, for semaphores, owners, sets and tables: every allocation of a scenario that uses
  * them all fails, once and for ever.  The call says so, and nothing has changed. */
 
-#include <limits.h>
 #include <string.h>
 
 #include "../shim.h"
 #include "../util.h"
 #include "../util3.h"
+#include "../scenario.h"
 
-#define MOST 400	/* requests that are called back */
 #define N_KEYS 300	/* makes the hash table grow */
-
-static int is_for_ever;
-static int is_out;		/* it happened */
-static int was_told[MOST], is_due[MOST];
-static unsigned n_asked;
 
 static struct evlock *x, *y, *sem, *set, *outer, *object;
 static struct evlock_owner *a, *b;
 static struct evlock_table *table;
 static struct event *ev;
-
-static void
-count(struct evlock *l, evlock_handle handle, int error, void *arg)
-{
-	(void)l;
-	(void)handle;
-	(void)error;
-	++*(int *)arg;
-}
 
 static size_t
 n_keys(void)
@@ -38,58 +23,11 @@ n_keys(void)
 	return table ? evlock_table_count(table) : 0;
 }
 
-/* Only where memory is about to run out, as it takes time. */
-static const char *
-picture(void)
-{
-	return memory.made < memory.last_bad && memory.first_bad - memory.made < 20 ? state() : NULL;
-}
-
-static void
-look_at_failure(const char *before, size_t n_keys_before)
-{
-	cr_assert_eq(errno, ENOMEM, "%s", strerror(errno));
-	cr_assert_not_null(before);
-	cr_assert_str_eq(state(), before);
-	cr_assert_eq(n_keys(), n_keys_before);
-	is_out = 1;
-}
-
-/* Calls.  If that fails, once: it works the second time.  For ever: it fails again, which
- * ends the scenario. */
-#define TRY(call, failure) \
-	do { \
-		const char *before = picture(); \
-		size_t n_before = n_keys(); \
-		errno = 0; \
-		if ((call) != failure) \
-			break; \
-		look_at_failure(before, n_before); \
-		errno = 0; \
-		if ((call) != failure) { \
-			cr_assert_not(is_for_ever); \
-			break; \
-		} \
-		cr_assert(is_for_ever, "failed again: %s", #call); \
-		look_at_failure(before, n_before); \
-		return; \
-	} while (0)
-
-/* Acquires something that will be called back at count(), with `arg`. */
-#define TRY_TO_ASK(call) \
-	do { \
-		int *arg = &was_told[n_asked]; \
-		cr_assert_lt(n_asked, MOST); \
-		is_due[n_asked] = 0; \
-		TRY(call, 0); \
-		is_due[n_asked++] = 1; \
-	} while (0)
-
 static evlock_handle
 ask_for_owner(struct evlock *l, struct evlock_owner *owner, unsigned mode, int *arg)
 {
 	return evlock_acquire_request(l, &(struct evlock_request){ .mode = mode, .owner = owner,
-	    .cb = count, .notice_cb = count, .arg = arg });
+	    .cb = count_told, .notice_cb = count_told, .arg = arg });
 }
 
 static void
@@ -102,11 +40,11 @@ use_owners(void)
 	TRY(NOW(x, .mode = U, .owner = a), 0);
 	TRY(NOW(y, .mode = S, .owner = b), 0);
 	TRY_TO_ASK(evlock_acquire_request(y, &(struct evlock_request){ .mode = X, .owner = a,
-	    .timeout = &soon, .cb = count, .arg = arg }));
-	TRY_TO_ASK(evlock_convert(x, handle, X, &soon, count, arg) == 0);
+	    .timeout = &soon, .cb = count_told, .arg = arg }));
+	TRY_TO_ASK(evlock_convert(x, handle, X, &soon, count_told, arg) == 0);
 	TRY(NOW(sem, .units = 2, .owner = b), 0);
 	TRY_TO_ASK(evlock_acquire_request(sem, &(struct evlock_request){ .units = 2, .owner = a,
-	    .cb = count, .arg = arg }));
+	    .cb = count_told, .arg = arg }));
 	cr_assert_eq(evlock_semaphore_resize(sem, 4), 0);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	evlock_owner_release_all(a);
@@ -126,9 +64,9 @@ use_sets(void)
 	TRY((held = NOW(set, .mode = S, .owner = a, .handle = EVLOCK_HANDLE_FROM(&mine))), 0);
 	TRY((plain = evlock_acquire_nowait(outer, S)), 0);
 	TRY(evlock_notify(outer, X, ev), -1);
-	TRY_TO_ASK(evlock_acquire(set, X, &late, count, arg));
-	TRY_TO_ASK(evlock_with(outer, S, NULL, count, arg));
-	TRY_TO_ASK(evlock_convert(set, held, U, NULL, count, arg) == 0);
+	TRY_TO_ASK(evlock_acquire(set, X, &late, count_told, arg));
+	TRY_TO_ASK(evlock_with(outer, S, NULL, count_told, arg));
+	TRY_TO_ASK(evlock_convert(set, held, U, NULL, count_told, arg) == 0);
 	TRY(evlock_convert_nowait(outer, plain, N), -1);
 	cr_assert_eq(evlock_release(outer, plain), 0);
 	event_base_loop(base, EVLOOP_NONBLOCK);
@@ -146,11 +84,11 @@ use_tables(void)
 
 		TRY(evlock_table_acquire_nowait(table, key, len, X), 0);
 	}
-	TRY_TO_ASK(evlock_table_acquire(table, "7", 1, X, NULL, count, arg));
+	TRY_TO_ASK(evlock_table_acquire(table, "7", 1, X, NULL, count_told, arg));
 	TRY_TO_ASK(evlock_table_acquire_request(table, "new", 3, &(struct evlock_request){
-	    .mode = X, .owner = b, .handle = EVLOCK_HANDLE_FROM(key), .cb = count, .arg = arg }));
+	    .mode = X, .owner = b, .handle = EVLOCK_HANDLE_FROM(key), .cb = count_told, .arg = arg }));
 	TRY((object = evlock_table_lock(table, "o", 1)), NULL);
-	TRY_TO_ASK(evlock_acquire(object, X, NULL, count, arg));
+	TRY_TO_ASK(evlock_acquire(object, X, NULL, count_told, arg));
 	TRY_TO_ASK(ask_for_owner(object, a, X, arg));
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
@@ -181,6 +119,17 @@ use_everything(void)
 		use_tables();
 }
 
+/* Whatever was asked is told, once; or twice, where it is told of those who wait, too. */
+static void
+check_all_told(void)
+{
+	unsigned i;
+
+	for (i = 0; i < n_asked; i++)
+		cr_assert(is_due[i] ? was_told[i] >= 1 : !was_told[i],
+		    "request %u was told %d times", i, was_told[i]);
+}
+
 static void
 end_everything(void)
 {
@@ -194,66 +143,34 @@ end_everything(void)
 	evlock_owner_free(a);
 	evlock_owner_free(b);
 	event_base_loop(base, EVLOOP_NONBLOCK);
+	check_all_told();
 }
 
-/* Whatever was asked is told, once; or twice, where it is told of those who wait, too. */
 static void
-check_all_told(void)
+begin_everything(void)
 {
-	unsigned i;
-
-	for (i = 0; i < n_asked; i++)
-		cr_assert(is_due[i] ? was_told[i] >= 1 : !was_told[i],
-		    "request %u was told %d times", i, was_told[i]);
-}
-
-/* Runs the scenario with the n-th allocation failing.  Returns 0 if there are less. */
-static int
-fail_at(long n)
-{
-	long before = memory.live;
-
-	base = event_base_new();
 	ev = new_event("");
 	x = y = sem = set = outer = object = NULL;
 	a = b = NULL;
 	table = NULL;
-	n_asked = 0;
-	is_out = 0;
-	memset(was_told, 0, sizeof was_told);
-	memory.first_bad = memory.made + n;
-	memory.last_bad = is_for_ever ? LONG_MAX : memory.first_bad;
-	use_everything();
-	end_everything();
-	check_all_told();
-	is_out = is_out || memory.made >= memory.first_bad;
-	memory.last_bad = 0;
-	event_free(ev);
-	event_base_free(base);
-	cr_assert_eq(memory.live, before, "%ld: %ld allocations are left", n, memory.live - before);
-	told();
-	return is_out;
 }
 
 static void
-check_every_allocation(void)
+free_event(void)
 {
-	struct event_base *first = base;
-	long n = 1;
-
-	while (fail_at(n))
-		n++;
-	cr_assert_gt(n, N_KEYS, "so few?");
-	base = first;
+	event_free(ev);
 }
+
+static const struct scenario everything = {
+	begin_everything, use_everything, end_everything, free_event, n_keys
+};
 
 LockTest(mem_all, every_allocation_fails_once)
 {
-	check_every_allocation();
+	fail_each_allocation(&everything, 0, N_KEYS);
 }
 
 LockTest(mem_all, every_allocation_fails_for_ever)
 {
-	is_for_ever = 1;
-	check_every_allocation();
+	fail_each_allocation(&everything, 1, N_KEYS);
 }
