@@ -12,13 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <event2/event.h>
 #include <evlock/evlock.h>
 
 #include "bench.h"
+#include "loop.h"
 
-static const struct timeval at_once = { 0, 0 };
-static struct event_base *base;
 static struct evlock *lock;	/* of the workload that runs */
 
 static void
@@ -28,21 +26,6 @@ make_lock(const struct evlock_modes *modes)
 
 	lock = evlock_new(base, &options);
 	bench_require(lock != NULL, "evlock_new");
-}
-
-static void
-run_loop(void)
-{
-	bench_require(event_base_loop(base, 0) >= 0, "event_base_loop");
-}
-
-/** Runs `fn` from the loop, as a server would, and then the loop until nothing
- * is left to do. */
-static void
-run_in_loop(event_callback_fn fn)
-{
-	bench_require(!event_base_once(base, -1, EV_TIMEOUT, fn, NULL, &at_once), "event_base_once");
-	run_loop();
 }
 
 /** Ends what does not end in a lock that is free again. */

@@ -20,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/event.h>
 
 #include "bench.h"
+#include "loop.h"
 
 #define BUDGET 64
 
@@ -37,8 +37,6 @@ struct queue {
 	struct waiter *first, *last;
 };
 
-static const struct timeval at_once = { 0, 0 };
-static struct event_base *base;
 static int is_list;		/* else `active` */
 static struct queue ready;	/* `list`: whose turn it is */
 static struct event *drain;	/* `list`: calls them back */
@@ -161,19 +159,6 @@ init_waiter(long i, void (*cb)(struct waiter *))
 	if (!is_list)
 		event_assign(event_of(w), base, -1, 0, run_one, w);
 	return w;
-}
-
-static void
-run_loop(void)
-{
-	bench_require(event_base_loop(base, 0) >= 0, "event_base_loop");
-}
-
-static void
-run_in_loop(event_callback_fn fn)
-{
-	bench_require(!event_base_once(base, -1, EV_TIMEOUT, fn, NULL, &at_once), "event_base_once");
-	run_loop();
 }
 
 

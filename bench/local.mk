@@ -10,12 +10,12 @@
 bench_programs = bench/evlock bench/libevent bench/rwlock bench/several
 EXTRA_PROGRAMS += $(bench_programs)
 
-bench_evlock_SOURCES = bench/evlock.c bench/bench.c bench/bench.h
+bench_evlock_SOURCES = bench/evlock.c bench/bench.c bench/bench.h bench/loop.h
 bench_evlock_LDADD = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 # The library by its static form: the floor is one file, and calls nothing through a table.
 bench_evlock_LDFLAGS = $(AM_LDFLAGS) -static
 
-bench_libevent_SOURCES = bench/libevent.c bench/bench.c bench/bench.h
+bench_libevent_SOURCES = bench/libevent.c bench/bench.c bench/bench.h bench/loop.h
 bench_libevent_LDADD = $(LIBEVENT_CORE_LIBS)
 
 bench_rwlock_SOURCES = bench/rwlock.c bench/bench.c bench/bench.h
