@@ -51,12 +51,21 @@ run_token(const struct bench_workload *table, const char *token)
 	return 0;
 }
 
+static void
+run_all(const struct bench_workload *table)
+{
+	for (; table->name; table++)
+		table->run(table->n);
+}
+
 int
 bench_run(const char *peer, const struct bench_workload *table, char **tokens)
 {
 	int status = 0;
 
 	peer_name = peer;
+	if (!*tokens)
+		run_all(table);
 	while (*tokens && !status)
 		status = run_token(table, *tokens++);
 	return status;

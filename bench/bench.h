@@ -16,8 +16,8 @@ struct bench_workload {
 	void (*run)(long n);	/**< prints the lines */
 };
 
-/** Runs the workloads that `tokens`, "W2:1000" or "W2", name in turn.  The table
- * ends with a NULL name.  Returns main()'s status: 2 for a token that is no
+/** Runs the workloads that `tokens`, "W2:1000" or "W2", name in turn, or all if there
+ * are none.  Tokens and table end with a NULL name.  Returns main()'s status: 2 for a token that is no
  * workload. */
 int bench_run(const char *peer, const struct bench_workload *table, char **tokens);
 

@@ -374,8 +374,6 @@ static const struct bench_workload workloads[] = {
 int
 main(int argc, char **argv)
 {
-	static char all[][3] = { "E3", "E1", "E2", "E4" };
-	char *tokens[] = { all[0], all[1], all[2], all[3], NULL };
 	unsigned p;
 	int status;
 
@@ -388,7 +386,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
 	bare = evhttp_connection_base_new(base, NULL, host, port);
-	status = bench_run("etcd", workloads, argc > 2 ? argv + 2 : tokens);
+	status = bench_run("etcd", workloads, argv + 2);
 	evhttp_connection_free(bare);
 	event_base_free(base);
 	return status;

@@ -291,13 +291,11 @@ static const struct bench_workload workloads[] = { { "W7", 20000, run }, { NULL,
 int
 main(int argc, char **argv)
 {
-	static char every[] = "W7", *all[] = { every, NULL };
-
 	for (size_t i = 0; argc > 2 && i < sizeof(peers) / sizeof(peers[0]); i++)
 		if (!strcmp(argv[1], peers[i].name)) {
 			peer = &peers[i];
 			path = argv[2];
-			return bench_run(peer->name, workloads, argc > 3 ? argv + 3 : all);
+			return bench_run(peer->name, workloads, argv + 3);
 		}
 	bench_die("usage: bench/file evlock|ofd PATH [W7[:PAIRS]]");
 	return 2;

@@ -168,11 +168,11 @@ static const struct bench_workload workloads[] = {
 int
 main(int argc, char **argv)
 {
-	static char *all[] = { "K1", "K2", "K3", NULL };
 	int status;
 
+	(void)argc;
 	base = event_base_new();
-	status = bench_run("evlock", workloads, argc > 1 ? argv + 1 : all);
+	status = bench_run("evlock", workloads, argv + 1);
 	event_base_free(base);
 	return status;
 }
