@@ -33,16 +33,44 @@ static const struct evlock_modes semaphore = { .mode = semaphore_mode, .n_modes 
 	static void \
 	name(struct evlock *l)
 
-/* --- Mutex ---------------------------------------------------------------- */
+enum { A, B, C };
 
-SeedTest(mutex_blocks_mutex, mutex)
+/* Who lets go, and who is let in by that? */
+struct step {
+	int who;
+	const char *told;
+};
+
+/* a, b and c ask in these modes; then two of them let go. */
+static void
+play_three(struct evlock *l, const unsigned mode[3], const char *at_once, struct step one,
+    struct step two)
 {
-	evlock_handle a = ask(l, "a", 0);
+	evlock_handle handle[3];
 
-	ask(l, "b", 0);
+	handle[A] = ask(l, "a", mode[A]);
+	handle[B] = ask(l, "b", mode[B]);
+	handle[C] = ask(l, "c", mode[C]);
+	cr_assert_str_eq(run(), at_once);
+	cr_assert_str_eq(let_go(l, handle[one.who]), one.told);
+	cr_assert_str_eq(let_go(l, handle[two.who]), two.told);
+}
+
+#define STEP(who, told) (struct step){ who, told }
+
+static void
+check_blocks(struct evlock *l, unsigned first, unsigned second)
+{
+	evlock_handle a = ask(l, "a", first);
+
+	ask(l, "b", second);
 	cr_assert_str_eq(run(), "a");
 	cr_assert_str_eq(let_go(l, a), "b");
 }
+
+/* --- Mutex ---------------------------------------------------------------- */
+
+SeedTest(mutex_blocks_mutex, mutex) { check_blocks(l, 0, 0); }
 
 /* A mode is a number: nothing is left in it by its use. */
 SeedTest(mutex_mode_can_be_reused, mutex)
@@ -78,22 +106,16 @@ SeedTest(mutex_holder_that_fails_lets_the_next_in, mutex)
 
 SeedTest(mutex_cancelled_after_it_acquires, mutex)
 {
-	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+	static const unsigned mode[] = { 0, 0, 0 };
 
-	ask(l, "c", 0);
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(let_go(l, a), "b");
-	cr_assert_str_eq(let_go(l, b), "c");
+	play_three(l, mode, "a", STEP(A, "b"), STEP(B, "c"));
 }
 
 SeedTest(mutex_cancelled_before_it_acquires, mutex)
 {
-	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+	static const unsigned mode[] = { 0, 0, 0 };
 
-	ask(l, "c", 0);
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(let_go(l, b), "");
-	cr_assert_str_eq(let_go(l, a), "c");
+	play_three(l, mode, "a", STEP(B, ""), STEP(A, "c"));
 }
 
 /* The holder is cancelled, and in turn cancels the second: granted by then, or not. */
@@ -119,16 +141,6 @@ SeedTest(mutex_requested_late_waits, mutex)
 
 /* --- Read and write ------------------------------------------------------- */
 
-static void
-check_blocks(struct evlock *l, unsigned first, unsigned second)
-{
-	evlock_handle a = ask(l, "a", first);
-
-	ask(l, "b", second);
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(let_go(l, a), "b");
-}
-
 SeedTest(write_blocks_write, read_write) { check_blocks(l, WRITE, WRITE); }
 SeedTest(write_blocks_read, read_write) { check_blocks(l, WRITE, READ); }
 SeedTest(read_blocks_write, read_write) { check_blocks(l, READ, WRITE); }
@@ -144,44 +156,32 @@ SeedTest(read_allows_read, read_write)
 
 SeedTest(reads_that_end_out_of_order_still_block_a_write, read_write)
 {
-	evlock_handle a = ask(l, "a", READ), b = ask(l, "b", READ);
+	static const unsigned mode[] = { READ, READ, WRITE };
 
-	ask(l, "c", WRITE);
-	cr_assert_str_eq(run(), "a b");
-	cr_assert_str_eq(let_go(l, b), "");
-	cr_assert_str_eq(let_go(l, a), "c");
+	play_three(l, mode, "a b", STEP(B, ""), STEP(A, "c"));
 }
 
 SeedTest(write_is_not_given_priority_over_read, read_write)
 {
-	evlock_handle a = ask(l, "a", WRITE), b = ask(l, "b", READ);
+	static const unsigned mode[] = { WRITE, READ, WRITE };
 
-	ask(l, "c", WRITE);
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(let_go(l, a), "b");
-	cr_assert_str_eq(let_go(l, b), "c");
+	play_three(l, mode, "a", STEP(A, "b"), STEP(B, "c"));
 }
 
 /* --- Semaphore ------------------------------------------------------------ */
 
 SeedTest(semaphore_in_order, semaphore)
 {
-	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+	static const unsigned mode[] = { 0, 0, 0 };
 
-	ask(l, "c", 0);
-	cr_assert_str_eq(run(), "a b");
-	cr_assert_str_eq(let_go(l, a), "c");
-	cr_assert_str_eq(let_go(l, b), "");
+	play_three(l, mode, "a b", STEP(A, "c"), STEP(B, ""));
 }
 
 SeedTest(semaphore_out_of_order, semaphore)
 {
-	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
+	static const unsigned mode[] = { 0, 0, 0 };
 
-	ask(l, "c", 0);
-	cr_assert_str_eq(run(), "a b");
-	cr_assert_str_eq(let_go(l, b), "c");
-	cr_assert_str_eq(let_go(l, a), "");
+	play_three(l, mode, "a b", STEP(B, "c"), STEP(A, ""));
 }
 
 /* --- Its defects ---------------------------------------------------------- */
