@@ -156,8 +156,9 @@ test_unit_deadlock_SOURCES = test/unit/deadlock.c $(session_unit_common)
 test_unit_mem_all_SOURCES = test/unit/mem_all.c test/scenario.c test/scenario.h \
 	$(session_unit_common)
 test_unit_outside_SOURCES = test/unit/outside.c $(unit_common)
-test_unit_owner_SOURCES = test/unit/owner.c $(session_unit_common)
-test_unit_seed_fasteners_owner_SOURCES = test/unit/seed_fasteners_owner.c $(session_unit_common)
+test_unit_owner_SOURCES = test/unit/owner.c test/owners.h $(session_unit_common)
+test_unit_seed_fasteners_owner_SOURCES = test/unit/seed_fasteners_owner.c test/owners.h \
+	$(session_unit_common)
 test_unit_seed_multilock_set_SOURCES = test/unit/seed_multilock_set.c $(session_unit_common)
 test_unit_semaphore_SOURCES = test/unit/semaphore.c $(session_unit_common)
 test_unit_set_SOURCES = test/unit/set.c $(session_unit_common)

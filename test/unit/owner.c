@@ -7,23 +7,7 @@
 #include "../shim.h"
 #include "../util.h"
 #include "../util3.h"
-
-/** A test with two owners, `a` and `b`, that end before it does. */
-#define OwnerTest(suite, name) \
-	static void suite##_##name##_with_owners(void); \
-	LockTest(suite, name) \
-	{ \
-		a = new_owner("a"); \
-		b = new_owner("b"); \
-		suite##_##name##_with_owners(); \
-		evlock_owner_free(a); \
-		evlock_owner_free(b); \
-		run(); \
-	} \
-	static void \
-	suite##_##name##_with_owners(void)
-
-static struct evlock_owner *a, *b;
+#include "../owners.h"
 
 /* --- Making ----------------------------------------------------------------------- */
 

@@ -9,22 +9,7 @@
 #include "../shim.h"
 #include "../util.h"
 #include "../util3.h"
-
-static struct evlock_owner *a, *b;
-
-#define OwnerTest(suite, name) \
-	static void suite##_##name##_with_owners(void); \
-	LockTest(suite, name) \
-	{ \
-		a = new_owner("a"); \
-		b = new_owner("b"); \
-		suite##_##name##_with_owners(); \
-		evlock_owner_free(a); \
-		evlock_owner_free(b); \
-		run(); \
-	} \
-	static void \
-	suite##_##name##_with_owners(void)
+#include "../owners.h"
 
 /* --- Who may be in ---------------------------------------------------------------- */
 
