@@ -43,24 +43,25 @@ InEachMode(nowait_when_unlocked)
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
-InEachMode(nowait_fails_under_exclusive)
+static void
+check_refused(unsigned held, unsigned mode)
 {
-	evlock_handle exclusive = hold(lock, X);
+	evlock_handle handle = hold(lock, held);
 
 	assert_refused(evlock_acquire_nowait(lock, mode), EAGAIN);
-	cr_assert_eq(evlock_locked(lock), X);
-	drop(lock, exclusive);
+	cr_assert_eq(evlock_locked(lock), held);
+	drop(lock, handle);
 	cr_assert_eq(evlock_locked(lock), N);
+}
+
+InEachMode(nowait_fails_under_exclusive)
+{
+	check_refused(X, mode);
 }
 
 InSharedAndExclusive(nowait_exclusive_fails_when_locked)
 {
-	evlock_handle handle = hold(lock, mode);
-
-	assert_refused(evlock_acquire_nowait(lock, X), EAGAIN);
-	cr_assert_eq(evlock_locked(lock), mode);
-	drop(lock, handle);
-	cr_assert_eq(evlock_locked(lock), N);
+	check_refused(mode, X);
 }
 
 LockTest(multilock, nowait_shared_under_shared)
@@ -87,30 +88,28 @@ InEachMode(acquire_is_immediate_when_unlocked)
 }
 
 /* The handle is the caller's own, and the one that is told. */
-InEachMode(acquire_waits_under_exclusive)
+static void
+check_waits(unsigned held, unsigned mode)
 {
-	evlock_handle exclusive = hold(lock, X);
+	evlock_handle handle = hold(lock, held);
 
 	cr_assert_eq(ASK(lock, "a", .mode = mode, .handle = MINE), MINE);
 	cr_assert_str_eq(run(), "");
-	drop(lock, exclusive);
+	drop(lock, handle);
 	cr_assert_eq(evlock_locked(lock), mode);
 	cr_assert_str_eq(run(), "a");
 	drop(lock, MINE);
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
+InEachMode(acquire_waits_under_exclusive)
+{
+	check_waits(X, mode);
+}
+
 InSharedAndExclusive(acquire_exclusive_waits_when_locked)
 {
-	evlock_handle handle = hold(lock, mode);
-
-	cr_assert_eq(ASK(lock, "a", .mode = X, .handle = MINE), MINE);
-	cr_assert_str_eq(run(), "");
-	drop(lock, handle);
-	cr_assert_eq(evlock_locked(lock), X);
-	cr_assert_str_eq(run(), "a");
-	drop(lock, MINE);
-	cr_assert_eq(evlock_locked(lock), N);
+	check_waits(mode, X);
 }
 
 LockTest(multilock, acquire_is_immediate_shared_under_shared)
