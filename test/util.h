@@ -41,6 +41,22 @@ extern struct evlock *lock;
 #define LockTestInMode(suite, name, mode_) \
 	LockTest(suite, name##_##mode_) { suite##_##name(mode_); }
 
+/** A row of them, or of others like LockTestInMode(). */
+#define TestInEachMode(test_in_mode, suite, name) \
+	static void suite##_##name(unsigned mode); \
+	test_in_mode(suite, name, N) \
+	test_in_mode(suite, name, S) \
+	test_in_mode(suite, name, X) \
+	static void \
+	suite##_##name(unsigned mode)
+
+#define TestInSharedAndExclusive(test_in_mode, suite, name) \
+	static void suite##_##name(unsigned mode); \
+	test_in_mode(suite, name, S) \
+	test_in_mode(suite, name, X) \
+	static void \
+	suite##_##name(unsigned mode)
+
 void begin(void);
 void end(void);
 

@@ -8,20 +8,8 @@
 
 #define MINE EVLOCK_HANDLE_FROM(&base)
 
-#define InEachMode(name) \
-	static void multilock_##name(unsigned mode); \
-	LockTestInMode(multilock, name, N) \
-	LockTestInMode(multilock, name, S) \
-	LockTestInMode(multilock, name, X) \
-	static void \
-	multilock_##name(unsigned mode)
-
-#define InSharedAndExclusive(name) \
-	static void multilock_##name(unsigned mode); \
-	LockTestInMode(multilock, name, S) \
-	LockTestInMode(multilock, name, X) \
-	static void \
-	multilock_##name(unsigned mode)
+#define InEachMode(name) TestInEachMode(LockTestInMode, multilock, name)
+#define InSharedAndExclusive(name) TestInSharedAndExclusive(LockTestInMode, multilock, name)
 
 LockTest(multilock, release_of_what_was_not_acquired)
 {

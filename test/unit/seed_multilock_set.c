@@ -27,6 +27,10 @@ static struct evlock *member[3], *set;
 #define SetTestInMode(suite, name, mode_) \
 	SetTest(suite, name##_##mode_) { suite##_##name(mode_); }
 
+#define InEachMode(name) TestInEachMode(SetTestInMode, seed_multilock_set, name)
+#define InSharedAndExclusive(name) \
+	TestInSharedAndExclusive(SetTestInMode, seed_multilock_set, name)
+
 static void
 make_set(void)
 {
@@ -97,8 +101,7 @@ SetTest(seed_multilock_set, failed_acquisition_releases_nobody)
 
 /* --- Now or not at all ------------------------------------------------------------ */
 
-static void
-seed_multilock_set_nowait_when_unlocked(unsigned mode)
+InEachMode(nowait_when_unlocked)
 {
 	evlock_handle handle = evlock_acquire_nowait(set, mode);
 
@@ -108,32 +111,19 @@ seed_multilock_set_nowait_when_unlocked(unsigned mode)
 	assert_locked(N);
 }
 
-SetTestInMode(seed_multilock_set, nowait_when_unlocked, N)
-SetTestInMode(seed_multilock_set, nowait_when_unlocked, S)
-SetTestInMode(seed_multilock_set, nowait_when_unlocked, X)
-
-static void
-seed_multilock_set_nowait_fails_under_exclusive(unsigned mode)
+InEachMode(nowait_fails_under_exclusive)
 {
 	hold(set, X);
 	assert_refused(evlock_acquire_nowait(set, mode), EAGAIN);
 	assert_locked(X);
 }
 
-SetTestInMode(seed_multilock_set, nowait_fails_under_exclusive, N)
-SetTestInMode(seed_multilock_set, nowait_fails_under_exclusive, S)
-SetTestInMode(seed_multilock_set, nowait_fails_under_exclusive, X)
-
-static void
-seed_multilock_set_nowait_exclusive_fails_under(unsigned mode)
+InSharedAndExclusive(nowait_exclusive_fails_under)
 {
 	hold(set, mode);
 	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
 	assert_locked(mode);
 }
-
-SetTestInMode(seed_multilock_set, nowait_exclusive_fails_under, S)
-SetTestInMode(seed_multilock_set, nowait_exclusive_fails_under, X)
 
 SetTest(seed_multilock_set, shared_with_shared_and_the_state_steps_down)
 {
@@ -152,8 +142,7 @@ SetTest(seed_multilock_set, shared_with_shared_and_the_state_steps_down)
 
 /* --- From one member held alone --------------------------------------------------- */
 
-static void
-seed_multilock_set_nowait_fails_with_a_member_exclusive(unsigned mode)
+InEachMode(nowait_fails_with_a_member_exclusive)
 {
 	hold(member[2], X);
 	cr_assert_eq(evlock_locked(set), X);
@@ -162,10 +151,6 @@ seed_multilock_set_nowait_fails_with_a_member_exclusive(unsigned mode)
 	cr_assert_eq(evlock_held(member[0], mode), 0);
 	cr_assert_eq(evlock_held(member[1], mode), 0);
 }
-
-SetTestInMode(seed_multilock_set, nowait_fails_with_a_member_exclusive, N)
-SetTestInMode(seed_multilock_set, nowait_fails_with_a_member_exclusive, S)
-SetTestInMode(seed_multilock_set, nowait_fails_with_a_member_exclusive, X)
 
 SetTest(seed_multilock_set, nowait_with_a_member_shared)
 {
@@ -181,8 +166,7 @@ SetTest(seed_multilock_set, nowait_with_a_member_shared)
 	assert_locked(N);
 }
 
-static void
-seed_multilock_set_waits_for_a_member(unsigned mode)
+InEachMode(waits_for_a_member)
 {
 	evlock_handle alone = hold(member[1], X), handle = ask(set, "set", mode);
 
@@ -196,14 +180,9 @@ seed_multilock_set_waits_for_a_member(unsigned mode)
 	assert_locked(N);
 }
 
-SetTestInMode(seed_multilock_set, waits_for_a_member, N)
-SetTestInMode(seed_multilock_set, waits_for_a_member, S)
-SetTestInMode(seed_multilock_set, waits_for_a_member, X)
-
 /* --- Waiting ---------------------------------------------------------------------- */
 
-static void
-seed_multilock_set_acquire_is_immediate_when_unlocked(unsigned mode)
+InEachMode(acquire_is_immediate_when_unlocked)
 {
 	evlock_handle handle = ask(set, "set", mode);
 
@@ -211,10 +190,6 @@ seed_multilock_set_acquire_is_immediate_when_unlocked(unsigned mode)
 	assert_locked(mode);
 	cr_assert_str_eq(run(), "set");
 }
-
-SetTestInMode(seed_multilock_set, acquire_is_immediate_when_unlocked, N)
-SetTestInMode(seed_multilock_set, acquire_is_immediate_when_unlocked, S)
-SetTestInMode(seed_multilock_set, acquire_is_immediate_when_unlocked, X)
 
 static evlock_handle got;
 
@@ -225,8 +200,7 @@ get(struct evlock *l, evlock_handle handle, int error, void *who)
 	got = handle;
 }
 
-static void
-seed_multilock_set_waits_under_exclusive_and_returns_the_handle(unsigned mode)
+InEachMode(waits_under_exclusive_and_returns_the_handle)
 {
 	static int mine;
 	evlock_handle first = hold(set, X);
@@ -239,12 +213,7 @@ seed_multilock_set_waits_under_exclusive_and_returns_the_handle(unsigned mode)
 	assert_locked(mode);
 }
 
-SetTestInMode(seed_multilock_set, waits_under_exclusive_and_returns_the_handle, N)
-SetTestInMode(seed_multilock_set, waits_under_exclusive_and_returns_the_handle, S)
-SetTestInMode(seed_multilock_set, waits_under_exclusive_and_returns_the_handle, X)
-
-static void
-seed_multilock_set_exclusive_waits_under(unsigned mode)
+InSharedAndExclusive(exclusive_waits_under)
 {
 	evlock_handle first = hold(set, mode);
 
@@ -254,9 +223,6 @@ seed_multilock_set_exclusive_waits_under(unsigned mode)
 	cr_assert_str_eq(let_go(set, first), "exclusive");
 	assert_locked(X);
 }
-
-SetTestInMode(seed_multilock_set, exclusive_waits_under, S)
-SetTestInMode(seed_multilock_set, exclusive_waits_under, X)
 
 SetTest(seed_multilock_set, own_handle_twice_at_a_time_is_an_error)
 {
@@ -293,8 +259,7 @@ SetTest(seed_multilock_set, notify_is_set_when_unlocked)
 	event_free(ev);
 }
 
-static void
-seed_multilock_set_notify_is_unset_under_exclusive(unsigned mode)
+InEachMode(notify_is_unset_under_exclusive)
 {
 	struct event *ev = new_event("set");
 	evlock_handle handle = hold(set, X);
@@ -305,10 +270,6 @@ seed_multilock_set_notify_is_unset_under_exclusive(unsigned mode)
 	evlock_unnotify(set, ev);
 	event_free(ev);
 }
-
-SetTestInMode(seed_multilock_set, notify_is_unset_under_exclusive, N)
-SetTestInMode(seed_multilock_set, notify_is_unset_under_exclusive, S)
-SetTestInMode(seed_multilock_set, notify_is_unset_under_exclusive, X)
 
 SetTest(seed_multilock_set, notify_of_shared_is_set_under_shared)
 {
