@@ -289,6 +289,7 @@ LockTest(handles, differ_on_many_bases)
 /* --- Slots that wear out -------------------------------------------------- */
 
 #define LAST (((evlock_handle)0x7fffffff) * EVL_GENERATION)
+#define N_MANY 3000	/* some runs of slots */
 
 /* Makes the slot of `handle`, which is released, as good as worn out: with the
  * generation of its next use the last one. */
@@ -315,7 +316,7 @@ LockTest(handles, worn_out_slot_is_retired)
 	assert_fails(evlock_release(lock, EVL_HIDDEN | (uint32_t)handle), ENOENT);
 	assert_fails(evlock_release(lock, (uint32_t)handle), ENOENT);
 	cr_assert_eq(lock->pool->n_retired, 1);
-	for (i = 0; i < 3000; i++)
+	for (i = 0; i < N_MANY; i++)
 		cr_assert_neq((uint32_t)hold(lock, S), (uint32_t)handle, "it is used again");
 }
 
@@ -341,9 +342,27 @@ LockTest(handles, worn_out_slot_of_a_waiter_is_retired)
 	cr_assert_eq(lock->pool->n_retired, 1);
 	cr_assert_eq(evlock_waiting(lock), 2);
 	assert_fails(evlock_release(lock, last), ENOENT);
-	for (unsigned i = 0; i < 3000; i++)
+	for (unsigned i = 0; i < N_MANY; i++)
 		cr_assert_neq((uint32_t)hold(other, S), (uint32_t)handle, "it is used again");
 	evlock_free(other);
+}
+
+/* Returns the last one's slot. */
+static uint32_t
+hold_many(void)
+{
+	unsigned i;
+
+	for (i = 0; i < N_MANY; i++)
+		seen[i] = hold(lock, S);
+	return (uint32_t)seen[i - 1];
+}
+
+static void
+make_new_lock(void)
+{
+	evlock_free(lock);
+	lock = evlock_new(base, NULL);
 }
 
 /* Neither while the pool lasts, nor by one that comes after it. */
@@ -352,10 +371,8 @@ LockTest(handles, worn_out_slot_is_retired_for_ever)
 	unsigned i, round;
 	uint32_t slot;
 
-	for (i = 0; i < 3000; i++)
-		seen[i] = hold(lock, S);
-	slot = (uint32_t)seen[i - 1];
-	while (i-- > 0)
+	slot = hold_many();
+	for (i = N_MANY; i-- > 0; )
 		drop(lock, seen[i]);
 	while ((uint32_t)(seen[0] = hold(lock, S)) != slot)
 		;
@@ -363,9 +380,8 @@ LockTest(handles, worn_out_slot_is_retired_for_ever)
 	wear_out(slot);
 	drop(lock, hold(lock, S));
 	for (round = 0; round < 3; round++) {
-		evlock_free(lock);
-		lock = evlock_new(base, NULL);
-		for (i = 0; i < 3000; i++)
+		make_new_lock();
+		for (i = 0; i < N_MANY; i++)
 			cr_assert_neq((uint32_t)hold(lock, S), slot, "it is used again");
 	}
 }
@@ -376,16 +392,13 @@ LockTest(handles, nearly_worn_out_slot_is_not_renewed)
 	unsigned i, round;
 	uint32_t slot;
 
-	for (i = 0; i < 3000; i++)
-		seen[i] = hold(lock, S);
-	slot = (uint32_t)seen[i - 1];
-	for (i = 0; i < 3000; i++)
+	slot = hold_many();
+	for (i = 0; i < N_MANY; i++)
 		drop(lock, seen[i]);
 	wear_out(slot);
 	for (round = 0; round < 3; round++) {
-		evlock_free(lock);
-		lock = evlock_new(base, NULL);
-		for (i = 0; i < 3000; i++) {
+		make_new_lock();
+		for (i = 0; i < N_MANY; i++) {
 			evlock_handle handle = hold(lock, S);
 
 			cr_assert((uint32_t)handle != slot || handle == (LAST | slot));
