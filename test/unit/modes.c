@@ -271,6 +271,15 @@ is_together_at_most(unsigned mode, uint32_t units, const uint32_t *held, void *a
 	return held[0] + held[1] + units <= q->most;
 }
 
+static void
+assert_asked(const struct question *q, unsigned mode, uint32_t units, uint32_t a, uint32_t b)
+{
+	cr_assert_eq(q->mode, mode);
+	cr_assert_eq(q->units, units);
+	cr_assert_eq(q->held[0], a);
+	cr_assert_eq(q->held[1], b);
+}
+
 static const struct evlock_mode judged_mode[] = {
 	{ .name = "a", .is_compatible = is_together_at_most },
 	{ .name = "b", .is_compatible = is_together_at_most, .limit = 8 },
@@ -283,10 +292,7 @@ LockTest(modes, predicate_is_asked)
 
 	ASK(l, "b", .mode = 1, .units = 2);
 	ASK(l, "a", .mode = 0, .units = 3);
-	cr_assert_eq(q.mode, 0);
-	cr_assert_eq(q.units, 3);
-	cr_assert_eq(q.held[0], 0);
-	cr_assert_eq(q.held[1], 2);
+	assert_asked(&q, 0, 3, 0, 2);
 	cr_assert_str_eq(run(), "b a");
 	evlock_free(l);
 }
@@ -324,10 +330,7 @@ LockTest(modes, predicate_does_not_count_a_converting_handle)
 
 	hold(l, 1);
 	cr_assert_eq(evlock_convert_nowait(l, handle, 1), 0);
-	cr_assert_eq(q.mode, 1);
-	cr_assert_eq(q.units, 2);
-	cr_assert_eq(q.held[0], 0);
-	cr_assert_eq(q.held[1], 1);
+	assert_asked(&q, 1, 2, 0, 1);
 	cr_assert_str_eq(run(), "a");
 	evlock_free(l);
 }
