@@ -829,12 +829,6 @@ evl_core_withdraw_bound(struct evl_seat *seat, struct evl_link *out)
 }
 
 void
-evl_step_touch(struct evl_step *step, struct evl_core *core)
-{
-	mark_dirty(step, core);
-}
-
-void
 evl_core_abandon(struct evl_ties *ties)
 {
 	struct evl_ties *before = ties;

@@ -359,7 +359,7 @@ evl_core_withdraw(struct evl_core *core, struct evl_seat *seat, struct evl_link 
 }
 
 /** Ends the hold of one seat of a bound request, whose lock's object is no more.  Promotes
- * nobody: evl_step_touch() follows. */
+ * nobody: evl_core_promote() follows. */
 void evl_core_abandon(struct evl_ties *ties);
 
 /** Several ends at once: nobody is promoted before all are done.  Begins as
@@ -376,9 +376,6 @@ void evl_step_withdraw(struct evl_step *step, struct evl_core *core, struct evl_
 /** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state. */
 void evl_step_release(struct evl_step *step, struct evl_core *core, struct evl_seat *seat);
 void evl_step_finish(struct evl_step *step);
-
-/** Something else has left: those who wait are looked at in the end as well. */
-void evl_step_touch(struct evl_step *step, struct evl_core *core);
 
 /** Does a seat, with its ties, fit into what is held? */
 int evl_core_seat_fits(struct evl_core *core, const struct evl_seat *seat);

@@ -179,7 +179,6 @@ evl_request_end_all(struct evlock *lock, int is_told)
 	fail_list(&step, core, &core->queue, lock, &waited, ECANCELED);
 	append(&due, &waited);
 	release_held(&step, lock);
-	evl_step_touch(&step, core);	/* evl_set_lose() may have let go of it */
 	evl_step_finish(&step);
 	evl_core_promote(core, step.out);	/* a set may have lost its hold with the object */
 	evl_lock_settle(lock, 1);
