@@ -77,6 +77,7 @@ static void
 begin_drain(struct evl_port *port)
 {
 	evl_port_collect(port);
+	port->is_armed = 1;
 	port->is_draining = 1;
 	if (is_shared(port))
 		__atomic_store_n(&port->thread, self(), __ATOMIC_RELAXED);
@@ -252,8 +253,7 @@ void
 evl_port_post(struct evl_port *port, struct evl_seat *seat)
 {
 	if (evl_port_is_home(port)) {
-		evl_list_push(&port->fifo, &seat->link);
-		evl_port_wake(port);
+		evl_list_push(&port->fifo, &seat->link);	/* it is being drained */
 		return;
 	}
 	pthread_mutex_lock(&port->mutex);
@@ -288,17 +288,8 @@ on_post(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (fd >= 0 && read(fd, &n, sizeof n) < 0)
 		return;
-	pthread_mutex_lock(&port->mutex);
-	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&port->mutex);
-	if (port->left && !port->is_armed) {
-		port->is_armed = 1;
-		drain(port);
-		return;
-	}
-	evl_port_collect(port);
-	evl_port_wake(port);
-	evl_port_keep(port);
+	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);	/* before the letters are taken */
+	drain(port);
 }
 
 void
