@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ static struct evlock *ours, *theirs;
 static evlock_handle held;
 
 static int is_stopping;			/* who wakes next */
+static int n_wakes;
 static int was_told;			/* what it was waiting for came */
 static sem_t waking, goes_on;
 static int n_told;
@@ -50,6 +52,7 @@ wait_a_while(sem_t *sem)
 static void
 stop(void)
 {
+	n_wakes++;
 	if (!is_stopping)
 		return;
 	is_stopping = 0;
@@ -93,7 +96,7 @@ note_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
 }
 
 static void
-set_up(void)
+set_up_bases(void)
 {
 	const struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
 
@@ -105,9 +108,21 @@ set_up(void)
 	ours = evlock_new(here, &options);
 	theirs = evlock_share(ours, there);
 	cr_assert_not_null(theirs);
+}
+
+static void
+begin_to_wait(void)
+{
 	held = evlock_acquire_nowait(theirs, EVLOCK_EXCLUSIVE);
 	cr_assert_neq(held, 0);
 	cr_assert_neq(evlock_acquire(ours, EVLOCK_EXCLUSIVE, NULL, note_told, NULL), 0);
+}
+
+static void
+set_up(void)
+{
+	set_up_bases();
+	begin_to_wait();
 }
 
 static void
@@ -170,7 +185,7 @@ Test(wake, the_lock_is_free_while_a_loop_is_woken)
 	tear_down();
 }
 
-/* The child frees what it has of the parent's, who waits as before. */
+/* The child frees what it has of the parent's, who waits as before: it wakes nobody. */
 Test(wake, a_forked_child_does_not_unhang_the_bell)
 {
 	int status = -1;
@@ -180,9 +195,10 @@ Test(wake, a_forked_child_does_not_unhang_the_bell)
 	event_base_loop(here, EVLOOP_NONBLOCK);
 	child = fork();
 	if (child == 0) {
+		n_wakes = 0;
 		evlock_free(theirs);
 		evlock_free(ours);
-		_exit(0);
+		_exit(n_wakes);
 	}
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert_eq(status, 0);
@@ -214,5 +230,29 @@ Test(wake, a_loop_is_woken_each_time)
 	}
 	evlock_close(ours);
 	event_base_dispatch(here);
+	tear_down();
+}
+
+/* There is no descriptor left when it comes to wait. */
+Test(wake, a_loop_without_a_bell_is_woken)
+{
+	struct rlimit limit, none;
+	pthread_t waker;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	set_up_bases();
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	begin_to_wait();
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	pthread_create(&waker, NULL, release, NULL);
+	sem_wait(&waking);
+	sem_post(&goes_on);
+	alarm(20);	/* or nobody would wake us */
+	event_base_dispatch(here);
+	alarm(0);
+	pthread_join(waker, NULL);
+	cr_assert_eq(n_told, 1);
 	tear_down();
 }
