@@ -239,4 +239,4 @@ test_stress_threads_SOURCES = test/stress/threads.c test/shim.h
 test_model_schedules_SOURCES = test/model/schedules.c test/shim.h
 test_model_schedules_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=event_active \
-	-Wl,--wrap=write
+	-Wl,--wrap=write,--wrap=eventfd

@@ -36,7 +36,7 @@ PLAIN = ['-O1']
 SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 COMMON = ['-std=c99', '-w', '-fPIC', '-D_GNU_SOURCE', '-DEVLOCK_TEST_SHIM']
 WRAP = ('-Wl,--wrap=evl_request_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,'
-        '--wrap=event_active,--wrap=write')
+        '--wrap=event_active,--wrap=write,--wrap=eventfd')
 LIBS = ['-levent_core', '-levent_pthreads', '-lpthread']
 
 # What the library's own files call unless a program puts something else in its place;
@@ -53,6 +53,12 @@ __attribute__((weak)) ssize_t
 __wrap_write(int fd, const void *data, size_t size)
 {
 	return __real_write(fd, data, size);
+}
+int __real_eventfd(unsigned value, int flags);
+__attribute__((weak)) int
+__wrap_eventfd(unsigned value, int flags)
+{
+	return __real_eventfd(value, flags);
 }
 __attribute__((weak)) int
 __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)

@@ -9,6 +9,8 @@
  * Which one goes on is a row of choices, and each play makes the next row in order.  A
  * thread that wants a mutex waits until it is let go; if all wait, that is a deadlock.
  *
+ * All is played without bells first, as if there were no eventfd(), then with them.
+ *
  * After each play: each request ended in exactly one way, no two were in at once, loops did
  * not end before they had told everything, nothing is held, nobody waits. */
 
@@ -60,7 +62,7 @@ static __thread struct actor *me;	/* NULL: the stage is empty */
 static sem_t play_is_over;
 static struct { unsigned char choice, width; } row[MOST_CHOICES];
 static unsigned position, length, n_preempted;
-static int is_long;
+static int is_long, has_bells;
 static struct { const void *mutex; const struct actor *owner; } locked[MOST_LOCKED];
 
 /* The next of the row of choices, of so many. */
@@ -226,6 +228,15 @@ __wrap_write(int fd, const void *bytes, size_t n)
 	return __real_write(fd, bytes, n);
 }
 
+int __wrap_eventfd(unsigned value, int flags);
+int __real_eventfd(unsigned value, int flags);
+
+int
+__wrap_eventfd(unsigned value, int flags)
+{
+	return has_bells ? __real_eventfd(value, flags) : -1;
+}
+
 /* Plays once, from the first entrance to the last exit. */
 static void
 play(void)
@@ -387,6 +398,15 @@ free_1(void)
 	lock[1] = NULL;
 	MUST(!asked[1].handle || asked[1].n_told);
 	turn(1);
+}
+
+/* Its base has no objects left. */
+static void
+free_both_1(void)
+{
+	evlock_free(other[1]);
+	other[1] = NULL;
+	free_1();
 }
 
 static void close_0(void) { evlock_close(lock[0]); turn(0); }
@@ -573,6 +593,37 @@ static void held_by_one_of_two(void)
 	held_and_one_waits();
 }
 
+static evlock_handle held_other;
+static void let_other_go(void) { release(other[2], held_other); turn(2); }
+
+/* Its loop is not kept any more, when there is a letter for it. */
+static void watched_and_one_waits_for_another(void)
+{
+	held_and_watched();
+	held_other = evlock_acquire_nowait(other[2], EVLOCK_EXCLUSIVE);
+	ASK(1, other[1], 1);
+}
+
+static void turn_and_ask_another_watching_1(void) { turn(1); ask_another_watching_1(); }
+
+/* Its loop is woken for another lock, while that ceases to be shared. */
+static void held_by_one_of_two_and_another_watched(void)
+{
+	held_by_one_of_two();
+	held_other = evlock_acquire_nowait(other[2], EVLOCK_EXCLUSIVE);
+	watch = event_new(base[1], -1, 0, on_watch, NULL);
+	MUST(evlock_notify(other[1], EVLOCK_SHARED, watch) == 0);
+}
+
+static void unwatch_another_1(void)
+{
+	turn(1);
+	MUST(evlock_unnotify(other[1], watch) == 0);
+	event_free(watch);
+	watch = NULL;
+	turn(1);
+}
+
 static void turn_2(void) { turn(2); }
 static void nothing(void) {}
 
@@ -584,9 +635,14 @@ static const struct scene {
 	{ "release against withdraw", held_and_one_waits, { let_go, withdraw_own, ask_2 } },
 	{ "release against another's withdraw", held_and_one_waits, { let_go, turn_1, withdraw_anothers } },
 	{ "free against grant", held_and_one_waits, { let_go, free_1, ask_2 } },
+	{ "end of all objects against grant", held_and_one_waits, { let_go, free_both_1, ask_2 } },
 	{ "end of a loop against grant", held_and_one_waits, { let_go, ask_another_1, ask_2 } },
 	{ "end of a loop against somebody else's letter", held_and_watched, { let_go,
 	    ask_another_watching_1, nothing } },
+	{ "end of a loop's wait against somebody else's letter", watched_and_one_waits_for_another, {
+	    let_go, turn_and_ask_another_watching_1, let_other_go } },
+	{ "end of a loop against a letter and the end of sharing", held_by_one_of_two_and_another_watched, {
+	    free_0, unwatch_another_1, let_other_go } },
 	{ "end of a loop against the end of sharing", held_by_one_of_two, { free_0, turn_1, turn_2 } },
 	{ "close against acquire", only_held, { close_0, ask_1, nowait_2 } },
 	{ "timeout against grant", held_and_one_with_a_timeout, { let_go, turn_1, ask_2 } },
@@ -721,8 +777,9 @@ perform_all(void)
 		sem_init(&actor[i].go, 0, 0);
 		MUST(pthread_create(&actor[i].id, NULL, act, &actor[i]) == 0);
 	}
-	for (i = 0; i < sizeof scene / sizeof scene[0]; i++)
-		perform(&scene[i]);
+	for (has_bells = 0; has_bells < 2; has_bells++)
+		for (i = 0; i < sizeof scene / sizeof scene[0]; i++)
+			perform(&scene[i]);
 	for (i = 0; i < ACTORS; i++) {
 		actor[i].part = NULL;
 		sem_post(&actor[i].go);
