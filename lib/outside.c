@@ -79,12 +79,9 @@ create_body(struct evl_outside *o, const struct evl_outside_ops *ops,
 		return NULL;
 	o->ops = ops;
 	o->body = body;
-	o->seat.state = EVL_FREE;
 	o->seat.kind = EVL_OUTSIDE;
 	o->seat.mode = EVLOCK_EXCLUSIVE;
 	o->seat.units = 1;
-	o->seat.ties = NULL;
-	o->is_asking = o->news = o->is_used = 0;
 	set_has(o, EVLOCK_NONE);
 	return body;
 }
@@ -140,18 +137,6 @@ void
 evl_outside_mfree(void *ptr)
 {
 	evl_mem_free(ptr);
-}
-
-void
-evl_outside_enter(struct evl_outside *o)
-{
-	evl_body_enter(o->body);
-}
-
-void
-evl_outside_leave(struct evl_outside *o)
-{
-	evl_body_leave(o->body->guard);
 }
 
 /* --- The seat --------------------------------------------------------------------- */
@@ -292,8 +277,6 @@ may_ask(const struct evl_outside *o, const struct evl_seat *seat)
 {
 	const struct evl_ties *t;
 
-	if (!seat->ties)
-		return 1;
 	EVL_TIES_EACH(t, (const struct evl_ties *)seat->ties)
 		if (!may_have_before(o, t))
 			return 0;
@@ -593,7 +576,7 @@ evl_outside_try(struct evl_outside *o, unsigned mode)
 {
 	unsigned needed = mode == EVLOCK_EXCLUSIVE ? EVLOCK_EXCLUSIVE : EVLOCK_SHARED;
 
-	if (o->seat.state == EVL_GRANTED || core_of(o)->is_closed || first_waiting(o))
+	if (core_of(o)->is_closed || first_waiting(o))
 		return 0;
 	if (o->has == EVLOCK_NONE)
 		return o->is_asking ? 0 : try_all(o, needed);

@@ -70,7 +70,7 @@ struct evl_outside_ops {
 	int (*is_stale)(struct evl_outside *o);
 };
 
-/** What a scope's own structure begins with; see evl_outside_init(). */
+/** What a scope's own structure begins with, zeroed; see evl_outside_new(). */
 struct evl_outside {
 	const struct evl_outside_ops *ops;
 	struct evl_body *body;
@@ -104,10 +104,6 @@ void evl_outside_drop(struct evl_outside *o);
 
 /** The outside of a lock, or NULL. */
 struct evl_outside *evl_outside_of(const struct evlock *lock);
-
-/** Enters and leaves the guard of the lock, for a thread of the scope's own. */
-void evl_outside_enter(struct evl_outside *o);
-void evl_outside_leave(struct evl_outside *o);
 
 /** What was wanted, was got. */
 void evl_outside_got(struct evl_outside *o);
