@@ -284,7 +284,6 @@ evl_claim_ask(struct evl_claim *claim, int is_exclusive)
 		return 0;
 	}
 	claim->is_exclusive = (uint8_t)is_exclusive;
-	claim->is_wanted = 0;
 	claim->state = EVL_CLAIM_ASKING;	/* before there is a helper to see it */
 	error = start_helper(claim);
 	if (error)

@@ -738,6 +738,56 @@ WaitTest(file, sets)
 	evlock_free(other);
 }
 
+static ino_t
+inode_of(const char *path)
+{
+	struct stat st;
+
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* While another program has the one that comes first, nothing is taken; and the first is,
+ * while another has the second. */
+static void
+see_order_of_set(struct evlock *set)
+{
+	int is_first = inode_of("file") < inode_of("other");
+	const char *first = is_first ? "file" : "other", *second = is_first ? "other" : "file";
+	int fd = open_other(first);
+	evlock_handle h;
+
+	lock_other(fd, F_WRLCK);
+	h = ask(set, "set", X);
+	cr_assert_str_eq(turn(), "");
+	cr_assert(is_free(second, F_WRLCK));
+	drop(set, h);
+	close(fd);
+	fd = open_other(second);
+	lock_other(fd, F_WRLCK);
+	h = ask(set, "set", X);
+	close(fd);
+	cr_assert_str_eq(run_for(1), "set");
+	drop(set, h);
+}
+
+WaitTest(file, sets_ask_by_inode)
+{
+	struct evlock *other = make("other", 0), *set;
+
+	set = evlock_set_new((struct evlock_set_member[]){ { lock, EVLOCK_SAME_MODE },
+	    { other, EVLOCK_SAME_MODE } }, 2, NULL);
+	see_order_of_set(set);
+	cr_assert_eq(rename("file", "between"), 0);
+	cr_assert_eq(rename("other", "file"), 0);
+	cr_assert_eq(rename("between", "other"), 0);
+	drop(lock, hold(lock, X));	/* by which it is seen */
+	drop(other, hold(other, X));
+	see_order_of_set(set);
+	evlock_free(set);
+	evlock_free(other);
+}
+
 /* --- Files that move, and fail -------------------------------------------------------------------------------- */
 
 static void

@@ -677,6 +677,70 @@ WaitTest(wait, asked_again_while_it_ends)
 	close(fd);
 }
 
+static void
+ask_again(struct evl_claim *claim)
+{
+	cr_assert_eq(ask(claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	enter(claim);
+	evl_claim_drop(claim);
+	evl_claim_ask(claim, SHARED);
+}
+
+WaitTest(wait, goes_on_when_it_is_asked_again)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	ask_again(&claim);
+	leave(&claim);
+	while (state_of(&claim) == EVL_CLAIM_LEAVING)
+		usleep(1000);
+	cr_assert_eq(state_of(&claim), EVL_CLAIM_ASKING);
+	close(fd);
+	await(&n_got, 1);
+	end(&claim);
+	cr_assert_eq(told(&n_failed), 0);
+}
+
+WaitTest(wait, ends_when_it_was_asked_again_and_dropped)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	ask_again(&claim);
+	evl_claim_drop(&claim);
+	leave(&claim);
+	while (state_of(&claim) == EVL_CLAIM_LEAVING)
+		usleep(1000);
+	cr_assert_eq(state_of(&claim), EVL_CLAIM_IDLE);
+	close(fd);
+	end(&claim);
+	cr_assert_eq(told(&n_got) + told(&n_failed), 0);
+}
+
+WaitTest(wait, fails_when_it_is_asked_again)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	ask_again(&claim);
+	cr_assert_eq(unlink("file"), 0);
+	cr_assert_eq(mkdir("file", 0777), 0);
+	close(fd);
+	leave(&claim);
+	await(&n_failed, 1);
+	cr_assert_eq(last_error, EINVAL);
+	cr_assert_eq(told(&n_got), 0);
+	end(&claim);
+}
+
 /* The kernel may grant what is just being dropped; it must be given back. */
 WaitTest(wait, dropped_while_it_is_granted)
 {
