@@ -928,23 +928,24 @@ LockTest(outside, set_asks_for_more_when_one_before_it_is_granted)
 /* As the last thing that is looked at, its other members before. */
 LockTest(outside, set_asks_for_more_when_it_joins_those_who_share)
 {
-	struct evlock *set;
-	evlock_handle a, b, c = hold(lock, X);
+	struct evlock *inside = evlock_new(base, NULL), *set;
+	evlock_handle a, b, c = hold(inside, X);
 
 	play_three();
 	set = evlock_set_new((struct evlock_set_member[]){ { second, EVLOCK_SAME_MODE },
-	    { first, EVLOCK_SAME_MODE }, { lock, EVLOCK_SAME_MODE } }, 3, NULL);
+	    { first, EVLOCK_SAME_MODE }, { inside, EVLOCK_SAME_MODE } }, 3, NULL);
 	a = ask(first, "a", S);
 	evl_outside_got(evl_outside_of(first));
 	cr_assert_str_eq(run(), "a");
 	b = ask(set, "b", S);
 	cr_assert_str_eq(run(), "");
 	is_free = 1;
-	drop(lock, c);
+	drop(inside, c);
 	cr_assert_str_eq(run(), "b");
 	drop(set, b);
 	drop(first, a);
 	evlock_free(set);
+	evlock_free(inside);
 	finish_three();
 }
 
@@ -1060,12 +1061,12 @@ LockTest(outside, set_asks_one_scope_after_another)
 
 LockTest(outside, set_tries_all_its_members)
 {
-	struct evlock *first, *second, *set;
+	struct evlock *earlier, *later, *set;
 	evlock_handle h;
 
-	in_order(&first, &second);
-	set = evlock_set_new((struct evlock_set_member[]){ { first, EVLOCK_SAME_MODE },
-	    { second, EVLOCK_SHARED } }, 2, NULL);
+	in_order(&earlier, &later);
+	set = evlock_set_new((struct evlock_set_member[]){ { earlier, EVLOCK_SAME_MODE },
+	    { later, EVLOCK_SHARED } }, 2, NULL);
 	h = hold(set, X);
 	cr_assert_str_eq(seen(), "tXtS");
 	drop(set, h);
@@ -1075,8 +1076,8 @@ LockTest(outside, set_tries_all_its_members)
 	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
 	seen();
 	evlock_free(set);
-	finish(first);
-	finish(second);
+	finish(earlier);
+	finish(later);
 }
 
 LockTest(outside, loss_is_told_to_holders)
