@@ -5,6 +5,8 @@
 # Prints TAP.  Run by `make check`; by hand, in the build folder, after `make samples/ask`:
 #   abs_top_builddir=$PWD abs_top_srcdir=.. ../samples/test-samples.sh
 
+. "$abs_top_srcdir/test/tap.sh"
+
 bin=$abs_top_builddir/samples
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/evlock-samples.XXXXXX") || exit 99
 export LC_ALL=C
@@ -20,19 +22,6 @@ trap clean_up EXIT
 trap 'exit 99' INT TERM
 
 # --- TAP ----------------------------------------------------------------------
-
-n=0
-setting=
-# is WHAT GOT WANTED
-is() {
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		printf '%s\n' "ok $n - $setting$1"
-	else
-		printf '%s\n' "not ok $n - $setting$1"
-		printf 'got:\n%s\nwanted:\n%s\n' "$2" "$3" | sed 's/^/# /'
-	fi
-}
 
 # matches WHAT GOT PATTERN, a pattern of case
 matches() {
@@ -726,4 +715,4 @@ demo 'threads: SIGTERM under load' 'refused (503)' --only threads --stop-after 3
 demo 'threads: clients hang up' 'not answered' --only threads --hang-up 30
 is 'the demo cleans up' "$(ls -A "$tmp/demo")" ''
 
-echo "1..$n"
+done_testing

@@ -4,22 +4,11 @@
 # Two document servers over one folder, with their locks on one etcd: no line is lost, though both
 # append to, and move between, the same documents.  Prints TAP.
 
+. "$abs_top_srcdir/test/tap.sh"
 . "$abs_top_srcdir/test/etcd/node.sh"
 start_somewhere http
 pids=
 trap 'kill -9 $pids 2>/dev/null; clean_up' EXIT
-
-n=0
-# is WHAT GOT WANTED
-is() {
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		printf 'got:\n%s\nwanted:\n%s\n' "$2" "$3" | sed 's/^/# /'
-	fi
-}
 
 # start NAME ARGUMENT...; sets $NAME to the process, and port_NAME
 start_server() {
@@ -70,4 +59,4 @@ kill -TERM "$one" "$two"
 wait "$one"; is 'the first ends in order' $? 0
 wait "$two"; is 'and so does the second' $? 0
 is 'nothing is left in the cluster' "$(etcdctl --endpoints="$url" get --prefix document-server/)" ''
-echo "1..$n"
+done_testing

@@ -3,13 +3,14 @@
 # What test scripts share; they read it with `.`, and end with done_testing.
 
 n=0
+setting=	# what the name of each test begins with
 # is WHAT GOT WANTED
 is() {
 	n=$((n + 1))
 	if [ "$2" = "$3" ]; then
-		printf '%s\n' "ok $n - $1"
+		printf '%s\n' "ok $n - $setting$1"
 	else
-		printf '%s\n' "not ok $n - $1"
+		printf '%s\n' "not ok $n - $setting$1"
 		printf 'got:\n%s\nwanted:\n%s\n' "$2" "$3" | sed 's/^/# /'
 	fi
 }
