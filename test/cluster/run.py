@@ -279,6 +279,10 @@ class Store(threading.Thread):
                 now(), name.encode(), number.encode(), token.encode(), result.encode()))
             self.out.flush()
 
+    def end(self):
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'end', self.socket.getsockname())
+        self.join()
+
 
 # --- One run ---------------------------------------------------------------------------------------------
 
@@ -298,8 +302,7 @@ def check(folder):
         return history.check(f)
 
 
-def try_fault(fault, cluster, program, top, seconds):
-    folder = os.path.join(top, fault)
+def start(cluster, program, folder):
     os.mkdir(folder)
     path = os.path.join(folder, 'store')
     store = Store(path, open(os.path.join(folder, 'history'), 'ab'))
@@ -307,6 +310,12 @@ def try_fault(fault, cluster, program, top, seconds):
     clients = [Client(c, program, cluster.endpoints, path, folder, TTL) for c in CLIENTS]
     for client in clients:
         client.start()
+    return store, clients
+
+
+def try_fault(fault, cluster, program, top, seconds):
+    folder = os.path.join(top, fault)
+    store, clients = start(cluster, program, folder)
     play(getattr(Faults(cluster, clients), fault)(), seconds)
     for node in cluster.nodes:
         if node.process.poll() is not None:
@@ -314,8 +323,7 @@ def try_fault(fault, cluster, program, top, seconds):
     for client in clients:
         client.end()
     statuses = [client.wait() for client in clients]
-    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'end', path)
-    store.join()
+    store.end()
     wrong, numbers = check(folder)
     wrong += ['client %s: %s' % (c.name, s) for c, s in zip(clients, statuses) if s != 0]
     if not numbers['holds']:
@@ -326,13 +334,7 @@ def try_fault(fault, cluster, program, top, seconds):
 def look_for_leftovers(cluster, program, top):
     """Clients are killed; when their leases have run out, nothing is left of them."""
     folder = os.path.join(top, 'leftovers')
-    os.mkdir(folder)
-    path = os.path.join(folder, 'store')
-    store = Store(path, open(os.path.join(folder, 'history'), 'ab'))
-    store.start()
-    clients = [Client(c, program, cluster.endpoints, path, folder, TTL) for c in CLIENTS]
-    for client in clients:
-        client.start()
+    _, clients = start(cluster, program, folder)
     time.sleep(2)
     before = cluster.control('get', '--prefix', 'evlock', '--keys-only').stdout.split()
     for client in clients:
