@@ -17,8 +17,8 @@ struct bench_workload {
 };
 
 /** Runs the workloads that `tokens`, "W2:1000" or "W2", name in turn, or all if there
- * are none.  Tokens and table end with a NULL name.  Returns main()'s status: 2 for a token that is no
- * workload. */
+ * are none.  Tokens and table end with a NULL name.  Returns main()'s status: 2 for a
+ * token that is no workload. */
 int bench_run(const char *peer, const struct bench_workload *table, char **tokens);
 
 /** Prints "peer workload param value unit". */

@@ -390,7 +390,8 @@ static void
 run_turns(void)
 {
 	while (tasks.n_open) {
-		bench_require(event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0, "event_base_loop");
+		bench_require(event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0,
+		    "event_base_loop");
 		run_deferred();
 	}
 }
@@ -507,7 +508,8 @@ measure_leavers(long n)
 	uint64_t start, middle;
 
 	for (long i = 0; i < n; i++)
-		leavers.handle[i] = evlock_acquire(lock, EVLOCK_EXCLUSIVE, NULL, count_and_release, NULL);
+		leavers.handle[i] = evlock_acquire(lock, EVLOCK_EXCLUSIVE, NULL,
+		    count_and_release, NULL);
 	choose_leavers(n);
 	leavers.granted = 0;
 	start = bench_now();

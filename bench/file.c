@@ -79,7 +79,8 @@ on_granted(struct evlock *granted, evlock_handle handle, int error, void *arg)
 		granted_at = bench_now();
 	evlock_release(granted, handle);
 	if (left > 0)
-		bench_require(evlock_acquire(granted, EVLOCK_EXCLUSIVE, NULL, on_granted, NULL) != 0,
+		bench_require(
+		    evlock_acquire(granted, EVLOCK_EXCLUSIVE, NULL, on_granted, NULL) != 0,
 		    "W7: evlock_acquire");
 }
 

@@ -21,7 +21,8 @@ run_in_loop(event_callback_fn fn)
 {
 	static const struct timeval at_once = { 0, 0 };
 
-	bench_require(!event_base_once(base, -1, EV_TIMEOUT, fn, NULL, &at_once), "event_base_once");
+	bench_require(!event_base_once(base, -1, EV_TIMEOUT, fn, NULL, &at_once),
+	    "event_base_once");
 	run_loop();
 }
 

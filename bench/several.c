@@ -121,7 +121,8 @@ queue_all(struct evlock *lock, struct evlock_owner **owner, long n)
 
 	for (i = 0; i < n; i++) {
 		request.owner = owner ? owner[i] : NULL;
-		bench_require(evlock_acquire_request(lock, &request) != 0, "evlock_acquire_request");
+		bench_require(evlock_acquire_request(lock, &request) != 0,
+		    "evlock_acquire_request");
 	}
 }
 

@@ -27,7 +27,8 @@ check_limits(const struct evlock *lock)
 		int is_held = evl_core_held(core)[m] != 0;
 
 		assert(is_held == (int)(core->held_mask >> m & 1));
-		assert(lock->body->permit || !core->mode[m].limit || evl_core_held(core)[m] <= core->mode[m].limit);
+		assert(lock->body->permit || !core->mode[m].limit
+		    || evl_core_held(core)[m] <= core->mode[m].limit);
 	}
 }
 

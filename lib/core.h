@@ -68,19 +68,19 @@ struct evl_ties {
 	struct evl_seat *seat;		/**< whose ties these are */
 	struct evl_core *core;		/**< the lock that it is a place in */
 	struct evl_seat *lead;		/**< the seat that stands for the request */
-	struct evl_ties *next;		/**< of the request's next seat; the last leads to the first */
+	struct evl_ties *next;		/**< of the request's next seat, in a ring */
 	struct evl_seat *of;		/**< in a conversion: the seat that is to be converted */
-	struct evl_seat *conversion;	/**< in a held seat: its conversion, until that has been told */
+	struct evl_seat *conversion;	/**< in a held seat: its conversion, until that is told */
 	struct evl_owner *owner;	/**< NULL: none */
 	struct evl_link owner_link;	/**< in owner->ties */
 	struct evl_link holder_link;	/**< in core->holders, while it holds and has an owner */
-	struct evl_link *behind;	/**< while it is pulled out of the queue, to go ahead of it: where it
-					     stood */
+	struct evl_link *behind;	/**< while it is pulled out of the queue, to go ahead of
+					     it: where it stood */
 	uint8_t is_bound;		/**< has other seats, an owner, or a seat to convert, or
 					     was put ahead of somebody who does */
 	uint8_t is_ahead;		/**< in core->ahead, not core->queue, while QUEUED */
-	uint8_t is_doubted;		/**< may wait in vain since another of its owner left the queue */
-	uint8_t mode_before;		/**< in a conversion that was given: what it was given for */
+	uint8_t is_doubted;		/**< may wait in vain, as another of its owner left */
+	uint8_t mode_before;		/**< in a conversion that was given: the mode before */
 	uint8_t passes, is_settled;	/**< scratch of deadlock.c */
 };
 
@@ -119,7 +119,7 @@ struct evl_core {
 					     for several units */
 	uint8_t is_conditional;		/**< some mode has a predicate */
 	uint8_t is_watched;		/**< the caller's: someone is to be told of changes */
-	uint8_t preferred;		/**< the mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
+	uint8_t preferred;		/**< mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
 	uint32_t held_mask;		/**< bit m: some units are held in mode m */
 	uint32_t n_waiting;		/**< seats in `queue` and `ahead` that are QUEUED */
 	uint32_t n_gone;		/**< seats in `queue` that are not: no more than wait */

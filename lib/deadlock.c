@@ -254,7 +254,8 @@ is_beyond_limit(const struct rest *rest, const struct evl_core *core, const stru
 	if (!m->limit || !seat->ties || !seat->ties->owner || !seat->ties->owner->is_stuck)
 		return 0;
 	units = reserved(core, seat);
-	return units && !evl_core_is_within(m, evl_core_held(&rest->core)[seat->mode] + units, seat->units);
+	return units
+	    && !evl_core_is_within(m, evl_core_held(&rest->core)[seat->mode] + units, seat->units);
 }
 
 /* Does a seat fit into the rest? */
@@ -370,7 +371,8 @@ is_advanced(const struct evl_core *core, const struct evl_seat *seat)
 	EVL_LIST_EACH(link, &seat->ties->owner->ties) {
 		const struct evl_ties *own = OWNED(link);
 
-		if (own->core == core && own->seat->state == EVL_QUEUED && own->is_settled && !own->of)
+		if (own->core == core && own->seat->state == EVL_QUEUED && own->is_settled
+		    && !own->of)
 			return 1;
 	}
 	return 0;

@@ -38,7 +38,8 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 	EVL_LIST_EACH_SAFE(link, after, list) {
 		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
 
-		if (r->seat.kind == EVL_MEMBER || r->seat.kind == EVL_OUTSIDE || (lock && r->lock != lock))
+		if (r->seat.kind == EVL_MEMBER || r->seat.kind == EVL_OUTSIDE
+		    || (lock && r->lock != lock))
 			continue;
 		evl_step_withdraw(step, core, &r->seat);
 		if (due)

@@ -29,7 +29,8 @@ struct evl_extra {
 	struct evl_group *group;	/**< the seats in a set's members, or NULL */
 	evlock_cb notice_cb;		/**< NULL: none wanted */
 	struct evl_link notice_link;	/**< in the body's list, while held */
-	struct evl_owner self;		/**< whom a set's holder without an owner belongs to once it is converted */
+	struct evl_owner self;		/**< whom a set's holder without an owner belongs to once
+					     it is converted */
 	struct evl_seat notice;		/**< for the port; GRANTED while it is on its way */
 	uint8_t is_told;		/**< of those who wait now */
 	uint8_t has_timer;		/**< the timer was added */

@@ -30,7 +30,7 @@ static struct {
 	pthread_mutex_t mutex;
 	uint32_t next;
 	unsigned n_returned;
-	struct range returned[N_RETURNED];	/* the numbers of one that finds no place are lost */
+	struct range returned[N_RETURNED];	/* who finds no place here is lost */
 } ranges = { PTHREAD_MUTEX_INITIALIZER, 0, 0, { { 0, 0, 0 } } };
 
 static int

@@ -15,7 +15,7 @@ struct evl_set;
 struct evl_identity {
 	void *value;
 	void (*free_value)(void *);
-	uint64_t scope;			/**< what callers' own handles are unique in: this, or a table */
+	uint64_t scope;			/**< what own handles are unique in: this, or a table */
 	uint32_t n_objects;
 };
 
@@ -33,16 +33,16 @@ struct evl_body {
 	struct evlock_mode *permit;	/**< if it is a semaphore: its mode, which belongs to it */
 	struct evl_link objects;	/**< struct evlock, by body_link */
 	struct evl_link sets;		/**< the sets that have it as a member: struct evl_member */
-	struct evl_link notifies;	/**< who wants to know that it could be had: struct evl_watch */
-	struct evl_link notices;	/**< holders who want to know that someone waits: evl_extra */
+	struct evl_link notifies;	/**< who wants to know if it could be had: evl_watch */
+	struct evl_link notices;	/**< holders who want to know of waiters: evl_extra */
 	struct evl_core core;		/**< last: the units held lie behind it */
 };
 
 /** A lock object. */
 struct evlock {
 	struct evl_body *body;
-	struct evl_pool *quick;		/**< `pool`, if one loop uses the lock; else the empty one, so
-					     that nothing is done without the guard */
+	struct evl_pool *quick;		/**< `pool`, if one loop uses the lock; else the empty
+					     one, so that nothing is done without the guard */
 	struct evl_pool *pool;		/**< of its requests */
 	struct evl_port *port;
 	struct evl_identity *identity;
@@ -52,7 +52,7 @@ struct evlock {
 	struct evl_link body_link;	/**< in body->objects */
 	struct evl_link link;		/**< in port->locks, or those of the table */
 	struct evlock_table *table;	/**< which has it for a key, or NULL */
-	uint32_t n_queued;		/**< requests made through it that wait, if it has a guard */
+	uint32_t n_queued;		/**< waiting requests made through it; with a guard only */
 };
 
 /** Puts the sole holder among the others, for whoever goes through all. */

@@ -596,7 +596,8 @@ evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat
 		if (!is_there(m))
 			continue;
 		EVL_LIST_EACH(group, &set->groups) {
-			const struct evl_ties *ties = part_held(GROUP(group), (size_t)(m - set->member));
+			const struct evl_ties *ties = part_held(GROUP(group),
+			    (size_t)(m - set->member));
 
 			if (ties)
 				see(ties->seat, out);

@@ -63,7 +63,7 @@ struct evl_keyed {
 	UT_hash_handle hh;
 	struct evl_table *table;
 	struct evl_body *body;
-	size_t n_users;			/* requests through tables' objects, and objects of the caller's */
+	size_t n_users;			/* requests by tables, and the caller's objects */
 	size_t len;
 	unsigned char key[];
 };

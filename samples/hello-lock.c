@@ -42,7 +42,9 @@ main(void)
 	static const struct timeval patience = { 0, 100000 };
 	struct event_base *base = event_base_new();
 	struct evlock *door = evlock_new(base, NULL);
-	struct visitor ann = { "Ann:", door, 0 }, bob = { "Bob:", door, 0 }, cid = { "Cid:", door, 0 };
+	struct visitor ann = { "Ann:", door, 0 };
+	struct visitor bob = { "Bob:", door, 0 };
+	struct visitor cid = { "Cid:", door, 0 };
 
 	if (door == NULL)
 		return 1;

@@ -180,7 +180,8 @@ main(void)
 	event_base_dispatch(bank.base);
 	printf("%d clerks made %lu transfers between %d accounts\n", N_CLERKS, bank.n_transfers,
 	    N_ACCOUNTS);
-	printf("%u audits meanwhile, %u of them found money missing\n", bank.n_audits, bank.n_wrong);
+	printf("%u audits meanwhile, %u of them found money missing\n",
+	    bank.n_audits, bank.n_wrong);
 
 	evlock_free(bank.all);
 	for (i = 0; i < N_ACCOUNTS; i++)

@@ -94,7 +94,8 @@ typedef uint64_t evlock_handle;
 enum {
 	EVLOCK_NONE = 0,	/**< waits out an exclusive holder, keeps no one out */
 	EVLOCK_SHARED = 1,
-	EVLOCK_UPGRADABLE = 2,	/**< shared, and one at a time; if only such holders convert to exclusive, none is ever refused */
+	EVLOCK_UPGRADABLE = 2,	/**< shared, and one at a time; if only such holders convert to
+				     exclusive, none is ever refused */
 	EVLOCK_EXCLUSIVE = 3
 };
 
@@ -130,7 +131,8 @@ struct evlock_modes {
 /* --- Making and freeing -------------------------------------------------- */
 
 #define EVLOCK_OPT_THREADSAFE		(1u << 0)	/**< may be given to evlock_share() */
-#define EVLOCK_OPT_PREFER_EXCLUSIVE	(1u << 1)	/**< requests in the table's last mode pass waiting others of their priority */
+/** Requests in the table's last mode pass waiting others of their priority. */
+#define EVLOCK_OPT_PREFER_EXCLUSIVE	(1u << 1)
 
 /** Zero-filled means: shared/exclusive modes, one loop, nothing guarded. */
 struct evlock_options {
@@ -219,7 +221,7 @@ struct evlock_request {
 	unsigned units;			/**< how many units of the mode's limit; 0 means 1 */
 	unsigned priority;		/**< 0 to 3; higher is served first; FIFO within one */
 	const struct timeval *timeout;
-	evlock_handle handle;		/**< EVLOCK_HANDLE_FROM(), or 0: the lock makes one; else EINVAL */
+	evlock_handle handle;		/**< EVLOCK_HANDLE_FROM(), else EINVAL; 0: one is made */
 	struct evlock_owner *owner;	/**< see <evlock/owner.h>; NULL: none */
 	evlock_cb cb;			/**< NULL: now or not at all */
 	/** A notice to the holder; NULL: not told.  Called from the loop, as `cb`

@@ -3,9 +3,9 @@
 /* demo: what locks are for.
  *
  * Starts document-server three times over an empty folder, with --no-lock, without it,
- * and without it but with --threads; has many connections append the same texts and move lines between the
- * documents, kills some in the midst of a request, and checks every line and that
- * nothing stays locked.
+ * and without it but with --threads; has many connections append the same texts and
+ * move lines between the documents, kills some in the midst of a request, and checks
+ * every line and that nothing stays locked.
  * Exits with 0 if the runs with the locks were without fault; with 1 if not; with 2
  * if there is no result.  All in one thread, on one event_base a run.
  *

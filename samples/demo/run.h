@@ -65,8 +65,9 @@ struct run {
 	struct result result;
 };
 
-/** Makes the run of that kind in a folder of its own under `folder`; `deadline` is the time_now() at
- * which it is broken off.  Returns false if no result came of it, after saying why. */
+/** Makes the run of that kind in a folder of its own under `folder`; `deadline` is the
+ * time_now() at which it is broken off.  Returns false if no result came of it, after saying
+ * why. */
 bool run_make(struct run *run, const struct options *options, const struct texts *texts,
     int kind, const char *folder, double deadline);
 

@@ -14,8 +14,8 @@
  *	              |                 |
  *	           client.c     workers.c -> store.c
  *
- * Compile: cc -o document-server *.c \
- *	$(pkg-config --cflags --libs evlock libevent_core libevent_extra libevent_pthreads) -lpthread
+ * Compile: cc -o document-server *.c -lpthread $(pkg-config --cflags --libs \
+ *	evlock libevent_core libevent_extra libevent_pthreads)
  *	(for --etcd add -DWITH_ETCD, and evlock_etcd)
  * Try:	./document-server --dir /tmp --port 8080 &
  *	curl --data-binary 'a line' http://127.0.0.1:8080/doc/notes

@@ -40,7 +40,8 @@ static const char *const kind_names[] = {
 static enum fake_kind
 kind_of_txn(const char *text)
 {
-	const char *range_end = strstr(text, "\"range_end\""), *success = strstr(text, "\"success\"");
+	const char *range_end = strstr(text, "\"range_end\""),
+	    *success = strstr(text, "\"success\"");
 
 	if (strstr(text, "\"request_put\"") && strstr(text, "\"failure\""))
 		return range_end && range_end < success ? FAKE_TRY : FAKE_ENTER;
@@ -56,9 +57,11 @@ kind_of(const char *text)
 		const char *line;
 		enum fake_kind kind;
 	} lines[] = {
-		{ "POST /v3/lease/grant ", FAKE_GRANT }, { "POST /v3/lease/keepalive ", FAKE_KEEPALIVE },
+		{ "POST /v3/lease/grant ", FAKE_GRANT },
+		{ "POST /v3/lease/keepalive ", FAKE_KEEPALIVE },
 		{ "POST /v3/lease/revoke ", FAKE_REVOKE },
-		{ "POST /v3/auth/authenticate ", FAKE_AUTHENTICATE }, { "POST /v3/watch ", FAKE_WATCH }
+		{ "POST /v3/auth/authenticate ", FAKE_AUTHENTICATE },
+		{ "POST /v3/watch ", FAKE_WATCH }
 	};
 	unsigned i;
 
@@ -88,7 +91,8 @@ whole_length(const char *text)
 	if (!end)
 		return SIZE_MAX;
 	cr_assert_not_null(strstr(text, "\r\nHost: "));
-	return (size_t)(end + 4 - text) + (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
+	return (size_t)(end + 4 - text)
+	    + (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
 }
 
 static void
@@ -115,7 +119,8 @@ on_event(struct bufferevent *connection, short what, void *arg)
 }
 
 static void
-on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int n, void *arg)
+on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int n,
+    void *arg)
 {
 	struct fake *fake = arg;
 	struct bufferevent *connection;
@@ -146,7 +151,8 @@ fake_new(struct event_base *base, void (*answer)(struct fake_request *))
 	    (struct sockaddr *)&address, sizeof address);
 	cr_assert_not_null(fake->listener);
 	getsockname(evconnlistener_get_fd(fake->listener), (struct sockaddr *)&address, &n);
-	snprintf(fake->url, sizeof fake->url, "http://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+	snprintf(fake->url, sizeof fake->url, "http://127.0.0.1:%u",
+	    (unsigned)ntohs(address.sin_port));
 	return fake;
 }
 
@@ -190,13 +196,14 @@ fake_connections(const struct fake *fake)
 	return fake->n_connections;
 }
 
-/* --- Answering --------------------------------------------------------------------------------- */
+/* --- Answering ------------------------------------------------------------------ */
 
 void
 fake_answer(struct fake_request *q, int status, const char *json)
 {
 	evbuffer_add_printf(bufferevent_get_output(q->connection), "HTTP/1.1 %d Reason\r\n"
-	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(json), json);
+	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	    status, strlen(json), json);
 }
 
 #define HEADER "\"header\":{\"revision\":\"5\"}"
@@ -231,7 +238,8 @@ fake_be_nice(struct fake_request *q)
 void
 fake_tell(struct bufferevent *connection, const char *json)
 {
-	evbuffer_add_printf(bufferevent_get_output(connection), "%zx\r\n%s\n\r\n", strlen(json) + 1, json);
+	evbuffer_add_printf(bufferevent_get_output(connection), "%zx\r\n%s\n\r\n",
+	    strlen(json) + 1, json);
 }
 
 void

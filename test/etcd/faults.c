@@ -225,7 +225,7 @@ Test(etcd_faults, what_was_no_etcd_may_become_one)
 	end();
 }
 
-/* --- Answers that do not come, or half --------------------------------------------------------- */
+/* --- Answers that do not come, or half ------------------------------------------ */
 
 static void
 break_the_first(struct fake_request *q)
@@ -249,15 +249,16 @@ Test(etcd_faults, half_an_answer_is_none)
 	end();
 }
 
-/* The first attempt was carried out, but not answered; the second is told that there is such a lease.
- * Then a keepalive tells for how long it is good. */
+/* The first attempt was carried out, but not answered; the second is told that there is such a
+ * lease.  Then a keepalive tells for how long it is good. */
 static void
 grant_without_a_word(struct fake_request *q)
 {
 	if (q->kind == FAKE_GRANT && q->n == 1)
 		fake_hang_up(q);
 	else if (q->kind == FAKE_GRANT)
-		fake_answer(q, 412, "{\"error\":\"\",\"message\":\"etcdserver: lease already exists\",\"code\":9}");
+		fake_answer(q, 412,
+		    "{\"error\":\"\",\"message\":\"etcdserver: lease already exists\",\"code\":9}");
 	else
 		fake_be_nice(q);
 }
@@ -281,7 +282,8 @@ know_the_first_number(struct fake_request *q)
 	if (q->kind == FAKE_GRANT && q->n <= 2)
 		sscanf(id, "\"ID\":\"%39[0-9]", numbers[q->n]);
 	if (q->kind == FAKE_GRANT && q->n == 1)
-		fake_answer(q, 412, "{\"error\":\"\",\"message\":\"etcdserver: lease already exists\",\"code\":9}");
+		fake_answer(q, 412,
+		    "{\"error\":\"\",\"message\":\"etcdserver: lease already exists\",\"code\":9}");
 	else
 		fake_be_nice(q);
 }
@@ -340,7 +342,7 @@ Test(etcd_faults, connections_may_be_closed_as_they_are_used)
 	live_beside_another(close_as_it_is_used, "grant keepalive keepalive");
 }
 
-/* --- Keeping a lease ------------------------------------------------------------------------------ */
+/* --- Keeping a lease ------------------------------------------------------------ */
 
 static int is_mute;
 
@@ -442,7 +444,7 @@ Test(etcd_faults, closing_what_was_never_open)
 	end_closed();
 }
 
-/* --- Entering a queue ------------------------------------------------------------------------------- */
+/* --- Entering a queue ----------------------------------------------------------- */
 
 static char last_leave[4000];
 
@@ -541,7 +543,8 @@ static void
 lose_the_lease(struct fake_request *q)
 {
 	if (q->kind == FAKE_ENTER && q->n == 1)
-		fake_answer(q, 404, "{\"error\":\"\",\"message\":\"etcdserver: requested lease not found\",\"code\":5}");
+		fake_answer(q, 404, "{\"error\":\"\",\"code\":5,"
+		    "\"message\":\"etcdserver: requested lease not found\"}");
 	else
 		fake_be_nice(q);
 }
@@ -557,7 +560,8 @@ static void
 deny(struct fake_request *q)
 {
 	if (q->kind == FAKE_ENTER)
-		fake_answer(q, 403, "{\"error\":\"\",\"message\":\"etcdserver: permission denied\",\"code\":7}");
+		fake_answer(q, 403,
+		    "{\"error\":\"\",\"message\":\"etcdserver: permission denied\",\"code\":7}");
 	else
 		fake_be_nice(q);
 }
@@ -571,7 +575,7 @@ Test(etcd_faults, what_is_not_allowed_is_told)
 	end();
 }
 
-/* --- Watching ------------------------------------------------------------------------------------------ */
+/* --- Watching ------------------------------------------------------------------- */
 
 static struct bufferevent *watch;
 static const char *watch_json;		/* told at once by the first watch */
@@ -592,7 +596,8 @@ wait_behind(struct fake_request *q)
 		fake_tell(q->connection, watch_json);
 }
 
-#define DELETED "{\"result\":{" HEADER ",\"events\":[{\"type\":\"DELETE\",\"kv\":{\"key\":\"YQ==\"}}]}}"
+#define DELETED "{\"result\":{" HEADER ",\"events\":[{\"type\":\"DELETE\"," \
+	"\"kv\":{\"key\":\"YQ==\"}}]}}"
 
 Test(etcd_faults, a_deletion_is_seen)
 {
@@ -635,7 +640,8 @@ static void
 look_for_leader(struct fake_request *q)
 {
 	if (q->kind == FAKE_WATCH)
-		write_down("watch", strstr(q->text, "\r\nGrpc-Metadata-hasleader: true\r\n") ? "leader" : "none");
+		write_down("watch", strstr(q->text, "\r\nGrpc-Metadata-hasleader: true\r\n")
+		    ? "leader" : "none");
 	wait_behind(q);
 }
 
@@ -669,7 +675,8 @@ Test(etcd_faults, a_watch_from_the_past_is_not_relied_on)
 	end();
 }
 
-/* A member that does not answer any more may keep its connections open: its watches are of no use. */
+/* A member that does not answer any more may keep its connections open: its watches are of no
+ * use. */
 static int is_stuck;
 
 static void
@@ -694,7 +701,7 @@ Test(etcd_faults, watches_leave_a_member_that_does_not_answer)
 	end();
 }
 
-/* --- Users ------------------------------------------------------------------------------------------------ */
+/* --- Users ---------------------------------------------------------------------- */
 
 static unsigned n_bad_tokens;
 
@@ -732,7 +739,8 @@ static void
 forget_tokens(struct fake_request *q)
 {
 	if (q->kind == FAKE_ENTER && q->n == 1)
-		fake_answer(q, 401, "{\"error\":\"\",\"message\":\"etcdserver: invalid auth token\",\"code\":16}");
+		fake_answer(q, 401,
+		    "{\"error\":\"\",\"message\":\"etcdserver: invalid auth token\",\"code\":16}");
 	else
 		fake_be_nice(q);
 }
@@ -750,7 +758,8 @@ Test(etcd_faults, a_token_is_renewed)
 static void
 refuse_the_user(struct fake_request *q)
 {
-	fake_answer(q, 400, "{\"error\":\"\",\"message\":\"etcdserver: authentication failed, invalid user ID or "
+	fake_answer(q, 400,
+	    "{\"error\":\"\",\"message\":\"etcdserver: authentication failed, invalid user ID or "
 	    "password\",\"code\":3}");
 }
 
@@ -768,7 +777,8 @@ static void
 have_no_users(struct fake_request *q)
 {
 	if (q->kind == FAKE_AUTHENTICATE)
-		fake_answer(q, 412, "{\"error\":\"\",\"message\":\"etcdserver: authentication is not enabled\",\"code\":9}");
+		fake_answer(q, 412, "{\"error\":\"\",\"code\":9,"
+		    "\"message\":\"etcdserver: authentication is not enabled\"}");
 	else
 		fake_be_nice(q);
 }
@@ -781,7 +791,7 @@ Test(etcd_faults, a_cluster_without_users_needs_no_token)
 	end();
 }
 
-/* --- No memory ---------------------------------------------------------------------------------------------- */
+/* --- No memory ------------------------------------------------------------------ */
 
 static long n_allocations, n_live, bad_one;
 
@@ -849,7 +859,7 @@ Test(etcd_faults, every_allocation_may_fail)
 	cr_assert_gt(bad_one, 30);
 }
 
-/* --- Opening ---------------------------------------------------------------------------------------------- */
+/* --- Opening -------------------------------------------------------------------- */
 
 static void
 assert_bad(struct evlock_etcd_options options)
@@ -874,7 +884,8 @@ Test(etcd_faults, bad_options)
 	assert_bad((struct evlock_etcd_options){ .password = "p" });
 	assert_bad((struct evlock_etcd_options){ .ca_file = "/dev/null" });
 	assert_bad((struct evlock_etcd_options){ .endpoints = "https://a", .ca_file = "/nowhere" });
-	assert_bad((struct evlock_etcd_options){ .endpoints = "https://a", .cert_file = "/dev/null" });
+	assert_bad((struct evlock_etcd_options){ .endpoints = "https://a",
+	    .cert_file = "/dev/null" });
 	assert_bad((struct evlock_etcd_options){ .endpoints = "https://a", .cert_file = "/dev/null",
 	    .key_file = "/dev/null" });
 	event_base_free(base);

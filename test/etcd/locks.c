@@ -206,7 +206,7 @@ EtcdTest(etcd_lock, none_waits_out_an_exclusive_holder)
 	drop(a, n);
 }
 
-/* --- Leaving ------------------------------------------------------------------------------------ */
+/* --- Leaving -------------------------------------------------------------------- */
 
 EtcdTest(etcd_lock, a_timeout_gives_the_place_up)
 {
@@ -264,7 +264,7 @@ EtcdTest(etcd_lock, freeing_gives_all_back)
 	assert_free(a);
 }
 
-/* --- Now or not at all ------------------------------------------------------------------------------ */
+/* --- Now or not at all ---------------------------------------------------------- */
 
 EtcdTest(etcd_lock, nowait_knows_what_this_process_holds)
 {
@@ -356,7 +356,7 @@ EtcdTest(etcd_lock, try_of_something_else)
 	evlock_free(plain);
 }
 
-/* --- Converting -------------------------------------------------------------------------------------- */
+/* --- Converting ----------------------------------------------------------------- */
 
 EtcdTest(etcd_lock, converting_down_lets_others_share)
 {
@@ -388,7 +388,7 @@ EtcdTest(etcd_lock, there_is_no_upgradable_mode)
 	cr_assert_eq(errno, EINVAL);
 }
 
-/* --- Being told --------------------------------------------------------------------------------------- */
+/* --- Being told ----------------------------------------------------------------- */
 
 static void
 on_event(evutil_socket_t fd, short what, void *who)
@@ -417,7 +417,8 @@ EtcdTest(etcd_lock, notify_tells_when_the_others_are_done)
 
 EtcdTest(etcd_lock, a_holder_hears_of_waiters_of_its_process)
 {
-	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice, .arg = named("q") };
+	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice,
+	    .arg = named("q") };
 	evlock_handle x = evlock_acquire_request(a, &q), y;
 
 	cr_assert_str_eq(run_until(1), "q:in");
@@ -430,7 +431,7 @@ EtcdTest(etcd_lock, a_holder_hears_of_waiters_of_its_process)
 	drop(a, y);
 }
 
-/* --- Tokens, and how long they are good for ---------------------------------------------------------------- */
+/* --- Tokens, and how long they are good for ------------------------------------- */
 
 EtcdTest(etcd_lock, tokens_rise)
 {
@@ -461,7 +462,8 @@ EtcdTest(etcd_lock, validity_is_known_and_extended)
 	cr_assert_leq(first.tv_sec * EVL_SECOND + first.tv_nsec, evl_clock_now() + 2 * EVL_SECOND);
 	run_for(1500);
 	cr_assert_eq(evlock_etcd_valid_until(a, x, &later), 0);
-	cr_assert_gt(later.tv_sec * EVL_SECOND + later.tv_nsec, first.tv_sec * EVL_SECOND + first.tv_nsec);
+	cr_assert_gt(later.tv_sec * EVL_SECOND + later.tv_nsec,
+	    first.tv_sec * EVL_SECOND + first.tv_nsec);
 	drop(a, x);
 	errno = 0;
 	cr_assert_eq(evlock_etcd_valid_until(a, x, &later), -1);
@@ -470,7 +472,8 @@ EtcdTest(etcd_lock, validity_is_known_and_extended)
 
 EtcdTest(etcd_lock, a_loss_is_told_to_holders_and_waiters)
 {
-	struct evlock_request q = { .mode = S, .cb = note, .notice_cb = note_notice, .arg = named("q") };
+	struct evlock_request q = { .mode = S, .cb = note, .notice_cb = note_notice,
+	    .arg = named("q") };
 	evlock_handle x = evlock_acquire_request(a, &q), silent;
 
 	cr_assert_str_eq(run_until(1), "q:in");
@@ -501,7 +504,8 @@ EtcdTest(etcd_lock, a_loss_while_waiting_is_told)
 /* As soon as the loop runs, however late. */
 EtcdTest(etcd_lock, a_loop_that_was_stopped_tells_first_what_was_lost)
 {
-	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice, .arg = named("q") };
+	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice,
+	    .arg = named("q") };
 	evlock_handle x = evlock_acquire_request(a, &q);
 	struct timespec until;
 
@@ -513,7 +517,7 @@ EtcdTest(etcd_lock, a_loop_that_was_stopped_tells_first_what_was_lost)
 	cr_assert_str_eq(run_for(500), "");
 }
 
-/* --- Names, objects, sets ----------------------------------------------------------------------------------- */
+/* --- Names, objects, sets ------------------------------------------------------- */
 
 static void
 assert_bad(const char *name, const struct evlock_options *options)
@@ -525,11 +529,13 @@ assert_bad(const char *name, const struct evlock_options *options)
 
 EtcdTest(etcd_lock, names)
 {
-	static const char *const good[] = { "x", "a b", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\x92", "a/b%" };
-	static const char *const bad[] = { "", "a\n", "\x7f", "\x01", "\xc2\x85", "\xff", "\xc3", "\xc0\xaf",
-	    "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82" };
+	static const char *const good[] = { "x", "a b", "\xc3\xa4", "\xe2\x82\xac",
+	    "\xf0\x9f\x94\x92", "a/b%" };
+	static const char *const bad[] = { "", "a\n", "\x7f", "\x01", "\xc2\x85", "\xff", "\xc3",
+	    "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82" };
 	struct evlock_modes modes = { NULL, 0, NULL };
-	struct evlock_options with_modes = { .modes = &modes }, for_threads = { .flags = EVLOCK_OPT_THREADSAFE };
+	struct evlock_options with_modes = { .modes = &modes },
+	    for_threads = { .flags = EVLOCK_OPT_THREADSAFE };
 	char longest[300];
 	unsigned i;
 
@@ -587,8 +593,10 @@ new_sets(int mode)
 {
 	other_a = evlock_etcd_new(one, "other", NULL);
 	other_b = evlock_etcd_new(two, "other", NULL);
-	set_a = evlock_set_new((struct evlock_set_member[]){ { a, mode }, { other_a, mode } }, 2, NULL);
-	set_b = evlock_set_new((struct evlock_set_member[]){ { other_b, mode }, { b, mode } }, 2, NULL);
+	set_a = evlock_set_new((struct evlock_set_member[]){ { a, mode }, { other_a, mode } },
+	    2, NULL);
+	set_b = evlock_set_new((struct evlock_set_member[]){ { other_b, mode }, { b, mode } },
+	    2, NULL);
 	cr_assert(set_a && set_b);
 }
 

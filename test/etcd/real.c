@@ -214,7 +214,7 @@ EtcdTest(etcd_place, of_other_names_do_not_meet)
 	FREE(&a, &b);
 }
 
-/* --- Leases ------------------------------------------------------------------------------------ */
+/* --- Leases --------------------------------------------------------------------- */
 
 EtcdTest(etcd_session, closing_lets_the_next_in)
 {

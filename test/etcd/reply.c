@@ -20,8 +20,8 @@ verdict_of(enum evl_kind_of_reply kind, int status, const char *text)
 	return reply.verdict;
 }
 
-#define HEADER "\"header\":{\"cluster_id\":\"14841639068965178418\",\"revision\":\"1234567890123456789\"," \
-	"\"raft_term\":\"2\"}"
+#define HEADER "\"header\":{\"cluster_id\":\"14841639068965178418\"," \
+	"\"revision\":\"1234567890123456789\",\"raft_term\":\"2\"}"
 
 /* --- Answers, as etcd 3.4.23 gave them ---------------------------------------------- */
 
@@ -35,7 +35,8 @@ Test(etcd_reply, lease)
 
 Test(etcd_reply, keepalive_of_a_lease_that_is_gone_has_status_200)
 {
-	cr_assert_eq(verdict_of(EVL_LEASE_REPLY, 200, "{\"result\":{" HEADER ",\"ID\":\"77\",\"TTL\":\"9\"}}\n"),
+	cr_assert_eq(verdict_of(EVL_LEASE_REPLY, 200,
+	    "{\"result\":{" HEADER ",\"ID\":\"77\",\"TTL\":\"9\"}}\n"),
 	    EVL_ANSWERED);
 	cr_assert_eq(reply.ttl, 9);
 	cr_assert_eq(verdict_of(EVL_LEASE_REPLY, 200, "{\"result\":{" HEADER ",\"ID\":\"78\"}}\n"),
@@ -50,9 +51,12 @@ Test(etcd_reply, transaction)
 	    "{\"response_put\":{\"header\":{\"revision\":\"2\"}}}]}"), EVL_ANSWERED);
 	cr_assert(reply.is_succeeded);
 	cr_assert_eq(reply.create_revision, 0);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 200, "{" HEADER ",\"responses\":[{\"response_range\":{"
-	    "\"header\":{\"revision\":\"2\"},\"kvs\":[{\"key\":\"cC9xLzE=\",\"create_revision\":\"2\","
-	    "\"mod_revision\":\"2\",\"version\":\"1\",\"lease\":\"77\"}],\"count\":\"1\"}}]}"), EVL_ANSWERED);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 200,
+	    "{" HEADER ",\"responses\":[{\"response_range\":{"
+	    "\"header\":{\"revision\":\"2\"},\"kvs\":[{\"key\":\"cC9xLzE=\","
+	    "\"create_revision\":\"2\",\"mod_revision\":\"2\",\"version\":\"1\","
+	    "\"lease\":\"77\"}],\"count\":\"1\"}}]}"),
+	    EVL_ANSWERED);
 	cr_assert_not(reply.is_succeeded);
 	cr_assert_eq(reply.create_revision, 2);
 	cr_assert_str_eq(reply.key64, "cC9xLzE=");
@@ -65,20 +69,24 @@ Test(etcd_reply, watch)
 	cr_assert_eq(verdict_of(EVL_WATCH_REPLY, 200, "{\"result\":{" HEADER ",\"created\":true}}"),
 	    EVL_ANSWERED);
 	cr_assert(reply.is_created && !reply.is_deleted && !reply.is_canceled);
-	cr_assert_eq(verdict_of(EVL_WATCH_REPLY, 200, "{\"result\":{" HEADER ",\"events\":[{\"type\":\"DELETE\","
+	cr_assert_eq(verdict_of(EVL_WATCH_REPLY, 200,
+	    "{\"result\":{" HEADER ",\"events\":[{\"type\":\"DELETE\","
 	    "\"kv\":{\"key\":\"cC9xLzE=\",\"mod_revision\":\"3\"}}]}}"), EVL_ANSWERED);
 	cr_assert(reply.is_deleted && !reply.is_created);
 	cr_assert_eq(verdict_of(EVL_WATCH_REPLY, 200, "{\"result\":{" HEADER ",\"canceled\":true,"
 	    "\"compact_revision\":\"12\"}}"), EVL_ANSWERED);
 	cr_assert(reply.is_canceled);
 	cr_assert_eq(reply.compact_revision, 12);
-	cr_assert_eq(verdict_of(EVL_WATCH_REPLY, 200, "{\"error\":{\"grpc_code\":14,\"http_code\":503,"
-	    "\"message\":\"etcdserver: no leader\",\"http_status\":\"Service Unavailable\"}}"), EVL_BUSY);
+	cr_assert_eq(verdict_of(EVL_WATCH_REPLY, 200,
+	    "{\"error\":{\"grpc_code\":14,\"http_code\":503,"
+	    "\"message\":\"etcdserver: no leader\",\"http_status\":\"Service Unavailable\"}}"),
+	    EVL_BUSY);
 }
 
 Test(etcd_reply, token)
 {
-	cr_assert_eq(verdict_of(EVL_TOKEN_REPLY, 200, "{" HEADER ",\"token\":\"abc.9\"}"), EVL_ANSWERED);
+	cr_assert_eq(verdict_of(EVL_TOKEN_REPLY, 200, "{" HEADER ",\"token\":\"abc.9\"}"),
+	    EVL_ANSWERED);
 	cr_assert_str_eq(reply.token, "abc.9");
 }
 
@@ -88,25 +96,35 @@ Test(etcd_reply, token)
 
 Test(etcd_reply, errors_of_etcd)
 {
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 404, ERROR(5, "etcdserver: requested lease not found")),
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 404,
+	    ERROR(5, "etcdserver: requested lease not found")),
 	    EVL_NO_LEASE);
 	cr_assert_str_eq(reply.reason, "etcdserver: requested lease not found");
 	cr_assert_eq(verdict_of(EVL_LEASE_REPLY, 412, ERROR(9, "etcdserver: lease already exists")),
 	    EVL_LEASE_EXISTS);
-	cr_assert_eq(verdict_of(EVL_TOKEN_REPLY, 412, ERROR(9, "etcdserver: authentication is not enabled")),
+	cr_assert_eq(verdict_of(EVL_TOKEN_REPLY, 412,
+	    ERROR(9, "etcdserver: authentication is not enabled")),
 	    EVL_NO_AUTH);
 	cr_assert_eq(verdict_of(EVL_TOKEN_REPLY, 400,
-	    ERROR(3, "etcdserver: authentication failed, invalid user ID or password")), EVL_DENIED);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 400, ERROR(3, "etcdserver: user name is empty")), EVL_NO_TOKEN);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 400, ERROR(3, "etcdserver: revision of auth store is old")),
+	    ERROR(3, "etcdserver: authentication failed, invalid user ID or password")),
+	    EVL_DENIED);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 400, ERROR(3, "etcdserver: user name is empty")),
 	    EVL_NO_TOKEN);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 401, ERROR(16, "etcdserver: invalid auth token")), EVL_NO_TOKEN);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 403, ERROR(7, "etcdserver: permission denied")), EVL_DENIED);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 400,
+	    ERROR(3, "etcdserver: revision of auth store is old")),
+	    EVL_NO_TOKEN);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 401, ERROR(16, "etcdserver: invalid auth token")),
+	    EVL_NO_TOKEN);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 403, ERROR(7, "etcdserver: permission denied")),
+	    EVL_DENIED);
 	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 503, ERROR(14, "etcdserver: no leader")), EVL_BUSY);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 504, ERROR(4, "context deadline exceeded")), EVL_BUSY);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 429, ERROR(8, "etcdserver: mvcc: database space exceeded")),
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 504, ERROR(4, "context deadline exceeded")),
 	    EVL_BUSY);
-	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 400, ERROR(3, "invalid character 'b'")), EVL_FOREIGN);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 429,
+	    ERROR(8, "etcdserver: mvcc: database space exceeded")),
+	    EVL_BUSY);
+	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 400, ERROR(3, "invalid character 'b'")),
+	    EVL_FOREIGN);
 	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 501, ERROR(12, "unknown service")), EVL_FOREIGN);
 	cr_assert_eq(verdict_of(EVL_TXN_REPLY, 404, ERROR(5, "Not Found")), EVL_FOREIGN);
 }
@@ -146,7 +164,8 @@ Test(etcd_reply, badly_formed)
 		{ EVL_TXN_REPLY, "{" HEADER ",\"succeeded\":true,\"responses\":{}}" },
 		{ EVL_TXN_REPLY, "{" HEADER ",\"responses\":[7]}" },
 		{ EVL_TXN_REPLY, "{" HEADER ",\"responses\":[{\"response_range\":{\"kvs\":7}}]}" },
-		{ EVL_TXN_REPLY, "{" HEADER ",\"responses\":[{\"response_range\":{\"kvs\":[{}]}}]}" },
+		{ EVL_TXN_REPLY,
+		    "{" HEADER ",\"responses\":[{\"response_range\":{\"kvs\":[{}]}}]}" },
 		{ EVL_TXN_REPLY, "{" HEADER ",\"responses\":[{\"response_range\":{\"kvs\":["
 		    "{\"create_revision\":\"2\"}]}}]}" },
 		{ EVL_TXN_REPLY, "{" HEADER ",\"responses\":[{\"response_range\":{\"kvs\":["
@@ -159,7 +178,8 @@ Test(etcd_reply, badly_formed)
 	unsigned i;
 
 	for (i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_assert_eq(verdict_of(bad[i].kind, 200, bad[i].text), EVL_FOREIGN, "%s", bad[i].text);
+		cr_assert_eq(verdict_of(bad[i].kind, 200, bad[i].text), EVL_FOREIGN, "%s",
+		    bad[i].text);
 }
 
 /* Any beginning of an answer is not an answer. */
@@ -205,7 +225,7 @@ Test(etcd_reply, reasons_are_printable_and_short)
 		cr_assert(*c >= ' ' && *c <= '~');
 }
 
-/* --- Questions ---------------------------------------------------------------------------------- */
+/* --- Questions ------------------------------------------------------------------ */
 
 static const char *
 root_of(const char *name)
@@ -289,7 +309,8 @@ Test(etcd_ask, longest_names_fit)
 {
 	char prefix[EVL_PREFIX_MAX + 1] = "", name[EVL_NAME_MAX + 1] = "";
 	static char root[EVL_ROOT_MAX + 1];
-	struct evl_entry entry = { .root = root, .lease = INT64_MAX, .is_exclusive = 1, .is_unsure = 1 };
+	struct evl_entry entry = { .root = root, .lease = INT64_MAX, .is_exclusive = 1,
+	    .is_unsure = 1 };
 	struct evbuffer *out = evbuffer_new();
 
 	memset(prefix, 'p', EVL_PREFIX_MAX);

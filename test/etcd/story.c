@@ -147,7 +147,8 @@ void
 begin_on_etcd(void)
 {
 	signal(SIGPIPE, SIG_IGN);
-	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(), (long long)evl_clock_now());
+	snprintf(prefix, sizeof prefix, "test/%ld-%lld/", (long)getpid(),
+	    (long long)evl_clock_now());
 	base = event_base_new();
 	one = open_on_etcd("one");
 	two = open_on_etcd("two");
@@ -198,14 +199,16 @@ on_ended_player(void *arg, int error)
 {
 	struct player *p = arg;
 
-	write_down(p->name, error == EAGAIN ? "EAGAIN" : error == ESTALE ? "ESTALE" : strerror(error));
+	write_down(p->name,
+	    error == EAGAIN ? "EAGAIN" : error == ESTALE ? "ESTALE" : strerror(error));
 }
 
 struct player
 new_player(const char *name, struct evlock_etcd *session, const char *lock, struct player *self)
 {
-	struct player p = { name, evl_place_new(session, lock, on_granted_player, on_ended_player, self) };
+	struct player p = { name, NULL };
 
+	p.place = evl_place_new(session, lock, on_granted_player, on_ended_player, self);
 	cr_assert_not_null(p.place);
 	return p;
 }

@@ -32,7 +32,8 @@ read_url(const char *text)
 Test(etcd_url, one)
 {
 	assert_url("http://127.0.0.1:2379", "127.0.0.1", 2379, "127.0.0.1:2379", 0, 1);
-	assert_url("https://etcd-1.example:443/", "etcd-1.example", 443, "etcd-1.example:443", 1, 0);
+	assert_url("https://etcd-1.example:443/", "etcd-1.example", 443, "etcd-1.example:443", 1,
+	    0);
 	assert_url("HTTP://Host", "Host", 2379, "Host:2379", 0, 0);
 	assert_url("http://[::1]:80", "::1", 80, "[::1]:80", 0, 1);
 	assert_url("  http://a:1 ", "a", 1, "a:1", 0, 0);
@@ -59,8 +60,9 @@ assert_bad(const char *text)
 Test(etcd_url, bad)
 {
 	static const char *const bad[] = {
-		"", ",", "a", "a:1", "127.0.0.1:2379", "ftp://a", "unix:///tmp/x", "http://", "http://:1",
-		"http://a,", ",http://a", "http://a:0", "http://a:65536", "http://a:x", "http://a/v3",
+		"", ",", "a", "a:1", "127.0.0.1:2379", "ftp://a", "unix:///tmp/x", "http://",
+		"http://:1", "http://a,", ",http://a", "http://a:0", "http://a:65536", "http://a:x",
+		"http://a/v3",
 		"http://a?x=1", "http://a#b", "http://user@a", "http://[::1", "http://[a]:1",
 		"http://[1.2.3.4]", "http://a b"
 	};

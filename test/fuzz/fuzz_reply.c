@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What lib/etcd makes of answers, steered by libFuzzer: whatever is read, what comes of it is safe to
- * use.  The first byte says which kind of answer is expected, the second what status came with it. */
+/* What lib/etcd makes of answers, steered by libFuzzer: whatever is read, what comes of it is safe
+ * to use.  The first byte says which kind of answer is expected, the second what status came with
+ * it. */
 
 #include <ctype.h>
 #include <stdint.h>

@@ -385,7 +385,7 @@ __wrap_evl_request_expire(struct evl_request *r)
 	__real_evl_request_expire(r);
 }
 
-/* --- Operations: asking ------------------------------------------------------------------------ */
+/* --- Operations: asking --------------------------------------------------------- */
 
 static const struct timeval *
 timeout_of(const struct api_op *op)
@@ -456,7 +456,8 @@ check_handle(const struct actor *a, const struct api_op *op)
 	MUST(!op->is_own || a->handle == EVLOCK_HANDLE_FROM(a), "not the caller's handle");
 	for (i = 0; i < API_ACTORS; i++)
 		MUST(op->is_own || (a->handle != api.actor[i].dead &&
-		    (&api.actor[i] == a || a->handle != api.actor[i].handle)), "a handle comes again");
+		    (&api.actor[i] == a || a->handle != api.actor[i].handle)),
+		    "a handle comes again");
 }
 
 /* Its handle is in use. */
@@ -496,7 +497,7 @@ acquire(const struct api_op *op)
 		try_again(a, op);
 }
 
-/* --- Operations: the rest ---------------------------------------------------------------------- */
+/* --- Operations: the rest ------------------------------------------------------- */
 
 static void
 end(unsigned who)
@@ -516,8 +517,8 @@ convert(const struct api_op *op)
 	int expected, error;
 
 	if (op->kind == API_CONVERT)
-		error = CALL(evlock_convert(lock_of(a), a->handle, op->mode, timeout_of(op), on_told,
-		    &a->conversion)) ? errno : 0;
+		error = CALL(evlock_convert(lock_of(a), a->handle, op->mode, timeout_of(op),
+		    on_told, &a->conversion)) ? errno : 0;
 	else
 		error = CALL(evlock_convert_nowait(lock_of(a), a->handle, op->mode)) ? errno : 0;
 	DONE();
@@ -661,7 +662,7 @@ stray(const struct api_op *op)
 		fail_with(lock, a->handle, op);
 }
 
-/* --- The loop ------------------------------------------------------------------------------------ */
+/* --- The loop ------------------------------------------------------------------- */
 
 static int
 is_anything_due(void)
@@ -729,7 +730,7 @@ loop(const struct api_op *op)
 	    n_timers(), n_events());
 }
 
-/* --- All operations -------------------------------------------------------------------------------- */
+/* --- All operations ------------------------------------------------------------- */
 
 static int
 is_idle(unsigned who)
@@ -822,7 +823,7 @@ perform(struct api_op *op)
 	compare();
 }
 
-/* --- Deciding: by a list of everything -------------------------------------------------------------- */
+/* --- Deciding: by a list of everything ------------------------------------------ */
 
 #define MOST_LISTED 256
 
@@ -933,7 +934,7 @@ decide_by_list(unsigned kinds)
 	return list.op[choose(api.choices, list.n)];
 }
 
-/* --- Deciding: one thing after another -------------------------------------------------------------- */
+/* --- Deciding: one thing after another ------------------------------------------ */
 
 /* One more set bit of `mask`, or NOTHING. */
 static unsigned
@@ -980,7 +981,7 @@ decide_freely(unsigned kinds)
 	return op;
 }
 
-/* --- Runs ---------------------------------------------------------------------------------------------- */
+/* --- Runs ----------------------------------------------------------------------- */
 
 static void
 act(unsigned kinds)

@@ -42,7 +42,8 @@ enum api_kind {
 	API_KINDS
 };
 
-enum api_timeout { API_FOR_EVER, API_AT_ONCE, API_BRIEFLY, API_AN_HOUR, API_NEGATIVE, API_TIMEOUTS };
+enum api_timeout { API_FOR_EVER, API_AT_ONCE, API_BRIEFLY, API_AN_HOUR, API_NEGATIVE,
+    API_TIMEOUTS };
 
 struct api_op {
 	uint8_t kind;
@@ -69,7 +70,7 @@ struct api_menu {
 	unsigned timeouts;		/* bits, too */
 	unsigned most_units, n_priorities;
 	unsigned long most_inside;	/* operations from callbacks in one API_LOOP; 0: no bound */
-	int is_listed;			/* decide by a list of all that can be done; for choices_all() */
+	int is_listed;			/* decide by a list of all; for choices_all() */
 };
 
 /* Draws locks of some kinds and what is to be done to them. */

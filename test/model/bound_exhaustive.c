@@ -250,7 +250,8 @@ list_converting(const struct menu *menu, unsigned kind, struct bound_op *ops)
 
 	for (who = 0; who < bound_model.n_requests; who++)
 		for (mode = 0; mode < 4; mode++)
-			if (bound_model.request[who].state == BOUND_HOLDING && menu->modes >> mode & 1)
+			if (bound_model.request[who].state == BOUND_HOLDING
+			    && menu->modes >> mode & 1)
 				ops[n++] = (struct bound_op){ .kind = (uint8_t)kind,
 				    .who = (uint8_t)who, .mode = (uint8_t)mode };
 	return n;
@@ -359,7 +360,8 @@ expand(const struct menu *menu, const struct node *node, struct layer *next)
 		after = take(menu, &ops[i]);
 		n_sequences++;
 		is_there = after == before;
-		if (!is_there && node->n + 1u < menu->depth && !bound_is_unsure() && is_new(after)) {
+		if (!is_there && node->n + 1u < menu->depth && !bound_is_unsure()
+		    && is_new(after)) {
 			struct node *new = add_node(next);
 
 			*new = *node;
@@ -440,7 +442,8 @@ Test(bound_exhaustive, now_or_not_at_all, .timeout = 1200)
 
 Test(bound_exhaustive, modes_of_their_own, .timeout = 1200)
 {
-	explore((struct menu){ .kinds = B(ACQUIRE) | B(NOWAIT) | B(END) | B(CONVERT) | B(RELEASE_ALL),
+	explore((struct menu){
+	    .kinds = B(ACQUIRE) | B(NOWAIT) | B(END) | B(CONVERT) | B(RELEASE_ALL),
 	    .modes = MODE(SHARED) | MODE(EXCLUSIVE),
 	    .member_mode = { EVLOCK_SAME_MODE, EVLOCK_SHARED }, .depth = 5 });
 }

@@ -80,7 +80,8 @@ print_locks(void)
 
 		fprintf(must_out, "  lock %u: %u modes", i, l->modes ? l->modes->n_modes : 0);
 		for (k = 0; k < l->n_members; k++)
-			fprintf(must_out, ", member %u in mode %d", l->member[k], l->member_mode[k]);
+			fprintf(must_out, ", member %u in mode %d", l->member[k],
+			    l->member_mode[k]);
 		fputc('\n', must_out);
 	}
 }
@@ -563,7 +564,8 @@ make_set(const struct bound_lock *l)
 	unsigned i;
 
 	for (i = 0; i < l->n_members; i++)
-		member[i] = (struct evlock_set_member){ pair.lock[l->member[i]], l->member_mode[i] };
+		member[i] = (struct evlock_set_member){ pair.lock[l->member[i]],
+		    l->member_mode[i] };
 	return evlock_set_new(member, l->n_members, NULL);
 }
 

@@ -122,7 +122,8 @@ draw_menu(struct choices *c)
 static uint8_t
 draw_mode(const struct menu *menu, struct choices *c)
 {
-	return (uint8_t)(menu->n_modes ? choose(c, 4) : choose(c, 2) ? EVLOCK_SHARED : EVLOCK_EXCLUSIVE);
+	return (uint8_t)(menu->n_modes ? choose(c, 4)
+	    : choose(c, 2) ? EVLOCK_SHARED : EVLOCK_EXCLUSIVE);
 }
 
 static uint8_t
@@ -158,8 +159,9 @@ draw_op(struct bound_op *op, const struct menu *menu, struct choices *c)
 		op->who = (uint8_t)bound_place();
 	if (op->who == bound_model.n_requests || (op->kind == BOUND_RELEASE_ALL && !op->owner))
 		return 0;
-	return op->kind == BOUND_LOOP || op->kind <= BOUND_NOWAIT || op->kind >= BOUND_RELEASE_ALL ||
-	    bound_model.request[op->who].state != BOUND_GONE;
+	return op->kind == BOUND_LOOP || op->kind <= BOUND_NOWAIT
+	    || op->kind >= BOUND_RELEASE_ALL
+	    || bound_model.request[op->who].state != BOUND_GONE;
 }
 
 static void

@@ -16,7 +16,7 @@ struct choices {
 	unsigned long left;		/**< decisions, in this run */
 	uint64_t state;			/**< RANDOM */
 	const uint8_t *byte;		/**< BYTES */
-	unsigned pos, most;		/**< ALL: at[0] to at[pos - 1] were asked for in this run ... */
+	unsigned pos, most;		/**< ALL: at[0] to at[pos - 1] were asked for so far ... */
 	unsigned at[CHOICES_MOST];	/**< ... each of them was decided so ... */
 	unsigned of[CHOICES_MOST];	/**< ... of so many ways */
 };

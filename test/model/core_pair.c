@@ -611,7 +611,8 @@ pair_print(const struct pair_op *op)
 
 	fprintf(must_out, "  %u: %s", op->who, name[op->kind]);
 	if (op->kind == PAIR_ACQUIRE || op->kind == PAIR_NOWAIT)
-		fprintf(must_out, " mode %u units %u priority %u", op->mode, op->units, op->priority);
+		fprintf(must_out, " mode %u units %u priority %u", op->mode, op->units,
+		    op->priority);
 	if (op->kind == PAIR_CONVERT || op->kind == PAIR_CONVERT_NOWAIT)
 		fprintf(must_out, " to mode %u", op->mode);
 	fputc('\n', must_out);

@@ -37,7 +37,8 @@ renumber(struct model *m)
 
 			if (r->state == MODEL_WAITING && r->arrival == arrival)
 				r->arrival = next++;
-			else if (r->conversion.state == MODEL_WAITING && r->conversion.arrival == arrival)
+			else if (r->conversion.state == MODEL_WAITING
+			    && r->conversion.arrival == arrival)
 				r->conversion.arrival = next++;
 		}
 	m->next_arrival = next;

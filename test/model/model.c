@@ -127,7 +127,8 @@ is_first(const struct model *m, unsigned lock, unsigned who)
 
 	EACH(other)
 		if (converts_in(m, other, lock) ||
-		    (other != who && waits_in(m, other, lock) && model_is_ahead(m, lock, other, who)))
+		    (other != who && waits_in(m, other, lock)
+		    && model_is_ahead(m, lock, other, who)))
 			return 0;
 	return 1;
 }

@@ -12,7 +12,7 @@ extern const struct evlock_modes table_semaphore;	/**< one mode, limit 2 */
 extern const struct evlock_modes table_limits;		/**< a limit each, and an exclusive mode */
 extern const struct evlock_modes table_intention;	/**< IS IX S SIX X */
 extern const struct evlock_modes table_oneway;		/**< conflicts that are not mutual */
-extern const struct evlock_modes table_weights;		/**< a condition on what is held in all modes */
+extern const struct evlock_modes table_weights;		/**< a condition on what all modes hold */
 
 /** A table of up to EVLOCK_MAX_MODES modes. */
 struct table {

@@ -60,7 +60,12 @@ Broken(number_in_the_queue) { evl_list_remove(&second(core)->link); }
 
 Broken(number_gone) { core->n_gone++; }
 Broken(more_gone_than_wait) { core->n_waiting -= 2; core->n_gone += 2; }
-Broken(first_is_gone) { EVL_SEAT(core->queue.next)->state = EVL_GONE; core->n_waiting--; core->n_gone++; }
+Broken(first_is_gone)
+{
+	EVL_SEAT(core->queue.next)->state = EVL_GONE;
+	core->n_waiting--;
+	core->n_gone++;
+}
 
 /* The first could be granted, and was not. */
 Broken(nobody_promoted) { EVL_SEAT(core->queue.next)->mode = S; }

@@ -86,7 +86,8 @@ use_tables(void)
 	}
 	TRY_TO_ASK(evlock_table_acquire(table, "7", 1, X, NULL, count_told, arg));
 	TRY_TO_ASK(evlock_table_acquire_request(table, "new", 3, &(struct evlock_request){
-	    .mode = X, .owner = b, .handle = EVLOCK_HANDLE_FROM(key), .cb = count_told, .arg = arg }));
+	    .mode = X, .owner = b, .handle = EVLOCK_HANDLE_FROM(key), .cb = count_told,
+	    .arg = arg }));
 	TRY((object = evlock_table_lock(table, "o", 1)), NULL);
 	TRY_TO_ASK(evlock_acquire(object, X, NULL, count_told, arg));
 	TRY_TO_ASK(ask_for_owner(object, a, X, arg));
@@ -96,7 +97,8 @@ use_tables(void)
 static void
 use_everything(void)
 {
-	struct evlock_set_member inner[] = { { NULL, EVLOCK_SAME_MODE }, { NULL, EVLOCK_SAME_MODE } };
+	struct evlock_set_member inner[] = { { NULL, EVLOCK_SAME_MODE },
+	    { NULL, EVLOCK_SAME_MODE } };
 	struct evlock_set_member both[] = { { NULL, EVLOCK_SAME_MODE }, { NULL, EVLOCK_PERMIT } };
 	struct evlock_options name = { .name = "name" };
 

@@ -454,7 +454,7 @@ fill(struct evlock_owner *owner, struct evlock **l, struct evlock *set, struct e
 	hold(l[1], S);
 	convert(l[1], "converting", up, X);				/* one with a conversion */
 	given = hold_by(owner, l[2], U);
-	convert(l[2], "converted", given, S);				/* its conversion is not told */
+	convert(l[2], "converted", given, S);			/* its conversion is not told */
 	hold(l[3], X);
 	ask_by(owner, l[3], "waiting", S);				/* queued */
 	ASK(l[3], "timed", .mode = X, .owner = owner, .timeout = &late);
@@ -697,7 +697,8 @@ LockTest(owner, free_in_the_callback_of_a_conversion)
 
 	mortal = new_owner("m");
 	handle = hold_by(mortal, lock, S);
-	cr_assert_eq(evlock_convert(lock, handle, X, NULL, free_mortal, (void *)(uintptr_t)"up"), 0);
+	cr_assert_eq(evlock_convert(lock, handle, X, NULL, free_mortal, (void *)(uintptr_t)"up"),
+	    0);
 	ask(lock, "next", X);
 	cr_assert_str_eq(run(), "up next");
 }

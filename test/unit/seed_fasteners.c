@@ -238,8 +238,10 @@ Test(seed_fasteners_threads, escalation_is_refused)
 		arrive(i, 0, 1, 0);
 		handle[i] = NOW(visitor[i].lock, .mode = S, .owner = visitor[i].owner);
 	}
-	cr_assert_eq(evlock_convert(visitor[0].lock, handle[0], X, NULL, on_escalated, &visitor[0]), 0);
-	assert_errno(evlock_convert(visitor[1].lock, handle[1], X, NULL, on_escalated, &visitor[1]), -1,
+	cr_assert_eq(evlock_convert(visitor[0].lock, handle[0], X, NULL, on_escalated, &visitor[0]),
+	    0);
+	assert_errno(evlock_convert(visitor[1].lock, handle[1], X, NULL, on_escalated, &visitor[1]),
+	    -1,
 	    EDEADLK);
 	drop(visitor[1].lock, handle[1]);
 	cr_assert_eq(event_base_dispatch(visitor[0].base), 1);

@@ -280,7 +280,8 @@ check_crowd(unsigned n_readers, unsigned n_writers)
 
 		crowd[i] = new_owner(NULL);
 		cr_assert_neq(evlock_acquire_request(lock, &(struct evlock_request){
-		    .mode = is_writer ? X : S, .owner = crowd[i], .cb = enter, .arg = &crowd[i] }), 0);
+		    .mode = is_writer ? X : S, .owner = crowd[i], .cb = enter, .arg = &crowd[i] }),
+		    0);
 	}
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(n_done, (int)n);

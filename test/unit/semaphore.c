@@ -43,7 +43,8 @@ LockTest(semaphore, is_a_lock_with_one_mode)
 
 LockTest(semaphore, may_have_a_name)
 {
-	struct evlock *s = evlock_semaphore_new(base, 1, &(struct evlock_options){ .name = "doorman" });
+	struct evlock *s = evlock_semaphore_new(base, 1,
+	    &(struct evlock_options){ .name = "doorman" });
 
 	take(s, 1);
 	cr_assert_not_null(strstr(state(), "lock doorman"));
@@ -78,7 +79,8 @@ count_freed(void *value)
 /* One that cannot be made does not take the value along. */
 LockTest(semaphore, of_bad_parameters_leaves_the_value)
 {
-	struct evlock_options options = { .flags = ~0u, .value = &n_freed, .free_value = count_freed };
+	struct evlock_options options = { .flags = ~0u, .value = &n_freed,
+	    .free_value = count_freed };
 
 	assert_refused(evlock_semaphore_new(base, 1, &options), EINVAL);
 	cr_assert_eq(n_freed, 0);

@@ -135,7 +135,8 @@ SetTest(set, of_a_lock_that_is_reached_twice)
 LockTest(set, of_two_objects_of_a_key)
 {
 	struct evlock_table *table = evlock_table_new(base, NULL);
-	struct evlock *one = evlock_table_lock(table, "k", 1), *two = evlock_table_lock(table, "k", 1);
+	struct evlock *one = evlock_table_lock(table, "k", 1),
+	    *two = evlock_table_lock(table, "k", 1);
 
 	assert_refused(try_to_make(one, SAME, two, SAME), EINVAL);
 	evlock_free(one);
@@ -456,7 +457,8 @@ SetTest(set, mode_is_not_looked_at_without_a_member_in_it)
 
 SetTest(set, mode_must_be_one_of_every_member_in_it)
 {
-	static const struct evlock_mode mode[] = { { .name = "0" }, { .name = "1", .conflicts = 2 } };
+	static const struct evlock_mode mode[] = { { .name = "0" },
+	    { .name = "1", .conflicts = 2 } };
 	static const struct evlock_modes modes = { mode, 2, NULL };
 	struct evlock *two = evlock_new(base, &(struct evlock_options){ .modes = &modes });
 	struct evlock *mixed = new_set(x, SAME, two, SAME), *ok = new_set(x, SAME, two, 1);
@@ -1418,7 +1420,8 @@ SetTest(set, dump_of_a_member_has_the_holder)
 LockTest(set, waiter_through_another_object_gains_by_the_free_of_a_member)
 {
 	struct evlock_table *table = evlock_table_new(base, NULL);
-	struct evlock *one = evlock_table_lock(table, "k", 1), *two = evlock_table_lock(table, "k", 1);
+	struct evlock *one = evlock_table_lock(table, "k", 1),
+	    *two = evlock_table_lock(table, "k", 1);
 	struct evlock_set_member member = { one, EVLOCK_SAME_MODE };
 	struct evlock *set_of_one = evlock_set_new(&member, 1, NULL);
 	evlock_handle of_set = hold(set_of_one, X), h = ask(two, "two", X);

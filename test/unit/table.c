@@ -106,14 +106,17 @@ LockTest(table, options)
 	cr_assert(is_taken(&(struct evlock_options){ .flags = EVLOCK_OPT_THREADSAFE }));
 	assert_refused(evlock_table_new(NULL, NULL), EINVAL);
 	assert_refused(evlock_table_new(base, &(struct evlock_options){ .value = &value }), EINVAL);
-	assert_refused(evlock_table_new(base, &(struct evlock_options){ .free_value = free }), EINVAL);
-	assert_refused(evlock_table_new(base, &(struct evlock_options){ .flags = 1u << 7 }), EINVAL);
+	assert_refused(evlock_table_new(base, &(struct evlock_options){ .free_value = free }),
+	    EINVAL);
+	assert_refused(evlock_table_new(base, &(struct evlock_options){ .flags = 1u << 7 }),
+	    EINVAL);
 	assert_refused(evlock_table_new(base, &(struct evlock_options){ .modes = &none }), EINVAL);
 }
 
 LockTest(table, options_are_for_the_lock_of_every_key)
 {
-	static const struct evlock_mode mode[] = { { .name = "only" }, { .name = "pair", .limit = 2 } };
+	static const struct evlock_mode mode[] = { { .name = "only" },
+	    { .name = "pair", .limit = 2 } };
 	static const struct evlock_modes modes = { mode, 2, NULL };
 
 	table = evlock_table_new(base, &(struct evlock_options){ .modes = &modes });
@@ -201,7 +204,8 @@ TableTest(table, keys_of_any_bytes)
 {
 	static const struct { const char *bytes; size_t len; } key[] = {
 		{ "", 0 }, { "\0", 1 }, { "\0\0", 2 }, { "a", 1 }, { "a\0", 2 }, { "a\0b", 3 },
-		{ "a\0c", 3 }, { "\377", 1 }, { "\377\376", 2 }, { "12345678", 8 }, { "123456789", 9 },
+		{ "a\0c", 3 }, { "\377", 1 }, { "\377\376", 2 }, { "12345678", 8 },
+		{ "123456789", 9 },
 	};
 	size_t i, len, n = sizeof key / sizeof key[0];
 	evlock_handle handle[16];
@@ -217,7 +221,8 @@ TableTest(table, keys_of_any_bytes)
 		cr_assert_not_null(found);
 		cr_assert_eq(len, key[i].len);
 		cr_assert(!len || !memcmp(found, key[i].bytes, len));
-		assert_refused(evlock_table_acquire_nowait(table, key[i].bytes, key[i].len, S), EAGAIN);
+		assert_refused(evlock_table_acquire_nowait(table, key[i].bytes, key[i].len, S),
+		    EAGAIN);
 	}
 }
 
@@ -377,7 +382,8 @@ LockTest(table, own_handles_in_two_tables)
 
 TableTest(table, notice)
 {
-	struct evlock_request q = { .mode = X, .notice_cb = note, .arg = (void *)(uintptr_t)"wanted" };
+	struct evlock_request q = { .mode = X, .notice_cb = note,
+	    .arg = (void *)(uintptr_t)"wanted" };
 
 	cr_assert_neq(evlock_table_acquire_request(table, "a", 1, &q), 0);
 	ask_key("b", "b", X);
@@ -729,8 +735,8 @@ fill(struct evlock_owner *owner)
 	ask_key("c", "c", X);
 }
 
-#define ALL "granted:ECANCELED own:ECANCELED with:ECANCELED converting:ECANCELED queued:ECANCELED " \
-	"timed:ECANCELED b:ECANCELED c:ECANCELED"
+#define ALL "granted:ECANCELED own:ECANCELED with:ECANCELED converting:ECANCELED " \
+	"queued:ECANCELED timed:ECANCELED b:ECANCELED c:ECANCELED"
 
 TableTest(table, free_with_requests_in_every_state)
 {
@@ -943,7 +949,8 @@ check_order(const char *order)
 			table = NULL;
 		} else {
 			if (*order == '1')
-				cr_assert_eq(evlock_release(object[1], mine), 0, "%s", strerror(errno));
+				cr_assert_eq(evlock_release(object[1], mine), 0, "%s",
+				    strerror(errno));
 			evlock_free(object[*order - '0']);
 		}
 		snprintf(expected, sizeof expected, "%c:ECANCELED", *order);
