@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The grant rule; see core.h.  Called with the lock's mutex held, if it has one. */
+/* The grant rule, and the queue; see core.h.  Called with the lock's mutex held, if it has one. */
 
 #include <errno.h>
 #include <string.h>
 
+#include "bound.h"
 #include "core.h"
 
 static int
@@ -88,25 +89,6 @@ evl_ties_disown(struct evl_ties *ties)
 	ties->owner = NULL;
 }
 
-#define OWNED(l) EVL_CONTAINER(l, struct evl_ties, owner_link)
-
-static inline int
-is_single(const struct evl_ties *ties)
-{
-	return ties->next == ties;
-}
-
-static int
-owner_holds(const struct evl_owner *owner, const struct evl_core *core)
-{
-	struct evl_link *link;
-
-	EVL_LIST_EACH(link, &owner->ties)
-		if (OWNED(link)->core == core && evl_ties_hold(OWNED(link)))
-			return 1;
-	return 0;
-}
-
 /* --- Fitting -------------------------------------------------------------- */
 
 /* Takes what the owner of `ties` holds out of the count, or puts it back. */
@@ -116,7 +98,7 @@ count_own(struct evl_core *core, const struct evl_ties *ties, int is_counted)
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &ties->owner->ties) {
-		const struct evl_ties *own = OWNED(link);
+		const struct evl_ties *own = EVL_OWNED(link);
 
 		if (own->core != core || !evl_ties_hold(own) || own->seat == ties->of)
 			continue;
@@ -195,11 +177,22 @@ place(struct evl_core *core, unsigned rank)
 	return &core->queue;
 }
 
-/* Need the seat not stand in the queue? */
 static int
-is_privileged(const struct evl_ties *ties)
+owner_holds(const struct evl_owner *owner, const struct evl_core *core)
 {
-	return ties->of || (ties->owner && is_single(ties) && owner_holds(ties->owner, ties->core));
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &owner->ties)
+		if (EVL_OWNED(link)->core == core && evl_ties_hold(EVL_OWNED(link)))
+			return 1;
+	return 0;
+}
+
+int
+evl_ties_are_privileged(const struct evl_ties *ties)
+{
+	return ties->of || (ties->owner && evl_ties_are_single(ties)
+	    && owner_holds(ties->owner, ties->core));
 }
 
 static void
@@ -207,7 +200,7 @@ enqueue_seat(struct evl_core *core, struct evl_seat *seat)
 {
 	core->n_waiting++;
 	core->n_bound += (uint32_t)evl_seat_is_bound(seat);
-	if (seat->ties && (seat->ties->is_ahead = (uint8_t)is_privileged(seat->ties))) {
+	if (seat->ties && (seat->ties->is_ahead = (uint8_t)evl_ties_are_privileged(seat->ties))) {
 		evl_list_push(&core->ahead, &seat->link);
 	} else if (seat->rank) {
 		evl_list_insert_after(place(core, seat->rank), &seat->link);
@@ -272,429 +265,7 @@ evl_core_tidy(struct evl_core *core)
 		evl_core_sweep(core);
 }
 
-static void
-leave_bound(struct evl_ties *ties)
-{
-	evl_core_leave(ties->core, ties->seat);
-	ties->core->n_bound--;
-	ties->seat->state = EVL_FREE;
-}
-
-/* Does it stand in the queue of `core`, until its owner comes to hold that? */
-static int
-could_go_ahead(const struct evl_ties *ties, const struct evl_core *core)
-{
-	return ties->core == core && ties->seat->state == EVL_QUEUED && !ties->is_ahead &&
-	    is_single(ties);
-}
-
-/* --- Cores that have to be looked at -------------------------------------- */
-
-static void
-mark_dirty(struct evl_step *step, struct evl_core *core)
-{
-	struct evl_core *last = step->last_dirty;
-
-	if (core->is_dirty || !core->n_waiting)
-		return;
-	core->is_dirty = 1;
-	core->next_dirty = last ? last->next_dirty : core;
-	if (last)
-		last->next_dirty = core;
-	step->last_dirty = core;
-}
-
-/* The first that was marked, or NULL. */
-static struct evl_core *
-next_dirty(struct evl_step *step)
-{
-	struct evl_core *last = step->last_dirty, *core;
-
-	if (!last)
-		return NULL;
-	core = last->next_dirty;
-	last->next_dirty = core->next_dirty;
-	if (core == last)
-		step->last_dirty = NULL;
-	core->is_dirty = 0;
-	return core;
-}
-
-/* --- Giving up ------------------------------------------------------------ */
-
-/* A request is refused if it would wait for ever though everyone who can ends.  What was let
- * wait may come to do so for three reasons, and is then denied; nobody ever waits for ever
- * without being told.
- *
- *  - It waits behind others who wait for its owner, and was to go ahead of them as soon as
- *    another one of its owner is granted, since what an owner queued before it came to hold
- *    is treated as made after.  That other one leaves instead.  (Were it refused from the
- *    start, in case that the other leaves, it would not have been treated so.)
- *  - Its owner releases something, by which others are granted before it.
- *  - Others end in an order in which somebody is granted before another who came earlier,
- *    and who keeps the owner of the former waiting: deny_granted().
- *
- * For the first two, here are looked at, once the step has done all that it has to do, those
- * of the owner that wait for that lock. */
-static void
-doubt_own(struct evl_step *step, const struct evl_ties *ties)
-{
-	struct evl_owner *owner = ties->owner;
-	struct evl_link *link;
-
-	if (!owner || !ties->core->n_bound)
-		return;
-	EVL_LIST_EACH(link, &owner->ties) {
-		struct evl_ties *own = OWNED(link);
-
-		if (own->core != ties->core || own->seat->state != EVL_QUEUED)
-			continue;
-		own->is_doubted = 1;
-		if (!owner->is_doubted) {
-			owner->is_doubted = 1;
-			owner->next_doubted = step->doubted;
-			step->doubted = owner;
-		}
-	}
-}
-
-static void
-trust(struct evl_owner *owner)
-{
-	struct evl_link *link;
-
-	owner->is_doubted = 0;
-	EVL_LIST_EACH(link, &owner->ties)
-		OWNED(link)->is_doubted = 0;
-}
-
-/* A seat leaves the queue, and its owner does not come to hold the lock by it. */
-static void
-give_up(struct evl_step *step, struct evl_ties *ties)
-{
-	leave_bound(ties);
-	mark_dirty(step, ties->core);
-	doubt_own(step, ties);
-}
-
-/* A request, which is in no list any more, is told that it would have waited for ever. */
-static void
-conclude(struct evl_step *step, struct evl_seat *lead)
-{
-	lead->state = EVL_FAILED;
-	lead->units = EDEADLK;
-	evl_list_push(step->out, &lead->link);
-}
-
-static void
-deny(struct evl_step *step, struct evl_ties *ties)
-{
-	struct evl_ties *t;
-
-	EVL_TIES_EACH(t, ties)
-		give_up(step, t);
-	conclude(step, ties->lead);
-}
-
-/* The last first: those before it may then no longer be in vain. */
-static void
-deny_doubted(struct evl_step *step)
-{
-	struct evl_owner *owner;
-	struct evl_ties *ties;
-
-	while ((owner = step->doubted)) {
-		while ((ties = evl_core_last_in_vain(owner)))
-			deny(step, ties);
-		step->doubted = owner->next_doubted;
-		trust(owner);
-	}
-}
-
 /* --- Granting ------------------------------------------------------------- */
-
-static inline void
-grant(struct evl_seat *seat, struct evl_link *out)
-{
-	seat->state = EVL_GRANTED;
-	evl_list_push(out, &seat->link);
-}
-
-/* `owner` has come to hold `core`: what it has in the queue there is treated as made after
- * that.  First it is pulled out of the queue. */
-static void
-pull(struct evl_owner *owner, struct evl_core *core)
-{
-	struct evl_link *link;
-
-	EVL_LIST_EACH(link, &owner->ties) {
-		struct evl_ties *own = OWNED(link);
-
-		if (!could_go_ahead(own, core))
-			continue;
-		evl_core_sweep(core);	/* so that where it stood stays there */
-		own->behind = own->seat->link.prev;
-		leave_bound(own);
-	}
-}
-
-/* The owner of `seat` holds what that asked for. */
-static void
-pull_own(const struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	if (!seat->ties->owner || seat->ties->of)
-		return;
-	EVL_TIES_EACH(t, seat->ties)
-		if (t->core->n_bound)
-			pull(t->owner, t->core);
-}
-
-/* Then each is made to wait anew, and denied if that would be for ever. */
-static void
-advance_pulled(struct evl_step *step, struct evl_owner *owner)
-{
-	struct evl_link *link;
-
-	EVL_LIST_EACH(link, &owner->ties) {
-		struct evl_ties *own = OWNED(link);
-
-		if (!own->behind)
-			continue;
-		own->behind = NULL;
-		enqueue_seat(own->core, own->seat);
-		mark_dirty(step, own->core);
-		if (evl_core_is_left_stuck(own->seat))
-			deny(step, own);
-	}
-}
-
-/* Puts a seat that was pulled back into the queue, of which nothing else has changed since. */
-static void
-push_back(struct evl_ties *ties)
-{
-	struct evl_seat *seat = ties->seat, **last = &ties->core->last[seat->rank];
-
-	evl_list_insert_after(ties->behind, &seat->link);
-	if (seat->rank && (!*last || &(*last)->link == ties->behind))
-		*last = seat;
-	ties->behind = NULL;
-	ties->core->n_waiting++;
-	ties->core->n_bound++;
-	seat->state = EVL_QUEUED;
-}
-
-/* All of them, the last first. */
-static void
-push_back_pulled(struct evl_owner *owner)
-{
-	struct evl_link *link;
-
-	for (link = owner->ties.prev; link != &owner->ties; link = link->prev)
-		if (OWNED(link)->behind)
-			push_back(OWNED(link));
-}
-
-/* Gives a seat what it asks for. */
-static void
-give(struct evl_step *step, struct evl_ties *ties)
-{
-	struct evl_seat *seat = ties->seat, *of = ties->of;
-	struct evl_core *core = ties->core;
-
-	if (of) {
-		evl_core_drop(core, of->mode, of->units);
-		ties->mode_before = of->mode;
-		of->mode = seat->mode;
-	}
-	evl_core_take(core, seat->mode, seat->units);
-	seat->state = EVL_GRANTED;
-	mark_dirty(step, core);
-	if (ties->owner && !of)
-		evl_list_push(&core->holders, &ties->holder_link);
-}
-
-static void
-let_go(struct evl_ties *ties)
-{
-	evl_core_drop(ties->core, ties->seat->mode, ties->seat->units);
-	if (ties->owner)
-		evl_list_remove(&ties->holder_link);
-	ties->seat->state = EVL_FREE;
-}
-
-/* Was the grant given to an owner who waits for something else, in vain from now on?
- * Who waits for nothing ends by himself, and harms nobody. */
-static int
-is_harmful(const struct evl_seat *seat)
-{
-	struct evl_link *link;
-
-	if (!seat->ties->owner)
-		return 0;
-	EVL_LIST_EACH(link, &seat->ties->owner->ties)
-		if (OWNED(link)->seat->state == EVL_QUEUED)
-			return evl_core_is_left_stuck(seat);
-	return 0;
-}
-
-/* Undoes give(), which nobody has gained by yet. */
-static void
-take_back(struct evl_ties *ties)
-{
-	struct evl_seat *of = ties->of;
-
-	if (!of) {
-		let_go(ties);
-		return;
-	}
-	ties->seat->state = EVL_FREE;
-	evl_core_drop(ties->core, of->mode, of->units);
-	of->mode = ties->mode_before;
-	evl_core_take(ties->core, of->mode, of->units);
-}
-
-/* Undoes a grant, of which nobody was told. */
-static void
-take_all_back(struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	if (seat->ties->owner)
-		push_back_pulled(seat->ties->owner);
-	EVL_TIES_EACH(t, seat->ties)
-		take_back(t);
-}
-
-/* Could a newcomer pass all who wait, or does nobody wait ahead of it? */
-static int
-may_enter(const struct evl_ties *ties)
-{
-	return evl_core_is_next(ties->core, ties->seat->rank) || is_privileged(ties);
-}
-
-static int
-is_turn(const struct evl_ties *ties)
-{
-	const struct evl_core *core = ties->core;
-
-	return ties->is_ahead || (evl_list_is_empty(&core->ahead) &&
-	    core->queue.next == &ties->seat->link);
-}
-
-/* May a request be granted: does each of its seats fit, and is it its turn? */
-static int
-is_grantable(struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	EVL_TIES_EACH(t, seat->ties)
-		if (!is_turn(t) || !evl_core_seat_fits(t->core, t->seat))
-			return 0;
-	return 1;
-}
-
-/* By the grant its owner would wait for ever; see "Giving up". */
-static void
-deny_granted(struct evl_step *step, struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	take_all_back(seat);
-	EVL_TIES_EACH(t, seat->ties) {
-		mark_dirty(step, t->core);
-		doubt_own(step, t);
-	}
-	conclude(step, seat->ties->lead);
-}
-
-static void
-grant_bound(struct evl_step *step, struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	EVL_TIES_EACH(t, seat->ties)
-		leave_bound(t);
-	EVL_TIES_EACH(t, seat->ties)
-		give(step, t);
-	pull_own(seat);
-	if (is_harmful(seat)) {
-		deny_granted(step, seat);
-		return;
-	}
-	if (seat->ties->owner)
-		advance_pulled(step, seat->ties->owner);
-	evl_list_push(step->out, &seat->ties->lead->link);
-}
-
-static inline void
-grant_plain(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
-{
-	evl_core_leave(core, seat);
-	evl_core_take(core, seat->mode, seat->units);
-	grant(seat, out);
-}
-
-/* Grants the first of those ahead of the queue that can be. */
-static int
-grant_one_ahead(struct evl_step *step, struct evl_core *core)
-{
-	struct evl_link *link;
-
-	EVL_LIST_EACH(link, &core->ahead)
-		if (is_grantable(EVL_SEAT(link))) {
-			grant_bound(step, EVL_SEAT(link));
-			return 1;
-		}
-	return 0;
-}
-
-/* Grants the first of the queue, if it can be. */
-static int
-grant_one_queued(struct evl_step *step, struct evl_core *core)
-{
-	struct evl_seat *seat = EVL_SEAT(core->queue.next);
-
-	if (!evl_seat_is_bound(seat)) {
-		if (!evl_core_fits(core, seat->mode, seat->units))
-			return 0;
-		grant_plain(core, seat, step->out);
-		return 1;
-	}
-	if (!is_grantable(seat))
-		return 0;
-	grant_bound(step, seat);
-	return 1;
-}
-
-static void
-promote_one(struct evl_step *step, struct evl_core *core)
-{
-	if (core->is_closed)
-		return;
-	for (;;) {
-		if (!evl_list_is_empty(&core->ahead)) {
-			if (!grant_one_ahead(step, core))
-				return;
-		} else if (evl_list_is_empty(&core->queue) || !grant_one_queued(step, core)) {
-			return;
-		}
-	}
-}
-
-void
-evl_step_finish(struct evl_step *step)
-{
-	struct evl_core *core;
-
-	do {
-		deny_doubted(step);
-		core = next_dirty(step);
-		if (core)
-			promote_one(step, core);
-	} while (core || step->doubted);
-}
 
 /* As evl_core_promote(), with everything there is to think of. */
 static EVL_NOINLINE void
@@ -702,7 +273,7 @@ promote_any(struct evl_core *core, struct evl_link *out)
 {
 	struct evl_step step = { .out = out };
 
-	mark_dirty(&step, core);
+	evl_step_touch(&step, core);
 	evl_step_finish(&step);
 }
 
@@ -759,86 +330,6 @@ evl_core_promote(struct evl_core *core, struct evl_link *out)
 		promote_counted(core, out);
 	else
 		promote_run(core, out, 0);
-}
-
-/* --- Requests that are bound ---------------------------------------------- */
-
-int
-evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link *out)
-{
-	struct evl_step step = { .out = out };
-	struct evl_ties *t;
-
-	(void)core;
-	EVL_TIES_EACH(t, seat->ties)
-		if (!may_enter(t) || !evl_core_seat_fits(t->core, t->seat))
-			return 0;
-	EVL_TIES_EACH(t, seat->ties)
-		give(&step, t);
-	pull_own(seat);
-	if (is_harmful(seat)) {
-		take_all_back(seat);
-		while (next_dirty(&step))
-			;
-		return -1;
-	}
-	if (seat->ties->owner)
-		advance_pulled(&step, seat->ties->owner);
-	evl_step_finish(&step);
-	return 1;
-}
-
-void
-evl_step_withdraw(struct evl_step *step, struct evl_core *core, struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	if (!evl_seat_is_bound(seat)) {
-		evl_core_leave(core, seat);
-		mark_dirty(step, core);
-		return;
-	}
-	EVL_TIES_EACH(t, seat->ties)
-		give_up(step, t);
-}
-
-void
-evl_step_release(struct evl_step *step, struct evl_core *core, struct evl_seat *seat)
-{
-	struct evl_ties *t;
-
-	if (!evl_seat_is_bound(seat)) {
-		evl_core_drop(core, seat->mode, seat->units);
-		mark_dirty(step, core);
-		return;
-	}
-	EVL_TIES_EACH(t, seat->ties) {
-		let_go(t);
-		mark_dirty(step, t->core);
-		doubt_own(step, t);
-	}
-}
-
-void
-evl_core_withdraw_bound(struct evl_seat *seat, struct evl_link *out)
-{
-	struct evl_step step = { .out = out };
-
-	evl_step_withdraw(&step, seat->ties->core, seat);
-	evl_step_finish(&step);
-}
-
-void
-evl_core_abandon(struct evl_ties *ties)
-{
-	struct evl_ties *before = ties;
-
-	while (before->next != ties)
-		before = before->next;
-	before->next = ties->next;
-	ties->next = ties;
-	let_go(ties);
-	evl_ties_disown(ties);
 }
 
 unsigned

@@ -20,9 +20,8 @@
 
 #include <string.h>
 
-#include "core.h"
+#include "bound.h"
 
-#define OWNED(l)  EVL_CONTAINER(l, struct evl_ties, owner_link)
 #define HOLDER(l) EVL_CONTAINER(l, struct evl_ties, holder_link)
 
 /* --- Who is looked at ----------------------------------------------------- */
@@ -56,9 +55,9 @@ see_owner(struct look *look, struct evl_owner *owner)
 	owner->next_seen = look->owners;
 	look->owners = owner;
 	EVL_LIST_EACH(link, &owner->ties)
-		if (OWNED(link)->seat->state == EVL_QUEUED) {
+		if (EVL_OWNED(link)->seat->state == EVL_QUEUED) {
 			owner->is_stuck = 1;
-			see_core(look, OWNED(link)->core);
+			see_core(look, EVL_OWNED(link)->core);
 		}
 }
 
@@ -190,7 +189,7 @@ count_own(struct rest *rest, struct evl_core *core, const struct evl_ties *ties,
 	if (!ties->owner->is_stuck)
 		return;
 	EVL_LIST_EACH(link, &ties->owner->ties) {
-		const struct evl_ties *own = OWNED(link);
+		const struct evl_ties *own = EVL_OWNED(link);
 
 		if (own->core != core || own->seat == ties->of || !is_in_rest(own))
 			continue;
@@ -235,7 +234,7 @@ reserved(const struct evl_core *core, const struct evl_seat *seat)
 	uint32_t units = 0;
 
 	EVL_LIST_EACH(link, &seat->ties->owner->ties) {
-		const struct evl_ties *own = OWNED(link);
+		const struct evl_ties *own = EVL_OWNED(link);
 
 		if (own->core == core && own->seat != seat && own->seat->mode == seat->mode &&
 		    own->seat->state == EVL_QUEUED && own->passes && !own->is_settled)
@@ -369,7 +368,7 @@ is_advanced(const struct evl_core *core, const struct evl_seat *seat)
 	if (!seat->ties || !seat->ties->owner || seat->ties->next != seat->ties)
 		return 0;
 	EVL_LIST_EACH(link, &seat->ties->owner->ties) {
-		const struct evl_ties *own = OWNED(link);
+		const struct evl_ties *own = EVL_OWNED(link);
 
 		if (own->core == core && own->seat->state == EVL_QUEUED && own->is_settled
 		    && !own->of)
@@ -454,7 +453,7 @@ is_freed(const struct evl_owner *owner)
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &owner->ties)
-		if (OWNED(link)->seat->state == EVL_QUEUED && !OWNED(link)->passes)
+		if (EVL_OWNED(link)->seat->state == EVL_QUEUED && !EVL_OWNED(link)->passes)
 			return 0;
 	return 1;
 }
@@ -494,7 +493,7 @@ is_waited_for(const struct evl_seat *seat)
 	if (!owner)
 		return 0;
 	EVL_LIST_EACH(link, &owner->ties) {
-		t = OWNED(link);
+		t = EVL_OWNED(link);
 		if (t->lead != seat->ties->lead && !t->of && t->core->n_waiting)
 			return 1;
 	}
@@ -528,7 +527,7 @@ evl_core_last_in_vain(const struct evl_owner *owner)
 	int is_looked_at = 0;
 
 	for (link = owner->ties.prev; link != &owner->ties; link = link->prev) {
-		struct evl_ties *ties = OWNED(link);
+		struct evl_ties *ties = EVL_OWNED(link);
 
 		if (!ties->is_doubted || ties->seat->state != EVL_QUEUED)
 			continue;

@@ -13,6 +13,7 @@ evlockinclude_HEADERS = \
 
 noinst_LTLIBRARIES = lib/libevlock_internal.la
 lib_libevlock_internal_la_SOURCES = \
+	lib/bound.c lib/bound.h \
 	lib/check.c \
 	lib/core.c lib/core.h \
 	lib/deadlock.c \
@@ -23,6 +24,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/file/kernel.c lib/file/kernel.h \
 	lib/file/opened.c lib/file/opened.h \
 	lib/file/path.c lib/file/path.h \
+	lib/giving_up.c \
 	lib/guard.c lib/guard.h \
 	lib/handles.c lib/handles.h \
 	lib/list.h \

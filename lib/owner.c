@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Owners: whoever a set of requests belongs to.  What they may, and when they
- * would wait for each other, is in core.c and deadlock.c; here is their list. */
+ * would wait for each other, is in bound.c and deadlock.c; here is their list. */
 
 #include "life.h"
 #include "mem.h"
