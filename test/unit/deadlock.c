@@ -630,6 +630,33 @@ DeadlockTest(deadlock, of_units)
 	evlock_free(s);
 }
 
+/* "late" will make b a holder again, so that "one" goes ahead of the queue; then "two" comes
+ * too late, and if it came first, "one" would. */
+DeadlockTest(deadlock, of_units_that_go_ahead_and_others_of_the_same_owner)
+{
+	enum { GUEST, PERMIT, GATE, LATE };
+	static const struct evlock_mode mode[] = {
+		[GUEST] = { .name = "guest" },
+		[PERMIT] = { .name = "permit", .limit = 2 },
+		[GATE] = { .name = "gate", .conflicts = 1 << LATE },
+		[LATE] = { .name = "late", .conflicts = 1 << GATE },
+	};
+	static const struct evlock_modes modes = { mode, 4, NULL };
+	struct evlock *p = evlock_new(base, &(struct evlock_options){ .modes = &modes });
+	evlock_handle gate = hold(p, GATE), guest = hold_by(b, p, GUEST), other = hold(x, X);
+
+	hold_by(c, p, PERMIT);
+	ask_by(c, x, "c", X);
+	ask_by(b, p, "late", LATE);
+	cr_assert_neq(ASK(p, "two", .mode = PERMIT, .owner = b, .units = 2), 0);
+	drop(p, guest);
+	assert_refused(ASK(p, "one", .mode = PERMIT, .owner = b), EDEADLK);
+	cr_assert_str_eq(let_go(p, gate), "late");
+	cr_assert_str_eq(let_go(x, other), "c");
+	cr_assert_str_eq(let_all_go(c), "two");
+	evlock_free(p);
+}
+
 /* --- Tables ----------------------------------------------------------------------- */
 
 DeadlockTest(deadlock, over_keys_of_a_table)
