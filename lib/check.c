@@ -88,6 +88,17 @@ count(uint32_t *held, const struct evl_seat *seat)
 		held[seat->mode] += seat->units;
 }
 
+/* Is all that is held in the object's list, or on its way there? */
+static int
+can_be_recounted(const struct evlock *lock)
+{
+	const struct evl_body *body = lock->body;
+
+	if (body->outside && body->outside->seat.state == EVL_GRANTED)
+		return 0;	/* its turn is a hold for a moment */
+	return !body->guard && body->n_objects <= 1 && evl_list_is_empty(&body->sets);
+}
+
 /* I6: the counts are what a recount gives. */
 static void
 check_counts(const struct evlock *lock)
@@ -97,10 +108,8 @@ check_counts(const struct evlock *lock)
 	const struct evl_link *link;
 	unsigned n = 0;
 
-	if (lock->body->outside && lock->body->outside->seat.state == EVL_GRANTED)
-		return;	/* its turn is a hold for a moment */
-	if (lock->body->guard || lock->body->n_objects > 1 || !evl_list_is_empty(&lock->body->sets))
-		return;	/* some hold through other objects */
+	if (!can_be_recounted(lock))
+		return;
 	if (lock->sole)
 		count(held, &lock->sole->seat);
 	EVL_LIST_EACH(link, &lock->held) {

@@ -415,13 +415,29 @@ end_object(struct evlock *lock, int is_told)
 	evl_body_drop(body);
 }
 
+/* Returns whether it was the last of the objects. */
+static int
+end_objects(struct evlock_table *table, int is_ours)
+{
+	struct evl_table *common = table->common;
+	struct evl_guard *guard = enter(table);
+	int is_last;
+
+	while (!evl_list_is_empty(&table->locks))
+		end_object(EVL_LOCK(table->locks.next), is_ours);
+	is_last = !--common->n_objects;
+	while (is_last && common->keys)	/* the caller has objects of these */
+		forget(common->keys);
+	evl_body_leave(guard);
+	return is_last;
+}
+
 void
 evlock_table_free(struct evlock_table *table)
 {
 	struct evl_table *common;
 	struct evl_port *port;
-	struct evl_guard *guard;
-	int is_ours, is_last;
+	int is_ours;
 
 	if (!table)
 		return;
@@ -432,14 +448,7 @@ evlock_table_free(struct evlock_table *table)
 		evl_guard_reset(common->guard);
 	evl_port_collect(port);
 	evl_port_remove(port, &table->link);
-	guard = enter(table);
-	while (!evl_list_is_empty(&table->locks))
-		end_object(EVL_LOCK(table->locks.next), is_ours);
-	is_last = !--common->n_objects;
-	while (is_last && common->keys)	/* the caller has objects of these */
-		forget(common->keys);
-	evl_body_leave(guard);
-	if (is_last)
+	if (end_objects(table, is_ours))
 		destroy_common(common);
 	evl_mem_free(table);
 	evl_port_wake(port);

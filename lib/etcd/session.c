@@ -376,6 +376,21 @@ are_valid(const struct evlock_etcd_options *options)
 	return !options->prefix || (*options->prefix && strlen(options->prefix) <= EVL_PREFIX_MAX);
 }
 
+static struct evlock_etcd *
+new_session(const struct evlock_etcd_options *options, evlock_etcd_cb cb, void *arg)
+{
+	struct evlock_etcd *session = evl_etcd_alloc(sizeof *session);
+
+	if (!session)
+		return NULL;
+	evl_list_init(&session->places);
+	session->ttl = options->ttl ? options->ttl : 10;
+	session->cb = cb;
+	session->arg = arg;
+	session->pid = getpid();
+	return session;
+}
+
 struct evlock_etcd *
 evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *options,
     evlock_etcd_cb cb, void *arg)
@@ -390,14 +405,9 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 		errno = EINVAL;
 		return NULL;
 	}
-	session = evl_etcd_alloc(sizeof *session);
+	session = new_session(options, cb, arg);
 	if (!session)
 		return NULL;
-	evl_list_init(&session->places);
-	session->ttl = options->ttl ? options->ttl : 10;
-	session->cb = cb;
-	session->arg = arg;
-	session->pid = getpid();
 	if (init(session, base, options) == 0) {
 		session->call.is_urgent = 1;
 		session->call.patience = patience(session);
