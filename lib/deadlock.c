@@ -147,6 +147,24 @@ unsettle(struct evl_core *core)
 			EVL_SEAT(link)->ties->is_settled = 0;
 }
 
+/* What others hold beyond the modes that there are, see outside.h. */
+static uint32_t
+held_beyond(const struct evl_core *core)
+{
+	return core->n_modes < EVLOCK_MAX_MODES ? core->held_mask & ~(uint32_t)0 << core->n_modes : 0;
+}
+
+/* They let go of it only after all of this process who have access have. */
+static void
+leave_beyond(struct rest *rest, uint32_t held)
+{
+	unsigned m;
+
+	for (m = 0; held && m < rest->core.n_modes; m++)
+		if (evl_core_held(&rest->core)[m] && rest->core.mode[m].access)
+			rest->core.held_mask |= held;
+}
+
 static void
 leave_rest(struct rest *rest, struct evl_core *core)
 {
@@ -168,6 +186,7 @@ leave_rest(struct rest *rest, struct evl_core *core)
 		if (ties->of && !ties->owner && stays(ties))
 			evl_core_take(&rest->core, ties->of->mode, ties->of->units);
 	}
+	leave_beyond(rest, held_beyond(core));
 }
 
 /* Is the seat one that counts in the rest?  What was settled takes the place of

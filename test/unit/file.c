@@ -712,6 +712,18 @@ FileTest(file, owners_hold_it_twice)
 	evlock_owner_free(owner);
 }
 
+FileTest(file, owners_that_share_do_not_wait_to_be_alone)
+{
+	struct evlock_owner *owner = evlock_owner_new("owner");
+
+	cr_assert_neq(ASK(lock, "a", .mode = S, .owner = owner), 0);
+	cr_assert_str_eq(run_for(1), "a");
+	assert_refused(ASK(lock, "b", .mode = X, .owner = owner), EDEADLK);
+	evlock_owner_free(owner);
+	cr_assert_str_eq(turn(), "");
+	cr_assert(is_free("file", F_WRLCK));
+}
+
 WaitTest(file, sets)
 {
 	struct evlock *other = make("other", 0), *set;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <evlock/owner.h>
 #include <evlock/set.h>
 
 #include "lock.h"
@@ -135,6 +136,67 @@ LockTest(outside, is_asked_once_and_given_back)
 	cr_assert_str_eq(seen(), "d");
 	cr_assert_eq(evlock_locked(l), N);
 	cr_assert_eq(evlock_waiting(l), 0);
+	finish(l);
+}
+
+/* The others may let go of what they share only if this process does. */
+LockTest(outside, owner_that_shares_is_refused_to_be_alone)
+{
+	struct evlock_owner *owner = evlock_owner_new("owner"), *other = evlock_owner_new("other");
+	struct evlock *l = play();
+	evlock_handle h;
+
+	h = ASK(l, "s", .mode = S, .owner = owner);
+	cr_assert_str_eq(run(), "s");
+	assert_refused(ASK(l, "x", .mode = X, .owner = owner), EDEADLK);
+	cr_assert_neq(ASK(l, "other", .mode = X, .owner = other), 0);
+	drop(l, h);
+	cr_assert_str_eq(run(), "other");
+	cr_assert_eq(evlock_owner_release_all(other), 1);
+	run();
+	is_free = 0;
+	cr_assert_neq(ASK(l, "s", .mode = S, .owner = owner), 0);
+	cr_assert_neq(ASK(l, "x", .mode = X, .owner = owner), 0);
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "x:EDEADLK s");
+	evlock_owner_free(owner);
+	evlock_owner_free(other);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, owner_that_has_no_access_waits_for_it)
+{
+	struct evlock_owner *owner = evlock_owner_new("owner");
+	struct evlock *l = play();
+
+	cr_assert_neq(ASK(l, "n", .mode = N, .owner = owner), 0);
+	cr_assert_str_eq(run(), "n");
+	is_free = 0;
+	cr_assert_neq(ASK(l, "x", .mode = X, .owner = owner), 0);
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "x");
+	evlock_owner_free(owner);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, owner_that_is_alone_may_be_so_again)
+{
+	struct evlock_owner *owner = evlock_owner_new("owner");
+	struct evlock *l = play();
+	evlock_handle h;
+
+	h = ASK(l, "x", .mode = X, .owner = owner);
+	cr_assert_neq(ASK(l, "s", .mode = S, .owner = owner), 0);
+	cr_assert_neq(ASK(l, "x2", .mode = X, .owner = owner), 0);
+	cr_assert_str_eq(run(), "x s x2");
+	drop(l, h);
+	evlock_owner_free(owner);
+	run();
+	seen();
 	finish(l);
 }
 
