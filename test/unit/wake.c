@@ -6,6 +6,7 @@
 
 #include "../shim.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/resource.h>
@@ -16,7 +17,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 
-#include <evlock/evlock.h>
+#include <evlock/owner.h>
 
 #define PATIENCE 200000000	/* ns; spent in vain when all is well with the first test */
 
@@ -70,8 +71,12 @@ __wrap_event_active(struct event *ev, int what, short n)
 ssize_t
 __wrap_write(int fd, const void *bytes, size_t n)
 {
+	ssize_t done;
+
 	stop();
-	return __real_write(fd, bytes, n);
+	done = __real_write(fd, bytes, n);
+	errno = EAGAIN;		/* no business of who called the library */
+	return done;
 }
 
 static void *
@@ -79,7 +84,9 @@ release(void *arg)
 {
 	(void)arg;
 	is_stopping = 1;
+	errno = 0;
 	cr_assert_eq(evlock_release(theirs, held), 0);
+	cr_assert_eq(errno, 0);
 	return NULL;
 }
 
@@ -93,6 +100,31 @@ note_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
 		return;
 	n_told++;
 	evlock_release(lock, handle);
+}
+
+static int
+free_descriptor(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+static long n_live;			/* allocations; by one thread at a time */
+
+static void *
+counting_malloc(size_t size)
+{
+	n_live++;
+	return malloc(size);
+}
+
+static void
+counting_free(void *p)
+{
+	n_live--;
+	free(p);
 }
 
 static void
@@ -169,11 +201,11 @@ Test(wake, a_loop_does_not_end_while_its_letter_is_on_its_way)
 }
 
 /* It is looked at while the one that wakes stands still. */
-Test(wake, the_lock_is_free_while_a_loop_is_woken)
+static void
+look_while_a_loop_is_woken(void)
 {
 	pthread_t waker;
 
-	set_up();
 	pthread_create(&waker, NULL, release, NULL);
 	sem_wait(&waking);
 	cr_assert_eq(evlock_locked(ours), EVLOCK_EXCLUSIVE, "it is not granted yet");
@@ -182,7 +214,26 @@ Test(wake, the_lock_is_free_while_a_loop_is_woken)
 	cr_assert(was_told, "who wakes holds what he who is woken asks for");
 	event_base_dispatch(here);
 	cr_assert_eq(n_told, 1);
+}
+
+Test(wake, the_lock_is_free_while_a_loop_is_woken)
+{
+	set_up();
+	look_while_a_loop_is_woken();
 	tear_down();
+}
+
+/* It has the mutex in common, as an owner has asked for it. */
+Test(wake, an_owners_lock_is_free_while_a_loop_is_woken)
+{
+	struct evlock_owner *owner = evlock_owner_new(NULL);
+	struct evlock_request q = { .mode = EVLOCK_EXCLUSIVE, .owner = owner };
+
+	set_up();
+	cr_assert_eq(evlock_acquire_request(ours, &q), 0);
+	look_while_a_loop_is_woken();
+	tear_down();
+	evlock_owner_free(owner);
 }
 
 /* The child frees what it has of the parent's, who waits as before: it wakes nobody. */
@@ -213,9 +264,10 @@ Test(wake, a_forked_child_does_not_unhang_the_bell)
 /* It waits, and hears of it more than once; and in the end nothing keeps it. */
 Test(wake, a_loop_is_woken_each_time)
 {
-	int i;
+	int i, lowest;
 
 	set_up();
+	lowest = free_descriptor();
 	for (i = 1; i <= 3; i++) {
 		pthread_t waker;
 
@@ -228,6 +280,7 @@ Test(wake, a_loop_is_woken_each_time)
 		held = evlock_acquire_nowait(theirs, EVLOCK_EXCLUSIVE);
 		cr_assert_neq(evlock_acquire(ours, EVLOCK_EXCLUSIVE, NULL, note_told, NULL), 0);
 	}
+	cr_assert_eq(free_descriptor(), lowest, "it has one bell for all");
 	evlock_close(ours);
 	event_base_dispatch(here);
 	tear_down();
@@ -255,4 +308,60 @@ Test(wake, a_loop_without_a_bell_is_woken)
 	pthread_join(waker, NULL);
 	cr_assert_eq(n_told, 1);
 	tear_down();
+}
+
+/* It has another object to wait for, shared meanwhile, and has not run since. */
+Test(wake, a_forked_child_hangs_no_bell)
+{
+	const struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
+	struct evlock *more;
+	int status = -1;
+	pid_t child;
+
+	set_up_bases();
+	more = evlock_new(here, &options);
+	evlock_free(theirs);
+	held = evlock_acquire_nowait(ours, EVLOCK_EXCLUSIVE);
+	cr_assert_neq(evlock_acquire(ours, EVLOCK_EXCLUSIVE, NULL, note_told, NULL), 0);
+	theirs = evlock_share(ours, there);
+	child = fork();
+	if (child == 0) {
+		int lowest = free_descriptor();
+
+		evlock_free(more);
+		_exit(free_descriptor() != lowest);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	evlock_free(more);
+	evlock_close(ours);
+	event_base_dispatch(here);
+	tear_down();
+}
+
+/* The parent's thread that woke somebody is no more in the child. */
+Test(wake, a_child_forked_meanwhile_frees_everything)
+{
+	int status = -1;
+	pthread_t waker;
+	pid_t child;
+
+	evlock_set_mem_functions(counting_malloc, NULL, counting_free);
+	set_up();
+	pthread_create(&waker, NULL, release, NULL);
+	sem_wait(&waking);
+	child = fork();
+	if (child == 0) {
+		evlock_free(theirs);
+		evlock_free(ours);
+		_exit(n_live != 0);
+	}
+	sem_post(&goes_on);
+	pthread_join(waker, NULL);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	event_base_dispatch(here);
+	cr_assert_eq(n_told, 1);
+	tear_down();
+	cr_assert_eq(n_live, 0);
 }
