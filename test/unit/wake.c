@@ -286,6 +286,36 @@ Test(wake, a_loop_is_woken_each_time)
 	tear_down();
 }
 
+static void
+ask_more(struct evlock *lock, evlock_handle handle, int error, void *more)
+{
+	(void)error;
+	evlock_release(lock, handle);
+	cr_assert_neq(evlock_acquire(more, EVLOCK_EXCLUSIVE, NULL, note_told, NULL), 0);
+}
+
+/* What is granted in a callback is told after it, with no event for it. */
+Test(wake, one_wake_is_enough)
+{
+	struct evlock *more;
+	pthread_t waker;
+
+	set_up_bases();
+	more = evlock_new(here, NULL);
+	held = evlock_acquire_nowait(theirs, EVLOCK_EXCLUSIVE);
+	cr_assert_neq(evlock_acquire(ours, EVLOCK_EXCLUSIVE, NULL, ask_more, more), 0);
+	n_wakes = 0;
+	pthread_create(&waker, NULL, release, NULL);
+	sem_wait(&waking);
+	sem_post(&goes_on);
+	event_base_dispatch(here);
+	pthread_join(waker, NULL);
+	cr_assert_eq(n_told, 1);
+	cr_assert_eq(n_wakes, 1);
+	evlock_free(more);
+	tear_down();
+}
+
 /* There is no descriptor left when it comes to wait. */
 Test(wake, a_loop_without_a_bell_is_woken)
 {
