@@ -379,15 +379,12 @@ evlock_free(struct evlock *lock)
 	is_ours = getpid() == port->pid;
 	if (!is_ours && body->guard)
 		evl_guard_reset(body->guard);
-	evl_port_collect(port);
 	guard = evl_body_enter(body);
 	identity = dissolve(lock, is_ours);
 	evl_body_leave(guard);
 	if (identity)
 		free_identity(identity, body);
 	evl_body_drop(body);
-	evl_port_wake(port);
-	evl_port_keep(port);
 	evl_port_put(port);
 }
 

@@ -354,7 +354,7 @@ start_keeping(struct evl_port *port)
 void
 evl_port_keep(struct evl_port *port)
 {
-	if (is_awaited(port) == port->is_kept || port->is_deaf)
+	if (is_awaited(port) == port->is_kept)
 		return;
 	pthread_mutex_lock(&port->mutex);
 	if (port->is_kept && !is_awaited(port)) {

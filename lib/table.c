@@ -446,13 +446,10 @@ evlock_table_free(struct evlock_table *table)
 	is_ours = getpid() == port->pid;
 	if (!is_ours && common->guard)
 		evl_guard_reset(common->guard);
-	evl_port_collect(port);
 	evl_port_remove(port, &table->link);
 	if (end_objects(table, is_ours))
 		destroy_common(common);
 	evl_mem_free(table);
-	evl_port_wake(port);
-	evl_port_keep(port);
 	evl_port_put(port);
 }
 
