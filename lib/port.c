@@ -288,7 +288,9 @@ on_post(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (fd >= 0 && read(fd, &n, sizeof n) < 0)
 		return;
-	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);	/* before the letters are taken */
+	pthread_mutex_lock(&port->mutex);	/* before the letters are taken */
+	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&port->mutex);
 	drain(port);
 }
 

@@ -49,7 +49,7 @@ struct evl_port {
 	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
 	struct evl_link locks, tables;	/**< objects; only the base's thread takes some away */
 	struct evl_link letters;	/**< seats that go to `fifo` */
-	uint8_t is_posted;		/**< atomic, set under the mutex: it will look for letters */
+	uint8_t is_posted;		/**< atomic, changes under the mutex: it will look for letters */
 	struct evl_port *next_to_wake;	/**< of the thread that will make `post` active */
 	struct event *post;		/**< collects the letters */
 	pthread_mutex_t waking;		/**< held while `post` is made active; protects is_deaf */
