@@ -19,13 +19,12 @@
 
 #include <evlock/owner.h>
 
-#define PATIENCE 200000000	/* ns; spent in vain when all is well with the first test */
-
 static struct event_base *here, *there;
 static struct evlock *ours, *theirs;
 static evlock_handle held;
 
 static int is_stopping;			/* who wakes next */
+static long patience = 20000;		/* ms */
 static int n_wakes;
 static int was_told;			/* what it was waiting for came */
 static sem_t waking, goes_on;
@@ -44,7 +43,8 @@ wait_a_while(sem_t *sem)
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += PATIENCE;
+	until.tv_sec += patience / 1000;
+	until.tv_nsec += patience % 1000 * 1000000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	return sem_timedwait(sem, &until) == 0;
@@ -189,6 +189,7 @@ Test(wake, a_loop_does_not_end_while_its_letter_is_on_its_way)
 	struct evlock *other;
 	pthread_t thread;
 
+	patience = 200;		/* spent in vain, when all is well */
 	set_up();
 	other = evlock_new(here, NULL);
 	cr_assert_neq(evlock_acquire(other, EVLOCK_EXCLUSIVE, NULL, await_grant, &thread), 0);
