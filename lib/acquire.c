@@ -27,6 +27,15 @@ grant(struct evlock *lock, struct evl_request *r)
 	evl_list_push(&lock->port->fifo, &r->seat.link);
 }
 
+/* The same, behind what was sent as a letter. */
+static EVL_NOINLINE evlock_handle
+grant_behind(struct evlock *lock, struct evl_request *r)
+{
+	evl_port_collect(lock->port);
+	grant(lock, r);
+	return r->handle;
+}
+
 /* Makes `r` wait: there is memory, and it does not wait for itself. */
 static int
 enqueue(struct evlock *lock, struct evl_request *r, const struct timeval *timeout)
@@ -189,6 +198,8 @@ acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	r = evl_request_begin(lock, lock->quick, mode, 1, 0, kind);
 	r->cb = cb;
 	r->arg = arg;
+	if (is_granted && evl_port_is_posted(lock->port))
+		return grant_behind(lock, r);
 	if (is_granted)
 		grant(lock, r);
 	else

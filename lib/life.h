@@ -122,7 +122,7 @@ evl_request_post(struct evl_request *r)
 	if (r->lock->body->guard)
 		evl_port_post(r->lock->port, &r->seat);
 	else
-		evl_list_push(&r->lock->port->fifo, &r->seat.link);
+		evl_list_push(evl_port_fifo(r->lock->port), &r->seat.link);
 }
 
 /** Frees the lock of a key that nobody needs any more. */

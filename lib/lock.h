@@ -94,7 +94,7 @@ evl_body_leave(struct evl_guard *guard)
 static inline struct evl_link *
 evl_lock_fifo(const struct evlock *lock)
 {
-	return lock->body->guard ? lock->body->guard->out : &lock->port->fifo;
+	return lock->body->guard ? lock->body->guard->out : evl_port_fifo(lock->port);
 }
 
 /** Makes a lock with the modes given, and what else `options` has, which is valid.

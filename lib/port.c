@@ -326,7 +326,7 @@ static int
 is_awaited(const struct evl_port *port)
 {
 	return __atomic_load_n(&port->n_awaited, __ATOMIC_ACQUIRE) != 0
-	    || __atomic_load_n(&port->is_posted, __ATOMIC_RELAXED);
+	    || evl_port_is_posted(port);
 }
 
 /* The first time that the port waits for others.  Without one, `post` will do. */

@@ -82,6 +82,25 @@ int evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *gu
 /** The port of `base` if it has one; for looking. */
 struct evl_port *evl_port_find(struct event_base *base);
 
+/** Moves the letters to the FIFO.  In the base's thread. */
+void evl_port_collect(struct evl_port *port);
+
+/** May there be letters? */
+static inline int
+evl_port_is_posted(const struct evl_port *port)
+{
+	return __atomic_load_n(&port->is_posted, __ATOMIC_RELAXED);
+}
+
+/** The FIFO, for what the base's thread grants: behind what it has sent before, as a letter. */
+static inline struct evl_link *
+evl_port_fifo(struct evl_port *port)
+{
+	if (evl_port_is_posted(port))
+		evl_port_collect(port);
+	return &port->fifo;
+}
+
 /** Sees to it that a drain comes. */
 void evl_port_arm(struct evl_port *port);
 
@@ -112,9 +131,6 @@ void evl_port_poke(struct evl_port *port);
 /** Wakes those that a step of the calling thread has posted to, or poked.  To be called
  * after each step, with no mutex held. */
 void evl_port_wake_others(void);
-
-/** Moves the letters to the FIFO.  In the base's thread. */
-void evl_port_collect(struct evl_port *port);
 
 /** So many more, or fewer, requests wait for other threads. */
 static inline uint32_t

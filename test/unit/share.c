@@ -196,6 +196,24 @@ ShareTest(one_queue_for_all)
 	cr_assert_eq(evlock_waiting(lock2), 1);
 }
 
+/* Whether other threads use a lock or not. */
+ShareTest(order_of_grants_of_all_locks)
+{
+	struct evlock *plain = (evlock_new)(base, NULL), *other = (evlock_new)(base, NULL);
+	evlock_handle h = hold(plain, X);
+
+	ask(lock, "a", S);
+	ask(other, "b", S);
+	ask(lock, "c", S);
+	ask(plain, "d", S);
+	drop(plain, h);
+	ask(lock, "e", S);
+	ask(plain, "f", S);
+	cr_assert_str_eq(turn(), "a b c d e f");
+	evlock_free(plain);
+	evlock_free(other);
+}
+
 ShareTest(modes)
 {
 	static const char fits[4][4] = { { 1, 1, 1, 1 }, { 1, 1, 1, 0 }, { 1, 1, 0, 0 } };
