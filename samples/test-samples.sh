@@ -592,7 +592,7 @@ wait_and_end() {
 	stop TERM 'SIGTERM ends it while it works, with status 0'
 	wait $holder $waiter $mover
 	is 'what was under way is finished' \
-		"$(cat "$tmp/holder") $(tail -n 2 "$docs/slow" | grep -c last)" '204 1'
+		"$(cat "$tmp/holder") $(tail -n 2 "$docs/slow" | cat - "$docs/b" | grep -c last)" '204 1'
 	case $(cat "$tmp/waiter") in
 	204) late=1 ;;		# the holder was too fast for us
 	503 | '') late=0 ;;	# or for the waiter even to connect
