@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base.h"
 #include "life.h"
 #include "mem.h"
 #include "outside.h"
@@ -124,7 +125,7 @@ evl_outside_of(const struct evlock *lock)
 int
 evl_outside_is_threaded(struct event_base *base)
 {
-	return evl_port_is_threaded(base);
+	return evl_base_is_threaded(base);
 }
 
 void *

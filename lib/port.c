@@ -26,9 +26,9 @@
 #include <sys/eventfd.h>
 #endif
 
-#include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "base.h"
 #include "mem.h"
 #include "port.h"
 #include "extra.h"
@@ -367,82 +367,6 @@ evl_port_keep(struct evl_port *port)
 	pthread_mutex_unlock(&port->mutex);
 }
 
-/* --- Is libevent set up for threads? ---------------------------------------- */
-
-/* There is no call to ask.  But evbuffer_enable_locking() fails unless libevent can
- * make mutexes; and a base that was made while it could has an event of its own, by
- * which others wake it, with the same callback in all such bases. */
-
-static int
-has_mutexes(void)
-{
-	struct evbuffer *buffer = evbuffer_new();
-	int has = buffer && evbuffer_enable_locking(buffer, NULL) == 0;
-
-	if (buffer)
-		evbuffer_free(buffer);
-	return has;
-}
-
-/* What is looked for among a base's events; NULL: the first that there is. */
-struct sought {
-	event_callback_fn callback;
-	int is_found;
-};
-
-static int
-match(const struct event_base *base, const struct event *ev, void *arg)
-{
-	struct sought *sought = arg;
-
-	(void)base;
-	if (!sought->callback)
-		sought->callback = event_get_callback(ev);
-	sought->is_found = event_get_callback(ev) == sought->callback;
-	return sought->is_found;
-}
-
-/* The callback of the event by which others wake a base, from a base that has nothing
- * else; NULL if there is none. */
-static event_callback_fn
-find_waker(void)
-{
-	struct sought sought = { NULL, 0 };
-	struct event_base *fresh = has_mutexes() ? event_base_new() : NULL;
-
-	if (!fresh)
-		return NULL;
-	event_base_foreach_event(fresh, match, &sought);
-	event_base_free(fresh);
-	return sought.callback;
-}
-
-int
-evl_port_is_threaded(struct event_base *base)
-{
-	static event_callback_fn waker;	/* atomic; once it is known */
-	struct sought sought = { __atomic_load_n(&waker, __ATOMIC_RELAXED), 0 };
-
-	if (!sought.callback)
-		sought.callback = find_waker();
-	if (!sought.callback)
-		return 0;
-	__atomic_store_n(&waker, sought.callback, __ATOMIC_RELAXED);
-	event_base_foreach_event(base, match, &sought);
-	return sought.is_found;
-}
-
-int
-evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
-    struct event_base *base)
-{
-	int error = !base || !guard ? EINVAL
-	    : !evl_port_is_threaded(base) || !evl_port_is_threaded(port->base) ? ENOTSUP : 0;
-
-	errno = error ? error : errno;
-	return !error;
-}
-
 /* --- Making and freeing --------------------------------------------------- */
 
 static void
@@ -567,6 +491,17 @@ evl_port_find(struct event_base *base)
 	port = find(base);
 	pthread_mutex_unlock(&ports.mutex);
 	return port;
+}
+
+int
+evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
+    struct event_base *base)
+{
+	int error = !base || !guard ? EINVAL
+	    : !evl_base_is_threaded(base) || !evl_base_is_threaded(port->base) ? ENOTSUP : 0;
+
+	errno = error ? error : errno;
+	return !error;
 }
 
 void

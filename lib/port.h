@@ -69,9 +69,6 @@ void evl_port_handle_fork(void);
 struct evl_port *evl_port_get(struct event_base *base);
 void evl_port_put(struct evl_port *port);
 
-/** Can other threads wake `base`: was libevent set up for threads before it was made? */
-int evl_port_is_threaded(struct event_base *base);
-
 struct evl_guard;
 
 /** May a lock, or a table, of this port that has `guard`, or NULL, be shared with `base`?
