@@ -231,18 +231,18 @@ EtcdTest(etcd_session, closing_lets_the_next_in)
 	cr_assert_str_eq(run_until(1), "one:ready");
 }
 
-EtcdTest(etcd_session, lives_longer_than_the_ttl)
+LeaseTest(etcd_session, lives_longer_than_the_ttl)
 {
 	PLAYER(a, one);
 
 	enter(&a, EXCLUSIVE);
-	cr_assert_str_eq(run_for(3000), "");
+	cr_assert_str_eq(run_for(ttl * 1000 + 1000), "");
 	cr_assert_gt(one->valid_until, evl_clock_now());
 	evl_place_free(a.place);
 }
 
 /* Somebody revokes the lease: an answer without a ttl, though all is well for HTTP. */
-EtcdTest(etcd_session, revoked_is_lost_and_begins_anew)
+LeaseTest(etcd_session, revoked_is_lost_and_begins_anew)
 {
 	PLAYER(a, one);
 	PLAYER(b, two);
@@ -272,7 +272,7 @@ EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 }
 
 /* The process was stopped for longer than the lease lasts; see the loop run late. */
-EtcdTest(etcd_session, late_by_more_than_the_ttl_is_lost)
+LeaseTest(etcd_session, late_by_more_than_the_ttl_is_lost)
 {
 	PLAYER(a, one);
 	PLAYER(b, two);

@@ -18,6 +18,7 @@
 
 struct event_base *base;
 struct evlock_etcd *one, *two;
+int ttl;
 char prefix[64];
 char reason[200];
 
@@ -137,7 +138,7 @@ struct evlock_etcd *
 open_on_etcd(const char *who)
 {
 	struct evlock_etcd_options options = {
-		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = 2
+		.endpoints = getenv("EVLOCK_ETCD_URL"), .prefix = prefix, .ttl = ttl
 	};
 
 	return open_session(who, &options);

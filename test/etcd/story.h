@@ -32,6 +32,9 @@ struct evlock_etcd *open_session(const char *who, const struct evlock_etcd_optio
 extern struct evlock_etcd *one, *two;
 extern char prefix[64];
 
+/** Seconds, of all that begin_on_etcd() and open_on_etcd() open. */
+extern int ttl;
+
 void begin_on_etcd(void);
 void end_on_etcd(void);
 
@@ -43,17 +46,24 @@ void etcdctl(const char *format, ...);
 
 void revoke_lease_of(const struct evlock_etcd *session);
 
-/** A Test() between the begin() and the end() of its file. */
-#define EtcdTest(suite, name) \
+/** A Test() between the begin() and the end() of its file, with sessions of `seconds`. */
+#define TtlTest(suite, name, seconds) \
 	static void suite##_##name##_body(void); \
 	Test(suite, name) \
 	{ \
+		ttl = (seconds); \
 		begin(); \
 		suite##_##name##_body(); \
 		end(); \
 	} \
 	static void \
 	suite##_##name##_body(void)
+
+/** One in which no session ends by itself, however slow the machine. */
+#define EtcdTest(suite, name) TtlTest(suite, name, 60)
+
+/** One that waits for a lease to be renewed, missed or at its end. */
+#define LeaseTest(suite, name) TtlTest(suite, name, 5)
 
 /** The reason of the last state. */
 extern char reason[200];
