@@ -324,12 +324,12 @@ promote_counted(struct evl_core *core, struct evl_link *out)
 void
 evl_core_promote(struct evl_core *core, struct evl_link *out)
 {
-	if (core->is_conditional || core->n_bound)
-		promote_any(core, out);
-	else if (core->is_counted)
-		promote_counted(core, out);
-	else
+	if (!(core->is_counted | core->n_bound))
 		promote_run(core, out, 0);
+	else if (core->is_conditional || core->n_bound)
+		promote_any(core, out);
+	else
+		promote_counted(core, out);
 }
 
 unsigned
