@@ -458,7 +458,7 @@ after_fork_in_child(void)
 		pthread_mutex_init(&PORT(link)->waking, NULL);
 		PORT(link)->is_deaf = 1;
 		close_bell(PORT(link));
-		PORT(link)->n_refs = 1;
+		__atomic_store_n(&PORT(link)->n_refs, 1, __ATOMIC_RELAXED);
 	}
 	after_fork();
 }
