@@ -4,10 +4,12 @@
  * the child has ended, passes signals on, and if it dies itself takes the child with it,
  * for nothing would keep others out then.
  *
- * The signals are blocked whenever the number of the child is not, or no longer, known. */
+ * The signals are blocked all the time, and waited for: none comes when the number of the
+ * child is not known yet, or not any more. */
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -24,49 +26,19 @@
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
 #define N_PASSED_ON (sizeof(passed_on) / sizeof(passed_on[0]))
 
-static pid_t child;
-
-/* What the terminal sends, the whole group has got already. */
-static void
-pass_on(int sig, siginfo_t *info, void *context)
-{
-	int saved = errno;
-
-	(void)context;
-#ifdef SI_KERNEL
-	if (info->si_code != SI_KERNEL)
-#endif
-		kill(child, sig);
-	(void)info;
-	errno = saved;
-}
-
-static void
-block(sigset_t *before)
-{
-	sigset_t set;
-	size_t i;
-
-	sigemptyset(&set);
-	for (i = 0; i < N_PASSED_ON; i++)
-		sigaddset(&set, passed_on[i]);
-	sigprocmask(SIG_BLOCK, &set, before);
-}
-
 /* What was ignored when we were started stays so, here and in the child: nohup(1). */
 static void
-catch_signals(void)
+block_signals(sigset_t *set, sigset_t *before)
 {
-	struct sigaction catcher, before;
+	struct sigaction action;
 	size_t i;
 
-	memset(&catcher, 0, sizeof(catcher));
-	catcher.sa_sigaction = pass_on;
-	catcher.sa_flags = SA_SIGINFO | SA_RESTART;
-	sigemptyset(&catcher.sa_mask);
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
 	for (i = 0; i < N_PASSED_ON; i++)
-		if (sigaction(passed_on[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-			sigaction(passed_on[i], &catcher, NULL);
+		if (sigaction(passed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(set, passed_on[i]);
+	sigprocmask(SIG_BLOCK, set, before);
 }
 
 static void
@@ -92,18 +64,43 @@ become(char **command, pid_t parent, const sigset_t *mask)
 	_exit(error == ENOMEM ? EX_OSERR : EX_UNAVAILABLE);
 }
 
+/* What the terminal sends, the whole group has got already. */
+static bool
+is_from_terminal(const siginfo_t *info)
+{
+#ifdef SI_KERNEL
+	return info->si_code == SI_KERNEL;
+#else
+	(void)info;
+	return false;
+#endif
+}
+
 /* Leaves the child a zombie, whose number is nobody else's yet. */
-static void
-wait_until_dead(void)
+static bool
+is_dead(pid_t child)
 {
 	siginfo_t info;
 
-	while (waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
-		;
+	info.si_pid = 0;
+	return waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT | WNOHANG) < 0 || info.si_pid;
+}
+
+static void
+wait_until_dead(pid_t child, const sigset_t *signals)
+{
+	siginfo_t info;
+	int sig;
+
+	while (!is_dead(child)) {
+		sig = sigwaitinfo(signals, &info);
+		if (sig > 0 && sig != SIGCHLD && !is_from_terminal(&info))
+			kill(child, sig);
+	}
 }
 
 static int
-bury(void)
+bury(pid_t child)
 {
 	int status;
 
@@ -117,21 +114,18 @@ bury(void)
 int
 command_run(char **command)
 {
-	pid_t self = getpid();
-	sigset_t mask;
+	pid_t self = getpid(), child;
+	sigset_t signals, before;
 
 	signal(SIGCHLD, SIG_DFL);	/* if it is ignored there is no status to wait for */
-	block(&mask);
+	block_signals(&signals, &before);
 	child = fork();
 	if (child < 0) {
 		perror("evflock: fork");
 		return EX_OSERR;
 	}
 	if (child == 0)
-		become(command, self, &mask);
-	catch_signals();
-	sigprocmask(SIG_SETMASK, &mask, NULL);
-	wait_until_dead();
-	block(NULL);
-	return bury();
+		become(command, self, &before);
+	wait_until_dead(child, &signals);
+	return bury(child);
 }
