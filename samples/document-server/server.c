@@ -162,8 +162,10 @@ start_threads(struct server *server)
 static void
 join_threads(struct server *server)
 {
-	for (; server->n_threads > 0; server->n_threads--)
-		pthread_join(server->loop[server->n_threads].thread, NULL);
+	unsigned i;
+
+	for (i = 1; i <= server->n_threads; i++)
+		pthread_join(server->loop[i].thread, NULL);
 }
 
 bool
