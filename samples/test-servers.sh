@@ -41,7 +41,10 @@ append() {
 }
 
 mkdir "$tmp/docs"
+flock "$tmp/docs" sh -c ": >'$tmp/sweeps'; sleep 1" &	# as a server that has just been started
+until_true [ -e "$tmp/sweeps" ]
 start_server one --etcd "$url" --threads 2
+is 'one waits while another sweeps the folder' "$(kill -0 $one 2>&1; cat "$tmp/err.one")" ''
 start_server two --etcd "$url"
 is 'one that does not share is kept out' "$("$abs_top_builddir/samples/document-server/document-server" \
 	--dir "$tmp/docs" --port 0 2>&1)" "document-server: $tmp/docs: another server has this folder"

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store.h"
@@ -41,6 +42,21 @@ sweep(int folder)
 	return 0;
 }
 
+/* Whoever has it alone does not share it, or is sweeping, which does not take long. */
+static int
+share(int folder)
+{
+	static const struct timespec tenth = { 0, 100000000 };
+	int patience = 50;
+
+	while (flock(folder, LOCK_SH | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || patience-- == 0)
+			return errno;
+		nanosleep(&tenth, NULL);
+	}
+	return 0;
+}
+
 /* The kernel's lock says who has the folder.  (Over a network it may not reach other machines; then
  * that all of them share is not checked.) */
 static int
@@ -50,7 +66,7 @@ claim(int folder, bool is_shared)
 
 	if (!is_shared || (error && error != EWOULDBLOCK))
 		return error;
-	return flock(folder, LOCK_SH | LOCK_NB) < 0 ? errno : 0;
+	return share(folder);
 }
 
 int

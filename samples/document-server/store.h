@@ -22,7 +22,7 @@
 
 /** Opens the folder for this process alone, or for all that share it, and if no other has it,
  * removes what a crash left in it.  Fails with EWOULDBLOCK if another server has it, and one of
- * them does not share. */
+ * them does not share; one that would share waits some seconds for the other to say so. */
 int store_open(const char *path, bool is_shared, int *folder);
 
 /** Adds the document's text to `text`.  ENOENT: there is none; EFBIG. */
