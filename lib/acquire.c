@@ -27,12 +27,13 @@ grant(struct evlock *lock, struct evl_request *r)
 	evl_list_push(&lock->port->fifo, &r->seat.link);
 }
 
-/* The same, behind what was sent as a letter. */
+/* The same behind what was sent as a letter, or where no drain is on its way. */
 static EVL_NOINLINE evlock_handle
-grant_behind(struct evlock *lock, struct evl_request *r)
+grant_and_wake(struct evlock *lock, struct evl_request *r)
 {
 	evl_port_collect(lock->port);
 	grant(lock, r);
+	evl_port_wake(lock->port);
 	return r->handle;
 }
 
@@ -164,22 +165,19 @@ is_easy(const struct evl_core *core)
 	return !core->n_waiting && !core->is_closed && !core->is_counted;
 }
 
-/* Will a request be granted at once, with a drain on its way already? */
+/* Will a request be granted at once? */
 static inline int
-is_granted_easily(const struct evlock *lock, unsigned mode)
+is_granted_easily(const struct evl_core *core, unsigned mode)
 {
-	const struct evl_core *core = evl_core_of(lock);
-
-	return is_easy(core) && evl_core_is_compatible(core, mode) && lock->port->is_armed;
+	return is_easy(core) && evl_core_is_compatible(core, mode);
 }
 
-/* Will a request without a timeout be just one more in the queue? */
+/* Will a request without a timeout, that is not granted easily, be just one more in the queue? */
 static inline int
-is_queued_easily(const struct evlock *lock, unsigned mode)
+is_queued_easily(const struct evl_core *core, unsigned mode)
 {
-	const struct evl_core *core = evl_core_of(lock);
-
-	return core->n_waiting && !core->is_closed && !core->is_watched && mode != core->preferred;
+	return (core->n_waiting || !core->is_counted) && !core->is_closed && !core->is_watched &&
+	    mode != core->preferred;
 }
 
 static inline evlock_handle
@@ -192,14 +190,14 @@ acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 
 	if (!cb || mode >= core->n_modes || !lock->quick->free)
 		return acquire_any(lock, mode, timeout, cb, arg, kind);
-	is_granted = is_granted_easily(lock, mode);
-	if (!is_granted && (timeout || !is_queued_easily(lock, mode)))
+	is_granted = is_granted_easily(core, mode);
+	if (!is_granted && (timeout || !is_queued_easily(core, mode)))
 		return acquire_any(lock, mode, timeout, cb, arg, kind);
 	r = evl_request_begin(lock, lock->quick, mode, 1, 0, kind);
 	r->cb = cb;
 	r->arg = arg;
-	if (is_granted && evl_port_is_posted(lock->port))
-		return grant_behind(lock, r);
+	if (is_granted && (!lock->port->is_armed || evl_port_is_posted(lock->port)))
+		return grant_and_wake(lock, r);
 	if (is_granted)
 		grant(lock, r);
 	else
