@@ -291,13 +291,13 @@ fits_plainly(const struct evl_core *core, const struct evl_seat *seat, int is_co
 static inline void
 promote_run(struct evl_core *core, struct evl_link *out, int is_counted)
 {
-	struct evl_link *first = core->queue.next, *link = first;
+	struct evl_link *link;
 
-	while (link != &core->queue) {
+	while ((link = core->queue.next) != &core->queue) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
 		if (seat->state == EVL_GONE) {
-			link = bury(core, seat);
+			bury(core, seat);
 			continue;
 		}
 		if (!fits_plainly(core, seat, is_counted))
@@ -307,10 +307,9 @@ promote_run(struct evl_core *core, struct evl_link *out, int is_counted)
 		core->n_waiting--;
 		evl_core_take(core, seat->mode, seat->units);
 		seat->state = EVL_GRANTED;
-		link = link->next;
+		evl_list_remove(link);
+		evl_list_push(out, link);
 	}
-	if (link != first)
-		evl_list_move_front(&core->queue, link, out);
 	if (core->n_gone > core->n_waiting)
 		evl_core_tidy(core);
 }

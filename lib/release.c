@@ -208,22 +208,15 @@ end(struct evl_request *r)
 	return 0;
 }
 
-/* Grants the next. */
-static inline int
-promote(struct evlock *lock)
+/* Grants the next, behind what was sent as a letter, or where no drain is on its way. */
+static EVL_NOINLINE int
+promote_and_wake(struct evlock *lock)
 {
+	evl_port_collect(lock->port);
 	evl_core_promote(evl_core_of(lock), &lock->port->fifo);
 	evl_port_wake(lock->port);
 	evl_check(lock);
 	return 0;
-}
-
-/* The same, behind what was sent as a letter. */
-static EVL_NOINLINE int
-promote_behind(struct evlock *lock)
-{
-	evl_port_collect(lock->port);
-	return promote(lock);
 }
 
 /* A plain hold in `mode` has ended: grants the next.  While others hold in that mode
@@ -235,7 +228,11 @@ pass_on(struct evlock *lock, unsigned mode)
 
 	if (evl_core_held(core)[mode] && !core->is_counted && !core->n_bound)
 		return 0;
-	return evl_port_is_posted(lock->port) ? promote_behind(lock) : promote(lock);
+	if (!lock->port->is_armed || evl_port_is_posted(lock->port))
+		return promote_and_wake(lock);
+	evl_core_promote(core, &lock->port->fifo);
+	evl_check(lock);
+	return 0;
 }
 
 void
