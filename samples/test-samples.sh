@@ -698,8 +698,12 @@ demo() {
 	is "demo: $what: $pattern" "$(grep -q "$pattern" "$tmp/out" || cat "$tmp/out")" ''
 }
 
-demo 'both runs' '^lines lost.* 0$'
-demo 'two servers have one folder' '^lines lost.* 0$' --only processes --seconds 5
+# Two servers on one folder cannot be had with valgrind 3.19: it stops all the threads of a process
+# while one waits in fcntl(F_OFD_SETLKW), and so each would wait for the other.
+if [ -z "$EVLOCK_TEST_WRAPPER" ]; then
+	demo 'all runs' '^lines lost.* 0$'
+	demo 'two servers have one folder' '^lines lost.* 0$' --only processes --seconds 5
+fi
 demo 'nothing stays locked' '^left holding or waiting .* 0$' --only lock --kill-every 5
 demo 'clients are killed that hold' '^killed while holding  *[1-9]' --only lock --kill-every 1
 demo 'clients are killed that wait' '^killed while waiting  *[1-9]' --only lock --kill-every 1

@@ -54,7 +54,7 @@ test_planted_LDADD = $(CRITERION_LIBS)
 
 check_PROGRAMS += $(unit_tests) test/planted
 TESTS += $(unit_tests) test/shim-selftest.sh test/readme.sh
-EXTRA_DIST += test/README test/readme.sh test/shim-selftest.sh
+EXTRA_DIST += test/README test/readme.sh test/shim-selftest.sh test/valgrind.supp
 # For test/readme.sh.
 AM_TESTS_ENVIRONMENT += \
 	LIBEVENT_CFLAGS='$(LIBEVENT_CORE_CFLAGS)' LIBEVENT_LIBS='$(LIBEVENT_CORE_LIBS)' \

@@ -8,6 +8,7 @@
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/evlock-evflock.XXXXXX") || exit 99
 export LC_ALL=C
+always=
 holder=
 command=
 clean_up() {
@@ -17,7 +18,9 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 99' INT TERM
 
-make_runner "$tmp/evflock" "$abs_top_builddir/samples/evflock/evflock"
+# Valgrind 3.19 stops all threads while one waits in fcntl(F_OFD_SETLKW), but not in flock(2).
+[ -z "$EVLOCK_TEST_WRAPPER" ] || always=' -F'
+make_runner "$tmp/evflock" "$abs_top_builddir/samples/evflock/evflock$always"
 cd "$tmp" || exit 99
 mkfifo said go
 
@@ -76,7 +79,7 @@ if command -v flock >/dev/null; then
 	holder=$!
 	hear
 	is 'flock(1) keeps -F out' "$(status evflock -F -n -E 9 one true)" 9
-	is 'and not those who lock as fcntl(2)' "$(status evflock -n -E 9 one true)" 0
+	[ "$always" ] || is 'and not those who lock as fcntl(2)' "$(status evflock -n -E 9 one true)" 0
 	let_go
 	hold -F one
 	is '-F keeps flock(1) out' "$(status flock -n -E 9 one true)" 9

@@ -42,7 +42,7 @@ void end_on_etcd(void);
 struct evlock_etcd *open_on_etcd(const char *who);
 
 /** The command, on that etcd: etcdctl("del %s", key).  What it prints is lost. */
-void etcdctl(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void etcdctl(const char *format, ...);
 
 void revoke_lease_of(const struct evlock_etcd *session);
 
