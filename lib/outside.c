@@ -536,8 +536,11 @@ evl_outside_lost(struct evl_outside *o, int error)
 void
 evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error)
 {
-	struct evl_request *r = evl_request_find(object_of(o), handle);
+	struct evl_request *r = NULL;
+	struct evl_link *link;
 
+	EVL_LIST_EACH(link, &o->body->objects)
+		r = r ? r : evl_request_find(EVL_OBJECT(link), handle);
 	if (r)
 		evl_request_fail(r, error);
 }

@@ -115,7 +115,8 @@ void evl_outside_failed(struct evl_outside *o, int error);
  * handles are gone, and all who wait are told `error`.  For locks without a guard. */
 void evl_outside_lost(struct evl_outside *o, int error);
 
-/** Ends the waiting of one request with `error`, if it still waits.  For locks without a guard. */
+/** Ends the waiting of one request, made through any object, with `error`, if it still waits.
+ * For locks without a guard. */
 void evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error);
 
 /** The allocator of evlock_set_mem_functions(), for scopes in libraries of their own. */

@@ -343,6 +343,21 @@ EtcdTest(etcd_lock, try_shares_what_this_process_shares)
 	drop(a, y);
 }
 
+EtcdTest(etcd_lock, try_through_another_object)
+{
+	struct evlock *again = evlock_etcd_new(one, "lock", NULL);
+	evlock_handle x = hold(b, X), y;
+
+	try(again, "asked", X);
+	cr_assert_str_eq(run_until(1), "asked:EAGAIN");
+	y = ask(a, "a", X);
+	try(again, "behind", X);
+	cr_assert_str_eq(run_until(1), "behind:EAGAIN");
+	cr_assert_str_eq(let_go(b, x), "a:in");
+	drop(a, y);
+	evlock_free(again);
+}
+
 EtcdTest(etcd_lock, try_of_something_else)
 {
 	struct evlock *plain = evlock_new(base, NULL);
