@@ -15,8 +15,8 @@
 struct lock {
 	struct evl_outside outside;	/* first */
 	struct evl_place *place;
-	evlock_handle trial;		/* of evlock_etcd_try(), while the cluster is asked; or 0 */
-	int is_trial;			/* what the cluster is asked next is for such a one */
+	evlock_handle trial;		/* of evlock_etcd_try(), for whom the cluster is asked; or 0 */
+	int is_trial;			/* such a one is being made, and the cluster not asked yet */
 	int is_in;			/* it was granted by the cluster */
 };
 
@@ -35,15 +35,20 @@ is_childs(const struct lock *lock)
 	return lock->place->session->pid != getpid();
 }
 
+/* Who tried, and was asked for before, is passed by somebody else now, or has withdrawn. */
 static int
 want(struct evl_outside *o, unsigned mode)
 {
 	struct lock *lock = lock_of(o);
+	evlock_handle passed = lock->trial;
 
 	if (is_childs(lock))
 		return 0;
-	evl_place_want(lock->place, lock->is_trial || lock->trial ? EVL_A_TRY : EVL_A_TURN,
+	evl_place_want(lock->place, lock->is_trial ? EVL_A_TRY : EVL_A_TURN,
 	    mode == EVLOCK_EXCLUSIVE);
+	lock->is_trial = 0;
+	lock->trial = 0;
+	evl_outside_refuse(o, passed, EAGAIN);
 	return 0;
 }
 
@@ -254,6 +259,7 @@ evlock_etcd_try(struct evlock *lock, unsigned mode, const struct timeval *timeou
 {
 	struct lock *l = ours(lock);
 	evlock_handle handle;
+	int is_asked;
 
 	if (!l) {
 		errno = EINVAL;
@@ -261,10 +267,11 @@ evlock_etcd_try(struct evlock *lock, unsigned mode, const struct timeval *timeou
 	}
 	l->is_trial = 1;
 	handle = evlock_acquire(lock, mode, timeout, cb, arg);
+	is_asked = !l->is_trial;
 	l->is_trial = 0;
 	if (!handle || evlock_mode_of(lock, handle) >= 0)
 		return handle;
-	if (l->place->wish == EVL_A_TRY && !l->trial)
+	if (is_asked)
 		l->trial = handle;
 	else
 		evl_outside_refuse(&l->outside, handle, EAGAIN);

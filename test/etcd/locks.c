@@ -343,6 +343,26 @@ EtcdTest(etcd_lock, try_shares_what_this_process_shares)
 	drop(a, y);
 }
 
+EtcdTest(etcd_lock, a_try_that_was_withdrawn_is_forgotten)
+{
+	evlock_handle x = try(a, "first", X), y;
+
+	drop(a, x);
+	y = try(a, "second", X);
+	cr_assert_str_eq(run_until(1), "second:in");
+	drop(a, y);
+}
+
+EtcdTest(etcd_lock, try_does_not_wait_for_one_that_has_succeeded)
+{
+	evlock_handle x = try(a, "first", X);
+
+	cr_assert_str_eq(run_until(1), "first:in");
+	try(a, "second", X);
+	cr_assert_str_eq(run_until(1), "second:EAGAIN");
+	drop(a, x);
+}
+
 EtcdTest(etcd_lock, try_through_another_object)
 {
 	struct evlock *again = evlock_etcd_new(one, "lock", NULL);
@@ -356,6 +376,17 @@ EtcdTest(etcd_lock, try_through_another_object)
 	cr_assert_str_eq(let_go(b, x), "a:in");
 	drop(a, y);
 	evlock_free(again);
+}
+
+EtcdTest(etcd_lock, a_try_that_was_passed_does_not_wait)
+{
+	struct evlock_request high = { .mode = X, .priority = 3, .cb = note, .arg = named("high") };
+	evlock_handle x;
+
+	try(a, "try", S);
+	x = evlock_acquire_request(a, &high);
+	cr_assert_str_eq(run_until(2), "try:EAGAIN high:in");
+	drop(a, x);
 }
 
 EtcdTest(etcd_lock, try_of_something_else)
