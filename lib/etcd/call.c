@@ -114,7 +114,7 @@ evl_call_pump(struct evl_net *net)
 	EVL_LIST_EACH_SAFE(link, after, &net->calls) {
 		struct evl_call *call = EVL_CONTAINER(link, struct evl_call, link);
 
-		if (net->n_busy >= EVL_MOST_WIRES)
+		if (net->n_busy >= EVL_MOST_WIRES && !call->is_urgent)
 			return;
 		if (!has_token && !call->is_open)
 			continue;

@@ -39,7 +39,7 @@ struct evl_call {
 	unsigned token_serial;		/**< of auth, at the last attempt */
 	uint8_t state;
 	uint8_t is_unsure;		/**< an attempt may have an effect, also later */
-	uint8_t is_urgent;		/**< goes ahead of those that wait for a connection */
+	uint8_t is_urgent;		/**< waits for no connection: there is one more for it */
 	uint8_t is_open;		/**< needs no token: it gets one */
 };
 

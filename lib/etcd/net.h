@@ -22,7 +22,8 @@ struct evl_call;
 struct evl_wire;
 struct evlock_etcd_options;
 
-/** Connections in use at once, watches not counted.  Whoever comes later waits its turn. */
+/** Connections in use at once, watches not counted.  Whoever comes later waits its turn, unless it
+ * is urgent. */
 #define EVL_MOST_WIRES 16
 
 struct evl_net {

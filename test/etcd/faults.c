@@ -388,6 +388,58 @@ Test(etcd_faults, silence_that_ends_in_time_is_no_loss)
 	end();
 }
 
+/* All connections are in use, by places that get no answer. */
+static void
+answer_about_the_lease(struct fake_request *q)
+{
+	if (q->kind != FAKE_ENTER)
+		fake_be_nice(q);
+}
+
+static struct player many[EVL_MOST_WIRES + 1];
+
+static void
+fill_connections(void)
+{
+	unsigned i;
+
+	begin(answer_about_the_lease);
+	open_fake();
+	cr_assert_str_eq(run_until(1), "s:ready");
+	for (i = 0; i < EVL_MOST_WIRES + 1; i++) {
+		many[i] = new_player("p", session, "x", &many[i]);
+		want(&many[i], EXCLUSIVE);
+	}
+}
+
+static void
+end_many(void)
+{
+	unsigned i;
+
+	for (i = 0; i < EVL_MOST_WIRES + 1; i++)
+		evl_place_free(many[i].place);
+	end();
+}
+
+Test(etcd_faults, a_lease_is_renewed_with_all_connections_in_use)
+{
+	fill_connections();
+	while (session->call.state == EVL_CALL_IDLE)
+		event_base_loop(base, EVLOOP_ONCE);
+	cr_assert_eq(session->call.state, EVL_ASKED);
+	end_many();
+}
+
+Test(etcd_faults, a_lease_is_lost_with_all_connections_in_use)
+{
+	fill_connections();
+	evl_session_lose(session, "the end");
+	run_until(EVL_MOST_WIRES + 2);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	end_many();
+}
+
 /* Validity counts from when the keepalive was sent, not from when it was answered. */
 static struct fake_request late;
 static struct event *late_timer;
