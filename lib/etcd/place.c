@@ -195,12 +195,16 @@ on_weaken(struct evl_place *place, const struct evl_reply *reply)
 static void
 on_refusal(struct evl_place *place, const struct evl_reply *reply)
 {
-	if (place->state == EVL_LEAVING)
+	int error = evl_session_error(reply->verdict);
+
+	if (place->state == EVL_LEAVING) {
 		evl_call_start_later(&place->call, &to_leave);
-	else if (place->is_weakening)
+		evl_place_refuse(place, error);
+	} else if (place->is_weakening) {
 		evl_call_start_later(&place->call, &to_weaken);
-	else
-		end(place, evl_session_error(reply->verdict));
+	} else {
+		end(place, error);
+	}
 }
 
 static void
@@ -321,7 +325,7 @@ evl_place_lose(struct evl_place *place, int error)
 void
 evl_place_refuse(struct evl_place *place, int error)
 {
-	if (!place->wish || place->state != EVL_OUT)
+	if (!place->wish || (place->state != EVL_OUT && place->state != EVL_LEAVING))
 		return;
 	place->wish = EVL_NOTHING;
 	place->ended(place->arg, error);

@@ -76,7 +76,7 @@ void evl_place_go(struct evl_place *place, int unused);
 /** The lease is gone. */
 void evl_place_lose(struct evl_place *place, int error);
 
-/** There will be no lease: who waits for one is told. */
+/** There will be no lease, or no leaving: who waits for that is told. */
 void evl_place_refuse(struct evl_place *place, int error);
 
 /** The session is gone. */

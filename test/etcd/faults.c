@@ -633,6 +633,26 @@ Test(etcd_faults, what_is_not_allowed_is_told)
 	end();
 }
 
+static void
+deny_leaving(struct fake_request *q)
+{
+	if (q->kind == FAKE_LEAVE)
+		fake_answer(q, 403,
+		    "{\"error\":\"\",\"message\":\"etcdserver: permission denied\",\"code\":7}");
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, who_comes_after_one_that_may_not_leave_is_told)
+{
+	play(deny_leaving);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	evl_place_drop(a.place);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:Permission denied");
+	end();
+}
+
 /* --- Watching ------------------------------------------------------------------- */
 
 static struct bufferevent *watch;
