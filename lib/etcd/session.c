@@ -229,9 +229,11 @@ on_keepalive(struct evlock_etcd *session, const struct evl_reply *reply)
 		extend(session, reply->ttl);
 	} else if (reply->verdict == EVL_ANSWERED || reply->verdict == EVL_NO_LEASE) {
 		evl_session_lose(session, "the cluster has ended the lease");
-	} else {	/* until the deadline there is hope */
+	} else if (session->valid_until) {	/* until the deadline there is hope */
 		evl_call_start_later(&session->call, &to_keep);
 		memcpy(session->net.reason, reply->reason, sizeof session->net.reason);
+	} else {
+		give_up(session, reply, &to_keep);
 	}
 }
 

@@ -272,6 +272,22 @@ Test(etcd_faults, granted_without_a_word)
 	end();
 }
 
+static void
+grant_without_a_word_and_turn_strange(struct fake_request *q)
+{
+	if (q->kind == FAKE_KEEPALIVE && q->n < 3)
+		fake_answer(q, 200, "{\"ok\":true}");
+	else
+		grant_without_a_word(q);
+}
+
+Test(etcd_faults, granted_without_a_word_by_what_is_no_etcd)
+{
+	play(grant_without_a_word_and_turn_strange);
+	cr_assert_str_eq(run_until(4), "a:Protocol error s:connecting s:ready");
+	end();
+}
+
 static char numbers[3][40];
 
 static void
