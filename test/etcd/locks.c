@@ -674,6 +674,40 @@ EtcdTest(etcd_lock, sets_do_not_wait_for_each_other_for_ever)
 	free_sets();
 }
 
+/* What a set has of other sessions is given back when it is lost. */
+static void
+lose_a_set(evlock_cb notice_cb, const char *story)
+{
+	struct evlock_etcd *three = open_on_etcd("three");
+	struct evlock *other = evlock_etcd_new(three, "other", NULL);
+	struct evlock_request q = { .cb = note, .notice_cb = notice_cb, .arg = named("set") };
+
+	cr_assert_str_eq(run_until(1), "three:ready");
+	other_b = evlock_etcd_new(two, "other", NULL);
+	set_a = evlock_set_new((struct evlock_set_member[]){ { a, X }, { other_b, X } }, 2, NULL);
+	cr_assert_neq(evlock_acquire_request(set_a, &q), 0);
+	cr_assert_str_eq(run_until(1), "set:in");
+	cr_assert_neq(ask(other, "waits", X), 0);
+	cr_assert_str_eq(run_for(200), "");
+	revoke_lease_of(one);
+	cr_assert_str_eq(run_until_all(notice_cb ? 4 : 3), story);
+	evlock_free(set_a);
+	evlock_free(other_b);
+	evlock_free(other);
+	evlock_etcd_close(three);
+	cr_assert_str_eq(run_until(1), "three:closed");
+}
+
+LeaseTest(etcd_lock, a_set_that_is_lost_gives_back_the_rest)
+{
+	lose_a_set(note_notice, "one:lost one:ready set:ESTALE waits:in");
+}
+
+LeaseTest(etcd_lock, a_set_that_is_lost_unseen_gives_back_the_rest)
+{
+	lose_a_set(NULL, "one:lost one:ready waits:in");
+}
+
 /* Nobody keeps anybody out. */
 EtcdTest(etcd_lock, sets_in_none_wait_for_nobody)
 {
