@@ -103,7 +103,7 @@ evl_net_clear(struct evl_net *net)
 		evl_auth_free(net->auth);
 	close_idle(net);
 	if (net->dns)
-		evdns_base_free(net->dns, 0);
+		evdns_base_free(net->dns, 1);
 	SSL_CTX_free(net->tls);
 	evl_etcd_free(net->urls);
 }

@@ -296,10 +296,16 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-destroy(struct evlock_etcd *session)
+disconnect(struct evlock_etcd *session)
 {
 	visit_places(session, evl_place_abandon, 0);
 	evl_call_clear(&session->call);
+	evl_net_clear(&session->net);
+}
+
+static void
+destroy(struct evlock_etcd *session)
+{
 	if (session->deadline) {
 		close(event_get_fd(session->deadline));
 		event_free(session->deadline);
@@ -308,7 +314,6 @@ destroy(struct evlock_etcd *session)
 		event_free(session->beat);
 	if (session->doubt)
 		event_free(session->doubt);
-	evl_net_clear(&session->net);
 	evl_etcd_free(session->prefix);
 }
 
@@ -322,6 +327,10 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 	if (session->phase == EVL_KEEPING) {
 		ask(session, EVL_KEEPING, &to_keep);
 	} else if (session->phase == EVL_CLOSING) {
+		disconnect(session);
+		session->phase = EVL_CLOSED;
+		finish(session);
+	} else if (session->phase == EVL_CLOSED) {
 		destroy(session);
 		tell(session, EVLOCK_ETCD_CLOSED, "closed");
 		evl_etcd_free(session);
@@ -417,6 +426,7 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 		return session;
 	}
 	error = errno;
+	disconnect(session);
 	destroy(session);
 	evl_etcd_free(session);
 	errno = error;

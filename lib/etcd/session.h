@@ -16,10 +16,12 @@
  *	SEEKING ---------> KEEPING -------------------------> REVOKING ----> SEEKING
  *	    |                 |                                   |     answered
  *	    +-----------------+------------ close ----------------+
- *	                                      v
- *	                                   CLOSING ----> (gone)
+ *	                                      v     answered, or too late
+ *	                                   CLOSING -----------------> CLOSED ----> (gone)
+ *
+ * It is CLOSED for one turn of the loop, in which libevent gives up the names that it looks for.
  */
-enum evl_phase { EVL_SEEKING, EVL_KEEPING, EVL_REVOKING, EVL_CLOSING };
+enum evl_phase { EVL_SEEKING, EVL_KEEPING, EVL_REVOKING, EVL_CLOSING, EVL_CLOSED };
 
 struct evlock_etcd {
 	struct evl_net net;
@@ -30,7 +32,7 @@ struct evlock_etcd {
 	unsigned n_ids;			/**< given to places */
 	enum evl_phase phase;
 	enum evlock_etcd_state state;	/**< as it was told */
-	struct event *beat;		/**< the next keepalive; in CLOSING: enough of it */
+	struct event *beat;		/**< the next keepalive; in CLOSING and CLOSED: enough of it */
 	struct event *doubt;		/**< no answer for a third of the ttl */
 	struct event *deadline;		/**< the lease ends; a timerfd, whose clock does not stop */
 	struct evl_link places;

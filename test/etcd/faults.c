@@ -7,9 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <arpa/inet.h>
 #include <event2/bufferevent.h>
+#include <event2/dns.h>
 #include <jansson.h>
+#include <netinet/in.h>
 
 #include "../shim.h"
 #include "etcd/clock.h"
@@ -951,6 +955,51 @@ Test(etcd_faults, every_allocation_may_fail)
 		cr_assert_eq(n_live, 0, "%ld are left, of the %ldth", n_live, bad_one);
 	}
 	cr_assert_gt(bad_one, 30);
+}
+
+/* --- Names that nobody answers for ------------------------------------------------ */
+
+static void *
+counting_realloc(void *p, size_t size)
+{
+	n_live += !p;
+	return realloc(p, size);
+}
+
+/* Names are asked for at a socket that nobody reads, which is returned. */
+static int
+be_without_names(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t n = sizeof address;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &n), 0);
+	evdns_base_clear_nameservers_and_suspend(session->net.dns);
+	evdns_base_nameserver_sockaddr_add(session->net.dns, (struct sockaddr *)&address, n, 0);
+	evdns_base_resume(session->net.dns);
+	return fd;
+}
+
+Test(etcd_faults, closing_leaves_no_name_looked_up)
+{
+	char question[512];
+	int fd;
+
+	event_set_mem_functions(failing_malloc, counting_realloc, counting_free);
+	base = event_base_new();
+	open_at("http://name.invalid");
+	fd = be_without_names();
+	while (recv(fd, question, sizeof question, 0) < 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	evlock_etcd_close(session);
+	cr_assert_str_eq(run_until(1), "s:closed");
+	event_base_free(base);
+	libevent_global_shutdown();
+	cr_assert_eq(n_live, 0, "%ld are left", n_live);
+	close(fd);
 }
 
 /* --- Opening -------------------------------------------------------------------- */
