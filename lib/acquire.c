@@ -321,12 +321,9 @@ evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_ki
 	if (kind == EVL_ACQUISITION && lock->body->guard)
 		kind = EVL_GUARDED;
 	core->is_counted |= units > 1;
-	r = evl_request_begin(lock, lock->pool, mode, units,
-	    evl_core_rank(core, mode, q->priority), kind);
+	r = evl_request_begin_any(lock, mode, units, evl_core_rank(core, mode, q->priority), kind);
 	if (!r)
 		return 0;
-	if (lock->table)
-		evl_keyed_use(lock->body);
 	r->cb = q->cb;
 	r->arg = q->arg;
 	if (equip(lock, r, q) == 0 &&

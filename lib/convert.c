@@ -82,7 +82,7 @@ begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
 
 	if (!evl_extra_need(r, lock->port))
 		return NULL;
-	c = evl_request_begin(lock, lock->pool, evl_request_mode(lock, mode), r->seat.units, 0,
+	c = evl_request_begin_any(lock, evl_request_mode(lock, mode), r->seat.units, 0,
 	    EVL_CONVERSION);
 	if (!c)
 		return NULL;

@@ -44,6 +44,18 @@ evl_request_begin(struct evlock *lock, struct evl_pool *pool, unsigned mode, uin
 	return r;
 }
 
+/** The same of any lock, which may be a key's. */
+static inline struct evl_request *
+evl_request_begin_any(struct evlock *lock, unsigned mode, uint32_t units, unsigned rank,
+    enum evl_kind kind)
+{
+	struct evl_request *r = evl_request_begin(lock, lock->pool, mode, units, rank, kind);
+
+	if (r && lock->table)
+		evl_keyed_use(lock->body);
+	return r;
+}
+
 /** The callback runs, or there is none: `r` is HELD.  Of a lock without a guard. */
 static inline void
 evl_request_hold_plain(struct evlock *lock, struct evl_request *r)
@@ -110,7 +122,7 @@ evl_request_discard(struct evl_request *r)
 		evl_request_detach(r);
 		evl_extra_drop(lock->port, r);
 	}
-	if (lock->table && r->seat.kind != EVL_CONVERSION)
+	if (lock->table)
 		evl_keyed_unuse(lock->body);
 	evl_pool_put(lock->pool, r);
 }

@@ -594,6 +594,22 @@ TableTest(table, lock_of_a_callback_may_be_converted)
 }
 
 static void
+convert_and_drop(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	convert(l, "never", handle, X);
+	drop_key(handle);
+}
+
+/* The conversion is on its way when its handle is released. */
+TableTest(table, lock_of_a_callback_outlives_its_conversions)
+{
+	ask_key_then("a", "a", S, convert_and_drop);
+	cr_assert_str_eq(run(), "a");
+	cr_assert_eq(count(), 0);
+}
+
+static void
 drop_through_table(struct evlock *l, evlock_handle handle, int error, void *who)
 {
 	note(l, handle, error, who);
