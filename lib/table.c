@@ -406,12 +406,12 @@ end_object(struct evlock *lock, int is_told)
 	struct evl_body *body = lock->body;
 
 	evl_body_keep(body);
+	evl_keyed_use(body);	/* a callback may end all that there is of the key */
 	evl_set_lose(lock);
 	evl_tell_forget_all(lock);
 	evl_request_end_all(lock, is_told);
 	free_object(lock);
-	if (body->keyed)
-		evl_keyed_retire(body);
+	evl_keyed_free_object(body);
 	evl_body_drop(body);
 }
 

@@ -799,6 +799,25 @@ TableTest(table, owner_ends_inside_free)
 	evlock_owner_free(owner);
 }
 
+/* A callback inside evlock_table_free() ends all that there is of its own key. */
+TableTest(table, owner_ends_inside_free_what_is_converted)
+{
+	struct evlock_owner *owner = new_owner("o");
+	struct evlock_request q = { .mode = S, .owner = owner, .cb = get,
+	    .arg = (void *)(uintptr_t)"a" };
+
+	whose = owner;
+	evlock_table_acquire_request(table, "a", 1, &q);
+	cr_assert_str_eq(run(), "a");
+	cr_assert_eq(evlock_convert(got_lock, got, X, NULL, end_owners,
+	    (void *)(uintptr_t)"up"), 0);
+	evlock_table_free(table);
+	table = NULL;
+	cr_assert_str_eq(told(), "up:ECANCELED");
+	cr_assert_str_eq(run(), "");
+	evlock_owner_free(owner);
+}
+
 /* --- Objects of keys -------------------------------------------------------------- */
 
 TableTest(table, object_keeps_its_key)
