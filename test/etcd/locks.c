@@ -498,6 +498,21 @@ EtcdTest(etcd_lock, tokens_rise)
 	drop(b, y);
 }
 
+EtcdTest(etcd_lock, tokens_of_those_who_share_are_in_no_order)
+{
+	evlock_handle x = hold(a, S), y = hold(b, S), later = evlock_acquire_nowait(a, S), z;
+	uint64_t first = evlock_etcd_token(a, x), second = evlock_etcd_token(b, y);
+
+	cr_assert_lt(first, second);
+	cr_assert_eq(evlock_etcd_token(a, later), first);
+	drop(a, x);
+	drop(a, later);
+	drop(b, y);
+	z = hold(a, X);
+	cr_assert_gt(evlock_etcd_token(a, z), second);
+	drop(a, z);
+}
+
 LeaseTest(etcd_lock, validity_is_known_and_extended)
 {
 	evlock_handle x = hold(a, X);
