@@ -14,6 +14,9 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "memory.h"
 #include "tls.h"
@@ -63,11 +66,26 @@ take_text(struct evl_wire *wire, struct evhttp_request *request)
 	wire->is_foreign = 1;
 }
 
+/* A stream may be silent for long: something between that forgets it would tell nobody. */
+static void
+keep_alive(struct evl_wire *wire)
+{
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(wire->http));
+	const int on = 1, idle = 10, interval = 5, count = 3;	/* seconds, and probes */
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
 static void
 on_part(struct evhttp_request *request, void *arg)
 {
 	struct evl_wire *wire = arg;
 
+	if (!wire->status)
+		keep_alive(wire);
 	wire->status = evhttp_request_get_response_code(request);
 	take_text(wire, request);
 	wake(wire);

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <event2/bufferevent.h>
 #include <event2/dns.h>
+#include <event2/http.h>
 #include <jansson.h>
 #include <netinet/in.h>
 
@@ -706,6 +707,24 @@ Test(etcd_faults, a_deletion_is_seen)
 	fake_tell(watch, DELETED);
 	cr_assert_str_eq(run_until(1), "a:in");
 	cr_assert_str_eq(fake_asked(fake), "check");
+	end();
+}
+
+/* What lies between may forget a connection that is silent for long, and tells nobody. */
+Test(etcd_faults, a_silent_watch_is_seen_to_be_alive)
+{
+	int fd, is_on = 0;
+	socklen_t n = sizeof is_on;
+
+	play(wait_behind);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	while (!a.place->watch.wire || event_pending(a.place->watch.timer, EV_TIMEOUT, NULL))
+		event_base_loop(base, EVLOOP_ONCE);
+	fd = bufferevent_getfd(evhttp_connection_get_bufferevent(a.place->watch.wire->http));
+	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_on, &n), 0);
+	cr_assert(is_on);
+	fake_tell(watch, DELETED);
+	cr_assert_str_eq(run_until(1), "a:in");
 	end();
 }
 
