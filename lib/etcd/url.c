@@ -120,15 +120,17 @@ read_all(const char *text, struct evl_url *url, int n)
 int
 evl_urls_read(const char *text, struct evl_url **urls)
 {
-	int n = count(text);
+	int n = count(text), error;
 
 	*urls = evl_etcd_alloc((size_t)n * sizeof **urls);
 	if (!*urls)
 		return -1;
+	errno = EINVAL;	/* unless libevent says that there is no memory */
 	if (read_all(text, *urls, n) == 0)
 		return n;
+	error = errno;
 	evl_etcd_free(*urls);
 	*urls = NULL;
-	errno = EINVAL;
+	errno = error;
 	return -1;
 }

@@ -3,6 +3,9 @@
 /* lib/etcd/url.c: which endpoints are taken, and how they are read. */
 
 #include <errno.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
 
 #include "etcd/memory.h"
 #include "etcd/url.h"
@@ -75,6 +78,31 @@ Test(etcd_url, bad)
 	assert_bad(longest);
 	longest[7 + 256] = '\0';
 	assert_bad(longest);
+}
+
+static int n_left;	/* allocations until one fails */
+
+static void *
+failing_malloc(size_t size)
+{
+	if (n_left--)
+		return malloc(size);
+	errno = ENOMEM;
+	return NULL;
+}
+
+Test(etcd_url, without_memory)
+{
+	int bad_one = 0;
+
+	event_set_mem_functions(failing_malloc, realloc, free);
+	do {
+		n_left = bad_one++;
+		errno = 0;
+		cr_assert(evl_urls_read("http://a:1", &urls) == 1 || errno == ENOMEM, "%d", bad_one);
+	} while (n_left < 0);
+	cr_assert_gt(bad_one, 2);
+	evl_etcd_free(urls);
 }
 
 /* A connection that breaks must not make a session go on in plain text. */
