@@ -114,18 +114,19 @@ release_held(struct evl_step *step, struct evlock *lock)
 	}
 }
 
-/* Tells one who is due, in no step. */
+/* Tells one who is due, in no step; the callback may end the request. */
 static void
-tell(const struct evl_request *r, struct evl_guard *guard)
+tell(const struct evl_request *r)
 {
+	const struct evl_body *body = r->lock->body;
 	evlock_handle handle = evl_request_told_handle(r);
 	evlock_cb cb = r->cb;
 	int error = (int)r->seat.units;
 	void *arg = r->arg;
 
-	evl_body_leave(guard);
+	evl_body_leave(body->guard);
 	cb(r->lock, handle, error, arg);
-	evl_body_enter(r->lock->body);
+	evl_body_enter(body);
 }
 
 /* Runs the callbacks of those who are due, and moves them to `done`. */
@@ -139,7 +140,7 @@ tell_due(struct evl_link *due, struct evl_link *done)
 
 		evl_list_push(done, link);
 		if (r->seat.state == EVL_FAILED)
-			tell(r, r->lock->body->guard);
+			tell(r);
 	}
 }
 

@@ -768,6 +768,31 @@ LockTest(owner, release_all_inside_evlock_free)
 	evlock_owner_free(mortal);
 }
 
+/* What the callback's own request was in becomes another lock's, which goes. */
+static void
+release_all_and_reuse(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	struct evlock *other = new_lock("other");
+
+	note(l, handle, error, who);
+	evlock_owner_release_all(mortal);
+	hold(other, X);
+	evlock_free(other);
+}
+
+LockTest(owner, release_all_and_reuse_inside_evlock_free)
+{
+	struct evlock *l = new_lock("l");
+
+	mortal = new_owner("m");
+	hold(l, X);
+	ASK(l, "first", .mode = S, .owner = mortal, .cb = release_all_and_reuse);
+	ask(l, "second", S);
+	evlock_free(l);
+	cr_assert_str_eq(told(), "first:ECANCELED second:ECANCELED");
+	evlock_owner_free(mortal);
+}
+
 static struct evlock *mortal_lock;
 
 static void
