@@ -286,7 +286,11 @@ evl_object_destroy(struct evlock *lock)
 struct evlock *
 evl_lock_object(struct evlock *lock, struct event_base *base)
 {
-	return create_on(base, lock->body, lock->identity);
+	struct evlock *object = create_on(base, lock->body, lock->identity);
+
+	if (object && lock->body->keyed)
+		evl_keyed_use(lock->body);
+	return object;
 }
 
 struct evlock *

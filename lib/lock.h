@@ -274,7 +274,8 @@ void evl_tell_update(struct evl_body *body);
 
 /* --- In table.c ----------------------------------------------------------- */
 
-/** A request for the lock of a key was made through a table's object, or is gone. */
+/** A request for the lock of a key was made through a table's object, or is gone; or an
+ * object was made for the caller. */
 void evl_keyed_use(struct evl_body *body);
 void evl_keyed_unuse(struct evl_body *body);
 

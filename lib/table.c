@@ -536,10 +536,8 @@ create_callers_object(struct evlock_table *table, const void *key, size_t len)
 	if (!own)
 		return NULL;
 	object = evl_lock_object(own, table->port->base);
-	if (object) {
-		own->body->keyed->n_users++;
+	if (object)
 		return object;
-	}
 	evl_keyed_retire(own->body);
 	errno = ENOMEM;
 	return NULL;

@@ -776,6 +776,22 @@ ShareTest(table)
 	evlock_table_free(t);
 }
 
+ShareTest(object_of_a_key)
+{
+	struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
+	struct evlock_table *t = evlock_table_new(base, &options);
+	struct evlock *k = evlock_table_lock(t, "k", 1), *k2 = share(k, base2);
+
+	hold(k, X);
+	ask(k2, "there", X);
+	evlock_free(k);
+	cr_assert_str_eq(turn2(), "there");
+	cr_assert_eq(evlock_table_count(t), 1);
+	evlock_free(k2);
+	cr_assert_eq(evlock_table_count(t), 0);
+	evlock_table_free(t);
+}
+
 /* --- Threads ------------------------------------------------------------------------------------------------------- */
 
 /* Runs in another thread, to its end. */
