@@ -92,7 +92,7 @@ count(const struct evlock_set_member *members, size_t n)
 	for (i = 0; i < n; i++) {
 		const struct evlock *lock = members[i].lock;
 
-		if (!lock || lock->port != members[0].lock->port ||
+		if (!lock || lock->table || lock->port != members[0].lock->port ||
 		    !lock->body->guard != !members[0].lock->body->guard ||
 		    !knows_mode(lock, members[i].mode))
 			return 0;

@@ -121,7 +121,11 @@ judge(const struct evlock *lock, unsigned mode, const struct event *ev)
 	int knows = lock->body->set ? !evl_set_judge(lock, mode, 1)
 	    : evl_lock_knows(lock, mode);
 
-	return !ev || !knows ? EINVAL : find_watch(lock, ev) ? EEXIST : 0;
+	if (!ev || !knows)
+		return EINVAL;
+	if (lock->table)	/* which frees it with its last request */
+		return ENOTSUP;
+	return find_watch(lock, ev) ? EEXIST : 0;
 }
 
 static int

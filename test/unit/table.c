@@ -609,6 +609,23 @@ TableTest(table, lock_of_a_callback_outlives_its_conversions)
 	cr_assert_eq(count(), 0);
 }
 
+/* It goes with the handle, and nothing else would keep it. */
+TableTest(table, lock_of_a_callback_is_neither_watched_nor_a_member)
+{
+	struct evlock_set_member member = { NULL, X };
+	struct event *ev = new_event("room");
+
+	ask_key_then("a", "a", X, get);
+	cr_assert_str_eq(run(), "a");
+	member.lock = got_lock;
+	assert_fails(evlock_notify(got_lock, X, ev), ENOTSUP);
+	assert_refused(evlock_set_new(&member, 1, NULL), EINVAL);
+	drop_key(got);
+	settle();
+	cr_assert_eq(count(), 0);
+	event_free(ev);
+}
+
 static void
 drop_through_table(struct evlock *l, evlock_handle handle, int error, void *who)
 {
