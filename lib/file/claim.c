@@ -30,23 +30,24 @@ unlock(struct evl_opened *file)
 }
 
 static int
-lock_once(struct evl_opened *file, int (*how)(int, int, int), int is_exclusive)
+lock_once(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
 	int error = evl_opened_need(file);
 
 	if (!error)
-		error = how(file->fd, file->is_flock, is_exclusive);
+		error = wait ? evl_kernel_wait(file->fd, file->is_flock, is_exclusive, wait)
+		    : evl_kernel_try(file->fd, file->is_flock, is_exclusive);
 	return error ? error : evl_opened_check(file);
 }
 
-/* Locks the file that the path leads to once it is locked. */
+/* Locks the file that the path leads to once it is locked.  Without a `wait`: if it is to be had. */
 static int
-lock(struct evl_opened *file, int (*how)(int, int, int), int is_exclusive)
+lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
 	int error;
 
 	do {
-		error = lock_once(file, how, is_exclusive);
+		error = lock_once(file, wait, is_exclusive);
 		if (error && error != EAGAIN)
 			evl_opened_close(file);	/* with all that was locked of it */
 	} while (error == EVL_FILE_MOVED);
@@ -157,7 +158,7 @@ run_helper(void *arg)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	pthread_cleanup_push(on_cancel, claim);
-	error = lock(&claim->file, evl_kernel_wait, claim->is_exclusive);
+	error = lock(&claim->file, &claim->helper, claim->is_exclusive);
 	pthread_cleanup_pop(0);
 	finish(claim, error);
 	return NULL;
@@ -180,7 +181,7 @@ create_helper(struct evl_claim *claim)
 	if (!error)
 		error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	if (!error)
-		error = pthread_create(&claim->helper, &attributes, run_helper, claim);
+		error = pthread_create(&claim->helper.thread, &attributes, run_helper, claim);
 	pthread_attr_destroy(&attributes);
 	return error == EAGAIN ? ENOMEM : error;	/* EAGAIN has a meaning of its own here */
 }
@@ -267,7 +268,7 @@ evl_claim_try(struct evl_claim *claim, int is_exclusive)
 
 	if (claim->state == EVL_CLAIM_LEAVING)
 		return EAGAIN;
-	error = lock(&claim->file, evl_kernel_try, is_exclusive);
+	error = lock(&claim->file, NULL, is_exclusive);
 	if (!error)
 		hold(claim);
 	return error;
@@ -284,6 +285,7 @@ evl_claim_ask(struct evl_claim *claim, int is_exclusive)
 		return 0;
 	}
 	claim->is_exclusive = (uint8_t)is_exclusive;
+	claim->helper.stage = EVL_WAIT_AT_WORK;
 	claim->state = EVL_CLAIM_ASKING;	/* before there is a helper to see it */
 	error = start_helper(claim);
 	if (error)
@@ -301,7 +303,7 @@ evl_claim_drop(struct evl_claim *claim)
 		break;
 	case EVL_CLAIM_ASKING:
 		claim->state = EVL_CLAIM_LEAVING;
-		pthread_cancel(claim->helper);
+		evl_kernel_stop(&claim->helper);
 		break;
 	default:
 		break;

@@ -9,8 +9,7 @@
  * Everything is called with the claim's guard entered, which is the user's, and so
  * are got() and failed().  The file itself belongs to the helper while there is one. */
 
-#include <pthread.h>
-
+#include "kernel.h"
 #include "opened.h"
 
 /** What the kernel knows of us.
@@ -26,7 +25,7 @@
  *	 |                                |
  *	 +--------------------------------+ asked again meanwhile
  *
- * LEAVING: the helper has been cancelled, and may have the lock all the same.
+ * LEAVING: the helper has been stopped, and may have the lock all the same.
  */
 enum evl_claim_state { EVL_CLAIM_IDLE, EVL_CLAIM_HELD, EVL_CLAIM_ASKING, EVL_CLAIM_LEAVING };
 
@@ -49,7 +48,7 @@ struct evl_claim_user {
 struct evl_claim {
 	const struct evl_claim_user *user;
 	struct evl_opened file;
-	pthread_t helper;		/**< while ASKING or LEAVING */
+	struct evl_wait helper;		/**< while ASKING or LEAVING */
 	dev_t device;			/**< of the file that was opened or locked last, as inode */
 	ino_t inode;
 	uint8_t state;			/**< enum evl_claim_state */

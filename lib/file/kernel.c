@@ -20,21 +20,45 @@ struct call {
 	struct flock *range;
 };
 
-/* The thread can be cancelled here and nowhere else.  Asynchronously, as flock(2) is
- * no cancellation point, nor is fcntl(2) with these locks in every C library. */
 static int
-wait_for(const struct call *call)
+step(struct evl_wait *wait, int from, int to)
+{
+	return __atomic_compare_exchange_n(&wait->stage, &from, to, 0, __ATOMIC_ACQ_REL,
+	    __ATOMIC_ACQUIRE);
+}
+
+/* The thread can be cancelled here and nowhere else.  Asynchronously, as flock(2) is
+ * no cancellation point, nor is fcntl(2) with these locks in every C library.
+ *
+ * In glibc 2.36 a cancellation that was sent just before it was disabled still ends the next
+ * system call that is a cancellation point.  So it is sent only while the thread cannot leave
+ * this place, and one that was sent is waited for. */
+static int
+wait_for(const struct call *call, struct evl_wait *wait)
 {
 	int error, state, type;
 
+	if (!step(wait, EVL_WAIT_AT_WORK, EVL_WAIT_WAITING))
+		return ECANCELED;
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
 	do
 		error = call->make(call->fd, call->operation, call->range) ? errno : 0;
 	while (error == EINTR);
+	while (!step(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK))
+		pause();
 	pthread_setcanceltype(type, NULL);
 	pthread_setcancelstate(state, NULL);
 	return error;
+}
+
+void
+evl_kernel_stop(struct evl_wait *wait)
+{
+	int stage = __atomic_exchange_n(&wait->stage, EVL_WAIT_STOPPED, __ATOMIC_ACQ_REL);
+
+	if (stage == EVL_WAIT_WAITING)
+		pthread_cancel(wait->thread);
 }
 
 /* --- flock(2) ---------------------------------------------------------------- */
@@ -61,11 +85,11 @@ try_flock(int fd, int is_exclusive)
 }
 
 static int
-wait_for_flock(int fd, int is_exclusive)
+wait_for_flock(int fd, int is_exclusive, struct evl_wait *wait)
 {
 	struct call call = { make_flock, fd, flock_operation(is_exclusive), NULL };
 
-	return wait_for(&call);
+	return wait_for(&call, wait);
 }
 
 /* --- fcntl(2) ---------------------------------------------------------------- */
@@ -111,12 +135,12 @@ make_fcntl(int fd, int operation, struct flock *range)
 }
 
 static int
-wait_for_part(int fd, enum part part, int type)
+wait_for_part(int fd, enum part part, int type, struct evl_wait *wait)
 {
 	struct flock range = range_of(part, type);
 	struct call call = { make_fcntl, fd, F_OFD_SETLKW, &range };
 
-	return wait_for(&call);
+	return wait_for(&call, wait);
 }
 
 /* Would a lock of this type be had on the gate? */
@@ -147,12 +171,12 @@ try_fcntl(int fd, int is_exclusive)
 }
 
 static int
-wait_for_fcntl(int fd, int is_exclusive)
+wait_for_fcntl(int fd, int is_exclusive, struct evl_wait *wait)
 {
-	int error = wait_for_part(fd, GATE, type_of(is_exclusive));
+	int error = wait_for_part(fd, GATE, type_of(is_exclusive), wait);
 
 	if (!error)
-		error = wait_for_part(fd, DATA, type_of(is_exclusive));
+		error = wait_for_part(fd, DATA, type_of(is_exclusive), wait);
 	return error ? error : set(fd, GATE, F_UNLCK);
 }
 
@@ -190,7 +214,7 @@ try_fcntl(int fd, int is_exclusive)
 	return probe_fcntl(fd);
 }
 
-#define wait_for_fcntl	try_fcntl
+#define wait_for_fcntl(fd, is_exclusive, wait) ((void)(wait), try_fcntl(fd, is_exclusive))
 #define may_join_fcntl	probe_fcntl
 #define weaken_fcntl	probe_fcntl
 #define drop_fcntl	probe_fcntl
@@ -212,9 +236,10 @@ evl_kernel_try(int fd, int is_flock, int is_exclusive)
 }
 
 int
-evl_kernel_wait(int fd, int is_flock, int is_exclusive)
+evl_kernel_wait(int fd, int is_flock, int is_exclusive, struct evl_wait *wait)
 {
-	return is_flock ? wait_for_flock(fd, is_exclusive) : wait_for_fcntl(fd, is_exclusive);
+	return is_flock ? wait_for_flock(fd, is_exclusive, wait)
+	    : wait_for_fcntl(fd, is_exclusive, wait);
 }
 
 int

@@ -3,6 +3,7 @@
 /* Claims to the kernel's lock on a file, and what they are made of: paths, open files,
  * the kernel's locks with their gate, the helper thread that waits. */
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -35,11 +36,13 @@ enum { SHARED, EXCLUSIVE };
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int n_got, n_failed, n_gone, last_error, n_signals_open;
+static int n_entering;		/* atomic */
 
 static void
 enter(struct evl_claim *claim)
 {
 	(void)claim;
+	__atomic_add_fetch(&n_entering, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&guard);
 }
 
@@ -761,6 +764,52 @@ WaitTest(wait, dropped_while_it_is_granted)
 		n_late += told(&n_got) == n;
 	}
 	cr_assert_gt(n_late, 0, "none was dropped before it was told");
+	end(&claim);
+	close(fd);
+}
+
+static int n_cancelled;
+
+/* In place of the C library's. */
+int
+pthread_cancel(pthread_t thread)
+{
+	int (*cancel)(pthread_t);
+
+	*(void **)&cancel = dlsym(RTLD_NEXT, "pthread_cancel");
+	n_cancelled++;
+	return cancel(thread);
+}
+
+/* The cancellation might end whatever system call comes next. */
+FileTest(wait, that_is_over_is_not_cancelled)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	enter(&claim);
+	cr_assert_eq(evl_claim_ask(&claim, EXCLUSIVE), 0);
+	while (__atomic_load_n(&n_entering, __ATOMIC_RELAXED) < 2)
+		usleep(1000);
+	evl_claim_drop(&claim);
+	leave(&claim);
+	await_state(&claim, EVL_CLAIM_IDLE);
+	cr_assert_eq(n_cancelled, 0);
+	end(&claim);
+}
+
+WaitTest(wait, that_goes_on_is_cancelled)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	cr_assert_eq(lock_other(fd, F_WRLCK), 0);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	drop(&claim);
+	await_state(&claim, EVL_CLAIM_IDLE);
+	cr_assert_eq(n_cancelled, 1);
 	end(&claim);
 	close(fd);
 }
