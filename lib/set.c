@@ -543,6 +543,7 @@ evl_set_lose(struct evlock *member)
 		m->lock = NULL;
 		evl_list_remove(link);
 		evl_list_init(link);
+		evl_lock_settle(evl_member_set(link), 0);	/* nobody waits for that any more */
 	}
 	evl_tell_update(member->body);
 }

@@ -1046,6 +1046,28 @@ SetTest(set, notice_that_comes_after_the_callback)
 	cr_assert_str_eq(run(), "granted granted");
 }
 
+SetTest(set, notice_of_who_waited_for_a_member_that_is_freed)
+{
+	NOW(set, .mode = X, .notice_cb = note, .arg = (void *)(uintptr_t)"wanted");
+	ask(x, "x", S);
+	evlock_free(x);
+	x = NULL;
+	cr_assert_str_eq(run(), "x:ECANCELED", "none was left");
+	ask(y, "y", S);
+	cr_assert_str_eq(run(), "wanted");
+}
+
+SetTest(set, notice_comes_again_after_a_member_was_freed)
+{
+	NOW(set, .mode = X, .notice_cb = note, .arg = (void *)(uintptr_t)"wanted");
+	ask(x, "x", S);
+	cr_assert_str_eq(run(), "wanted");
+	evlock_free(x);
+	x = NULL;
+	ask(y, "y", S);
+	cr_assert_str_eq(run(), "x:ECANCELED wanted");
+}
+
 /* --- Closing and freeing ---------------------------------------------------------- */
 
 SetTest(set, close)
