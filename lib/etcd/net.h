@@ -45,8 +45,8 @@ struct evl_net {
 int evl_net_init(struct evl_net *net, struct event_base *base,
     const struct evlock_etcd_options *options);
 
-/** All calls and watches are gone by then.  Names that are looked up are given up in the loop's next
- * turn. */
+/** All calls and watches are gone by then.  Names that are looked up are given up in the next turn
+ * of the loop. */
 void evl_net_clear(struct evl_net *net);
 
 const struct evl_url *evl_net_url(const struct evl_net *net);
