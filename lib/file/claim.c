@@ -40,7 +40,7 @@ lock_once(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 	return error ? error : evl_opened_check(file);
 }
 
-/* Locks the file that the path leads to once it is locked.  Without a `wait`: if it is to be had. */
+/* Locks the file that the path leads to once it is locked.  No `wait`: if it is to be had now. */
 static int
 lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
