@@ -86,7 +86,8 @@ model_tests = \
 	test/model/core_exhaustive \
 	test/model/core_random \
 	test/model/api_exhaustive \
-	test/model/api_random
+	test/model/api_random \
+	test/model/ways
 check_PROGRAMS += $(model_tests)
 TESTS += $(model_tests)
 
@@ -100,6 +101,8 @@ test_model_api_exhaustive_LDFLAGS = $(api_pair_ldflags)
 test_model_api_random_SOURCES = test/model/api_random.c
 test_model_api_random_LDADD = test/model/libmodel.la $(LDADD)
 test_model_api_random_LDFLAGS = $(api_pair_ldflags)
+test_model_ways_SOURCES = test/model/ways.c
+test_model_ways_LDADD = test/model/libmodel.la $(LDADD)
 
 # The fuzz target without libFuzzer: known and random inputs.
 check_PROGRAMS += test/fuzz/replay
