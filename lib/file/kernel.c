@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -45,9 +46,11 @@ wait_for(const struct call *call, struct evl_wait *wait)
 	do
 		error = call->make(call->fd, call->operation, call->range) ? errno : 0;
 	while (error == EINTR);
-	while (!step(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK))
-		pause();
 	pthread_setcanceltype(type, NULL);
+	while (!step(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK)) {
+		pthread_testcancel();
+		sched_yield();
+	}
 	pthread_setcancelstate(state, NULL);
 	return error;
 }
