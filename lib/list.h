@@ -71,15 +71,13 @@ evl_list_remove(struct evl_link *link)
 	link->prev->next = link->next;
 }
 
-/** Moves those before `end`, of which there are some, from the front of `list` to
- * the end of `to`. */
+/** Moves all, of which there are some, to the end of `to`. */
 static inline void
-evl_list_move_front(struct evl_link *list, struct evl_link *end, struct evl_link *to)
+evl_list_move(struct evl_link *list, struct evl_link *to)
 {
-	struct evl_link *first = list->next, *last = end->prev, *before = to->prev;
+	struct evl_link *first = list->next, *last = list->prev, *before = to->prev;
 
-	list->next = end;
-	end->prev = list;
+	evl_list_init(list);
 	first->prev = before;
 	before->next = first;
 	last->next = to;

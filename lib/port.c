@@ -266,7 +266,7 @@ static void
 take_letters(struct evl_port *port)
 {
 	if (!evl_list_is_empty(&port->letters))
-		evl_list_move_front(&port->letters, &port->letters, &port->fifo);
+		evl_list_move(&port->letters, &port->fifo);
 }
 
 void

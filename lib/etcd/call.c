@@ -333,7 +333,7 @@ evl_call_fail_all(struct evl_net *net, const struct evl_reply *reply)
 
 	evl_list_init(&waiting);
 	if (!evl_list_is_empty(&net->calls))
-		evl_list_move_front(&net->calls, &net->calls, &waiting);
+		evl_list_move(&net->calls, &waiting);
 	while ((link = evl_list_pop(&waiting)))
 		conclude(EVL_CONTAINER(link, struct evl_call, link), reply);
 }

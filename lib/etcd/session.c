@@ -74,7 +74,7 @@ visit_places(struct evlock_etcd *session, void (*visit)(struct evl_place *, int)
 
 	evl_list_init(&rest);
 	if (!evl_list_is_empty(&session->places))
-		evl_list_move_front(&session->places, &session->places, &rest);
+		evl_list_move(&session->places, &rest);
 	while ((link = evl_list_pop(&rest))) {
 		evl_list_push(&session->places, link);
 		visit(PLACE(link), error);
