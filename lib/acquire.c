@@ -158,18 +158,12 @@ acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	return ask(lock, &q, kind);
 }
 
-/* Is there nothing to look at but what is held? */
-static inline int
-is_easy(const struct evl_core *core)
-{
-	return !core->n_waiting && !core->is_closed && !core->is_counted;
-}
-
-/* Will a request be granted at once? */
+/* Will a request be granted at once, as there is nothing to look at but what is held? */
 static inline int
 is_granted_easily(const struct evl_core *core, unsigned mode)
 {
-	return is_easy(core) && evl_core_is_compatible(core, mode);
+	return !core->n_waiting && !core->is_closed && !core->is_counted &&
+	    evl_core_is_compatible(core, mode);
 }
 
 /* Will a request without a timeout, that is not granted easily, be just one more in the queue? */
@@ -233,8 +227,7 @@ evlock_acquire_nowait(struct evlock *lock, unsigned mode)
 {
 	struct evl_core *core = evl_core_of(lock);
 
-	if (mode >= core->n_modes || !lock->quick->free || !is_easy(core) ||
-	    !evl_core_is_compatible(core, mode))
+	if (mode >= core->n_modes || !lock->quick->free || !is_granted_easily(core, mode))
 		return acquire_nowait(lock, mode);
 	return hold_now(lock, evl_request_begin(lock, lock->quick, mode, 1, 0, EVL_ACQUISITION));
 }

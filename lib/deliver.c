@@ -59,7 +59,7 @@ deliver_keyed_end(struct evl_request *r, struct evl_guard *guard, int error)
 	make(&call);
 	guard = evl_body_enter(body);
 	if (body->keyed)
-		evl_keyed_free_object(body);
+		evl_keyed_drop(body);
 	evl_body_leave(guard);
 	evl_body_drop(body);
 }

@@ -363,7 +363,7 @@ dissolve(struct evlock *lock, int is_told)
 	if (body->outside && evl_list_is_empty(&body->objects))
 		evl_outside_end(body->outside);
 	if (body->keyed)
-		evl_keyed_free_object(body);
+		evl_keyed_drop(body);
 	return identity->n_objects ? NULL : identity;
 }
 

@@ -274,13 +274,13 @@ void evl_tell_update(struct evl_body *body);
 
 /* --- In table.c ----------------------------------------------------------- */
 
-/** A request for the lock of a key was made through a table's object, or is gone; or an
- * object was made for the caller. */
+/** The lock of a key is used by each request made through a table's object, and by each
+ * object that was made for the caller. */
 void evl_keyed_use(struct evl_body *body);
 void evl_keyed_unuse(struct evl_body *body);
 
-/** One of the caller's objects for a key has been freed. */
-void evl_keyed_free_object(struct evl_body *body);
+/** As evl_keyed_unuse(), and evl_keyed_retire(). */
+void evl_keyed_drop(struct evl_body *body);
 
 /** Frees the lock of a key if nothing needs it any more. */
 void evl_keyed_retire(struct evl_body *body);

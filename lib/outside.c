@@ -533,14 +533,24 @@ evl_outside_lost(struct evl_outside *o, int error)
 	evl_lock_settle(object_of(o), 1);
 }
 
+/* The request that `handle` names for any object of the lock, or NULL. */
+static struct evl_request *
+find_request(const struct evl_outside *o, evlock_handle handle)
+{
+	const struct evl_link *link;
+	struct evl_request *r;
+
+	EVL_LIST_EACH(link, &o->body->objects)
+		if ((r = evl_request_find(EVL_OBJECT(link), handle)))
+			return r;
+	return NULL;
+}
+
 void
 evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error)
 {
-	struct evl_request *r = NULL;
-	struct evl_link *link;
+	struct evl_request *r = find_request(o, handle);
 
-	EVL_LIST_EACH(link, &o->body->objects)
-		r = r ? r : evl_request_find(EVL_OBJECT(link), handle);
 	if (r)
 		evl_request_fail(r, error);
 }

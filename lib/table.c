@@ -238,7 +238,7 @@ evl_keyed_retire(struct evl_body *body)
 }
 
 void
-evl_keyed_free_object(struct evl_body *body)
+evl_keyed_drop(struct evl_body *body)
 {
 	body->keyed->n_users--;
 	evl_keyed_retire(body);
@@ -411,7 +411,7 @@ end_object(struct evlock *lock, int is_told)
 	evl_tell_forget_all(lock);
 	evl_request_end_all(lock, is_told);
 	free_object(lock);
-	evl_keyed_free_object(body);
+	evl_keyed_drop(body);
 	evl_body_drop(body);
 }
 

@@ -16,7 +16,7 @@ struct lock {
 	struct evl_outside outside;	/* first */
 	struct evl_place *place;
 	evlock_handle trial;		/* of evlock_etcd_try(), for whom the cluster is asked; or 0 */
-	int is_trial;			/* such a one is being made, and the cluster not asked yet */
+	int is_trying;			/* such a one is being made, and the cluster not asked yet */
 	int is_in;			/* it was granted by the cluster */
 };
 
@@ -44,9 +44,9 @@ want(struct evl_outside *o, unsigned mode)
 
 	if (is_childs(lock))
 		return 0;
-	evl_place_want(lock->place, lock->is_trial ? EVL_A_TRY : EVL_A_TURN,
+	evl_place_want(lock->place, lock->is_trying ? EVL_A_TRY : EVL_A_TURN,
 	    mode == EVLOCK_EXCLUSIVE);
-	lock->is_trial = 0;
+	lock->is_trying = 0;
 	lock->trial = 0;
 	evl_outside_refuse(o, passed, EAGAIN);
 	return 0;
@@ -265,10 +265,10 @@ evlock_etcd_try(struct evlock *lock, unsigned mode, const struct timeval *timeou
 		errno = EINVAL;
 		return 0;
 	}
-	l->is_trial = 1;
+	l->is_trying = 1;
 	handle = evlock_acquire(lock, mode, timeout, cb, arg);
-	is_asked = !l->is_trial;
-	l->is_trial = 0;
+	is_asked = !l->is_trying;
+	l->is_trying = 0;
 	if (!handle || evlock_mode_of(lock, handle) >= 0)
 		return handle;
 	if (is_asked)

@@ -22,7 +22,7 @@ struct call {
 };
 
 static int
-step(struct evl_wait *wait, int from, int to)
+move_on(struct evl_wait *wait, int from, int to)
 {
 	return __atomic_compare_exchange_n(&wait->stage, &from, to, 0, __ATOMIC_ACQ_REL,
 	    __ATOMIC_ACQUIRE);
@@ -39,7 +39,7 @@ wait_for(const struct call *call, struct evl_wait *wait)
 {
 	int error, state, type;
 
-	if (!step(wait, EVL_WAIT_AT_WORK, EVL_WAIT_WAITING))
+	if (!move_on(wait, EVL_WAIT_AT_WORK, EVL_WAIT_WAITING))
 		return ECANCELED;
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
@@ -47,7 +47,7 @@ wait_for(const struct call *call, struct evl_wait *wait)
 		error = call->make(call->fd, call->operation, call->range) ? errno : 0;
 	while (error == EINTR);
 	pthread_setcanceltype(type, NULL);
-	while (!step(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK)) {
+	while (!move_on(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK)) {
 		pthread_testcancel();
 		sched_yield();
 	}
