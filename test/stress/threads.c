@@ -816,7 +816,7 @@ on_step(evutil_socket_t fd, short what, void *arg)
 		go_on(t);
 }
 
-/* --- Threads ---------------------------------------------------------------------------------- */
+/* --- Threads ------------------------------------------------------------------- */
 
 static void
 free_all(struct thread *t)
@@ -920,7 +920,7 @@ make_thread(struct thread *t, unsigned number, uint64_t seed)
 		t->slot[i].thread = t;
 }
 
-/* --- Memory, and how much is done --------------------------------------------------------------- */
+/* --- Memory, and how much is done ---------------------------------------------- */
 
 static void *
 counting_malloc(size_t size)

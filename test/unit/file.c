@@ -364,7 +364,7 @@ FileTest(file, without_a_thread_when_it_is_free)
 	lock = make("file", 0);
 }
 
-/* --- Waiting ---------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------- */
 
 WaitTest(file, waits_for_others)
 {
@@ -517,7 +517,7 @@ WaitTest(file, notifies_when_others_let_go)
 	event_free(ev);
 }
 
-/* --- Objects ------------------------------------------------------------------------------------ */
+/* --- Objects ------------------------------------------------------------------- */
 
 FileTest(file, objects_of_one_file_exclude_each_other)
 {
@@ -625,7 +625,7 @@ FileTest(file, is_shared)
 	event_base_free(far);
 }
 
-/* --- Turns ---------------------------------------------------------------------------------------- */
+/* --- Turns --------------------------------------------------------------------- */
 
 WaitTest(file, others_have_their_turn_after_the_batch)
 {
@@ -671,7 +671,7 @@ WaitTest(file, readers_do_not_pass_a_writer_of_another_process)
 	end_other(&other);
 }
 
-/* --- Converting --------------------------------------------------------------------------------------- */
+/* --- Converting ---------------------------------------------------------------- */
 
 FileTest(file, converts_to_weaker_modes)
 {
@@ -697,7 +697,7 @@ FileTest(file, converts_to_no_stronger_mode)
 	drop(lock, a);
 }
 
-/* --- Owners and sets -------------------------------------------------------------------------------------- */
+/* --- Owners and sets ----------------------------------------------------------- */
 
 FileTest(file, owners_hold_it_twice)
 {
@@ -800,7 +800,7 @@ WaitTest(file, sets_ask_by_inode)
 	evlock_free(other);
 }
 
-/* --- Files that move, and fail -------------------------------------------------------------------------------- */
+/* --- Files that move, and fail ------------------------------------------------- */
 
 static void
 remove_file(void)
@@ -889,7 +889,7 @@ FileTest(file, became_something_else)
 	drop(lock, hold(lock, X));
 }
 
-/* --- fork() ------------------------------------------------------------------------------------------------------ */
+/* --- fork() -------------------------------------------------------------------- */
 
 /* Runs `f` in a child: 0 for well. */
 static void
@@ -950,7 +950,7 @@ WaitTest(file, child_frees_what_waits)
 	cr_assert_str_eq(run_for(1), "a");
 }
 
-/* --- Memory ------------------------------------------------------------------------------------------------------------ */
+/* --- Memory -------------------------------------------------------------------- */
 
 static long n_live, n_left;
 

@@ -469,7 +469,7 @@ ShareTest(close_is_for_all_objects)
 	drop(lock, held);
 }
 
-/* --- What keeps a loop alive ------------------------------------------------------------------ */
+/* --- What keeps a loop alive --------------------------------------------------- */
 
 ShareTest(waiting_for_another_loop_keeps_one_alive)
 {
@@ -578,7 +578,7 @@ ShareTest(member_that_comes_to_be_shared_keeps_it_alive)
 	evlock_free(b);
 }
 
-/* --- Wake-ups -------------------------------------------------------------------------------------- */
+/* --- Wake-ups ------------------------------------------------------------------ */
 
 /* How often the bell of a base that waits was rung, since it was last answered. */
 static unsigned
@@ -629,7 +629,7 @@ ShareTest(one_wake_for_many_grants)
 	cr_assert_geq(n_passes, 1000 / (2 * EVL_BUDGET), "the budget is kept");
 }
 
-/* --- A loop that does not run --------------------------------------------------------------------------- */
+/* --- A loop that does not run -------------------------------------------------- */
 
 ShareTest(loop_that_stands_delays_only_who_waits_for_it)
 {
@@ -654,7 +654,7 @@ ShareTest(loop_that_stands_delays_only_who_waits_for_it)
 	event_base_free(base3);
 }
 
-/* --- Being told ---------------------------------------------------------------------------------------------- */
+/* --- Being told ---------------------------------------------------------------- */
 
 ShareTest(notify_through_another_object)
 {
@@ -703,7 +703,7 @@ ShareTest(notice_of_a_waiter_elsewhere)
 	cr_assert_str_eq(turn(), "");
 }
 
-/* --- Owners, sets, tables --------------------------------------------------------------------------------------- */
+/* --- Owners, sets, tables ------------------------------------------------------ */
 
 ShareTest(owner_in_several_loops)
 {
@@ -792,7 +792,7 @@ ShareTest(object_of_a_key)
 	evlock_table_free(t);
 }
 
-/* --- Threads ------------------------------------------------------------------------------------------------------- */
+/* --- Threads ------------------------------------------------------------------- */
 
 /* Runs in another thread, to its end. */
 static void
@@ -918,7 +918,7 @@ ShareTest(release_wakes_a_thread) { wake(release_it, "there"); }
 ShareTest(close_wakes_a_thread) { wake(close_it, "there:ECANCELED"); }
 ShareTest(free_wakes_a_thread) { wake(free_it, "there"); }
 
-/* --- No memory to share -------------------------------------------------------------------------------------------- */
+/* --- No memory to share -------------------------------------------------------- */
 
 static __thread int is_sharing;
 static int n_freed;			/* by who shares */
