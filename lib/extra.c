@@ -10,6 +10,7 @@
 
 #include "lock.h"
 #include "mem.h"
+#include "timeout.h"
 
 #define MOST_SPARE 1024
 
@@ -115,12 +116,15 @@ evl_extra_drop(struct evl_port *port, struct evl_request *r)
 }
 
 int
-evl_extra_start_timer(struct evl_extra *extra, const struct timeval *timeout)
+evl_extra_start_timer(struct evl_extra *extra, const struct timeval *wanted)
 {
-	static const struct timeval at_once = { 0, 0 };
-	int is_negative = timeout->tv_sec < 0 || (timeout->tv_sec == 0 && timeout->tv_usec < 0);
+	struct timeval room;
+	const struct timeval *timeout = evl_timeout_fit(extra->request->lock->port->base, wanted,
+	    &room);
 
-	if (event_add(timer_of(extra), is_negative ? &at_once : timeout) < 0) {
+	if (!timeout)
+		return 0;
+	if (event_add(timer_of(extra), timeout) < 0) {
 		errno = ENOMEM;
 		return -1;
 	}

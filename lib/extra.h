@@ -50,8 +50,9 @@ struct evl_extra *evl_extra_need(struct evl_request *r, const struct evl_port *h
 /** Takes it away again, and its timer with it. */
 void evl_extra_drop(struct evl_port *port, struct evl_request *r);
 
-/** Starts the timer: evl_request_expire() is called unless the extra is dropped
- * before.  Returns -1 with errno ENOMEM. */
+/** Starts the timer: evl_request_expire() is called unless the extra is dropped before.  Takes
+ * any timeout; one that is too long for libevent's clock starts none.  Returns 0, or -1 with
+ * errno ENOMEM. */
 int evl_extra_start_timer(struct evl_extra *extra, const struct timeval *timeout);
 void evl_extra_stop_timer(struct evl_extra *extra);
 

@@ -46,7 +46,8 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/set.c \
 	lib/siphash.c lib/siphash.h \
 	lib/table.c \
-	lib/tell.c
+	lib/tell.c \
+	lib/timeout.c lib/timeout.h
 lib_libevlock_internal_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/lib/exports.h
 lib_libevlock_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
 lib_libevlock_internal_la_LIBADD = $(LIBEVENT_CORE_LIBS)

@@ -38,7 +38,10 @@
  *  - Waiting for someone in the same loop does not keep that loop alive, as
  *    only the loop could end the wait; a timeout does, and so does waiting for
  *    another thread, process or machine.
- *  - A negative timeout is a timeout of {0,0}.
+ *  - Any timeout may be given.  If tv_usec is not in 0..999999, the seconds in it
+ *    count as seconds.  A negative timeout then means {0,0}, and one that is too
+ *    long for libevent's clock ({LONG_MAX,0}) means no timeout.  The result of
+ *    event_base_init_common_timeout() is passed on unchanged.
  *  - Free every lock of a base before the base.  After fork(), the parent goes
  *    on; in the child, evlock_free() frees memory and closes descriptors and
  *    disturbs nothing of the parent's, and no other call may be made.  It runs no
@@ -196,8 +199,8 @@ void evlock_set_mem_functions(void *(*malloc_fn)(size_t),
 typedef void (*evlock_cb)(struct evlock *lock, evlock_handle handle, int error, void *arg);
 
 /** Acquires the lock in `mode` as soon as everyone ahead has had their turn.
- * @param timeout  longest wait, or NULL to wait for ever; passed to event_add()
- *                 as it is, so common timeouts work
+ * @param timeout  longest wait, or NULL to wait for ever; see above for values
+ *                 out of range.  A common timeout must be of the lock's base.
  * Returns the request's handle, or 0 with errno EINVAL (`cb` is NULL, or no such
  * mode), ENOMEM or ECANCELED (closed).  From the grant on, even before its
  * callback, the handle is held: evlock_mode_of(), evlock_value() and

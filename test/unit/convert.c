@@ -2,6 +2,8 @@
 
 /* evlock_convert() and evlock_convert_nowait(). */
 
+#include <limits.h>
+
 #include "../shim.h"
 #include "../util.h"
 
@@ -341,6 +343,17 @@ LockTest(convert, without_patience)
 	check_no_patience(0, 0);
 	check_no_patience(-1, 0);
 	check_no_patience(0, -1);
+	check_no_patience(1, -2000000);
+}
+
+LockTest(convert, with_a_timeout_too_long_for_the_clock)
+{
+	evlock_handle a = hold(lock, S), b = hold(lock, S);
+	struct timeval timeout = { LONG_MAX, 0 };
+
+	cr_assert_eq(evlock_convert(lock, a, X, &timeout, note, (void *)(uintptr_t)"a"), 0);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, b), "a");
 }
 
 LockTest(convert, again_after_a_timeout)

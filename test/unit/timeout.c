@@ -2,6 +2,7 @@
 
 /* Timeouts of requests; those of conversions are in convert.c. */
 
+#include <limits.h>
 #include <unistd.h>
 
 #include <event2/event_struct.h>
@@ -59,6 +60,11 @@ LockTest(timeout, negative_is_zero)
 	check_negative(0, -1);
 	check_negative(-1, 999999);
 	check_negative(-3600, -1);
+	check_negative(1, -2000000);
+	check_negative(0, LONG_MIN);
+	check_negative(5, LONG_MIN);
+	check_negative(LONG_MIN, LONG_MIN);
+	check_negative(LONG_MIN, LONG_MAX);
 }
 
 LockTest(timeout, negative_comes_no_sooner_than_zero)
@@ -139,6 +145,107 @@ LockTest(timeout, many)
 		ask_for(lock, "a", X, i % 5);
 	run();
 	cr_assert_eq(evlock_waiting(lock), 0);
+}
+
+/* --- Numbers out of range --------------------------------------------------- */
+
+static int
+find_timer(const struct event_base *b, const struct event *ev, void *end)
+{
+	(void)b;
+	return event_pending(ev, EV_TIMEOUT, end);
+}
+
+/* In how many seconds does the one timer that there is go off? */
+static long
+seconds_left(void)
+{
+	struct timeval end = { 0, 0 }, now;
+
+	cr_assert_eq(n_timers(), 1);
+	event_base_foreach_event(base, find_timer, &end);
+	evutil_gettimeofday(&now, NULL);
+	return (long)(end.tv_sec - now.tv_sec);
+}
+
+static void
+check_length(long sec, long usec, long least)
+{
+	struct timeval timeout = { .tv_sec = sec, .tv_usec = usec };
+	evlock_handle handle = ASK(lock, "a", .mode = X, .timeout = &timeout);
+	long left = seconds_left();
+
+	cr_assert(left >= least - 60 && left <= least + 60, "{%ld,%ld}: %ld s", sec, usec, left);
+	cr_assert_str_eq(turn(), "");
+	drop(lock, handle);
+	settle();
+}
+
+LockTest(timeout, microseconds_are_carried)
+{
+	hold(lock, X);
+	check_length(1000, 999999, 1000);
+	check_length(1000, 1000000000, 2000);
+	check_length(0, 1000000000, 1000);
+	check_length(2000, -1000000000, 1000);
+	check_length(-1000, 2000000000, 1000);
+}
+
+LockTest(timeout, few_microseconds_are_carried)
+{
+	struct timeval timeout = { -1, 1003000 };
+
+	hold(lock, X);
+	ASK(lock, "a", .mode = X, .timeout = &timeout);
+	timeout.tv_sec = 1;
+	timeout.tv_usec = -995000;
+	ASK(lock, "b", .mode = X, .timeout = &timeout);
+	cr_assert_str_eq(run(), "a:ETIMEDOUT b:ETIMEDOUT");
+}
+
+/* "For ever" to many: there is no timer, so that the loop ends. */
+static void
+check_for_ever(long sec, long usec)
+{
+	struct timeval timeout = { .tv_sec = sec, .tv_usec = usec };
+	evlock_handle held = hold(lock, X), a = ASK(lock, "a", .mode = X, .timeout = &timeout);
+
+	cr_assert_eq(n_timers(), 0);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(let_go(lock, held), "a");
+	drop(lock, a);
+}
+
+LockTest(timeout, too_long_for_the_clock_is_none)
+{
+	check_for_ever(LONG_MAX, 0);
+	check_for_ever(LONG_MAX, 999999);
+	check_for_ever(LONG_MAX - 1000, 0);
+	check_for_ever(LONG_MAX, LONG_MAX);
+	check_for_ever(LONG_MAX - 1000, 2000000000);
+}
+
+LockTest(timeout, of_the_most_microseconds)
+{
+	struct timeval timeout = { 0, LONG_MAX };
+
+	hold(lock, X);
+	ASK(lock, "a", .mode = X, .timeout = &timeout);
+	cr_assert_str_eq(turn(), "");
+	cr_assert_eq(evlock_waiting(lock), 1);
+}
+
+LockTest(timeout, common_only_by_its_looks)
+{
+	struct timeval tv = milliseconds(3);
+
+	hold(lock, X);
+	check_length(0, 1500000000, 1500);
+	check_length(0, 0x50000001, 1342);
+	event_base_init_common_timeout(base, &tv);
+	check_length(0, 0x50000002, 1342);
+	check_length(1, 0x50000000 | 3000, 1343);
+	check_length(0, 0x500fffff, 1343);
 }
 
 /* --- The timer goes with the wait ----------------------------------------- */
