@@ -47,6 +47,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/siphash.c lib/siphash.h \
 	lib/table.c \
 	lib/tell.c \
+	lib/text.c lib/text.h \
 	lib/timeout.c lib/timeout.h
 lib_libevlock_internal_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/lib/exports.h
 lib_libevlock_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)

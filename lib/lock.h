@@ -10,6 +10,7 @@
 
 struct evl_keyed;
 struct evl_set;
+struct evl_text;
 
 /** What objects have in common if one was made from the other: handles, and the value. */
 struct evl_identity {
@@ -55,12 +56,14 @@ struct evlock {
 	uint32_t n_queued;		/**< waiting requests made through it; with a guard only */
 };
 
-/** Puts the sole holder among the others, for whoever goes through all. */
+/** Puts the sole holder among the others, for whoever goes through all.  Writes nothing where
+ * there is none: any thread may look at `sole` of a lock with a guard, which has none ever. */
 static inline void
 evl_lock_gather(struct evlock *lock)
 {
-	if (lock->sole)
-		evl_list_push(&lock->held, &lock->sole->seat.link);
+	if (!lock->sole)
+		return;
+	evl_list_push(&lock->held, &lock->sole->seat.link);
 	lock->sole = NULL;
 }
 
@@ -239,8 +242,8 @@ void evl_set_close_from(struct evlock *lock);
 void evl_set_lose(struct evlock *member);
 
 /** Shows the seats of those who hold `lock` through a set. */
-void evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat *, FILE *),
-    FILE *out);
+void evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat *, void *),
+    void *arg);
 
 /** Calls `visit` for each lock that a step in `lock` may concern: the members, the
  * sets that have it, or a member, and the members of those.  Some more than once. */
@@ -286,13 +289,14 @@ void evl_keyed_drop(struct evl_body *body);
 void evl_keyed_retire(struct evl_body *body);
 
 /** Writes the key for a person to read. */
-void evl_keyed_dump(const struct evl_body *body, FILE *out);
+void evl_keyed_dump(const struct evl_body *body, struct evl_text *text);
 
 /** Writes the locks of all keys; in no step.  `table` is a link in port->tables. */
-void evl_table_dump(struct evl_link *table, FILE *out);
+void evl_table_dump(struct evl_link *table, struct evl_text *text);
 
-/* In look.c: writes one lock, unless another object of it on the same base comes before. */
-void evl_lock_dump(struct evlock *lock, FILE *out);
+/* In look.c: writes one lock, in a step, unless another object of it on the same base comes
+ * before. */
+void evl_lock_dump(const struct evlock *lock, struct evl_text *text);
 
 /* --- In check.c: asserts the invariants, if EVLOCK_DEBUG is defined. -------- */
 

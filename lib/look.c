@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 
 #include "lock.h"
 #include "outside.h"
 #include "owner.h"
+#include "text.h"
 
 unsigned
 evlock_locked(const struct evlock *lock)
@@ -88,100 +90,113 @@ evlock_value_mut(const struct evlock *lock, evlock_handle handle)
 	return value(lock, handle, EVLOCK_WRITE);
 }
 
-/* --- Dumping -------------------------------------------------------------- */
+/* --- Dumping --------------------------------------------------------------
+ *
+ * A dump is written to memory, each lock with its guard entered, and from there to the
+ * caller's FILE: that may block for as long as its reader likes. */
 
 static void
-dump_mode(const struct evl_core *core, unsigned mode, FILE *out)
+dump_mode(const struct evl_core *core, unsigned mode, struct evl_text *text)
 {
 	if (core->mode[mode].name)
-		fputs(core->mode[mode].name, out);
+		evl_text_add_name(text, core->mode[mode].name);
 	else
-		fprintf(out, "mode %u", mode);
+		evl_text_printf(text, "mode %u", mode);
 }
 
 static void
-dump_units(const struct evl_seat *seat, FILE *out)
+dump_units(const struct evl_seat *seat, struct evl_text *text)
 {
 	if (seat->units != 1)
-		fprintf(out, " x%" PRIu32, seat->units);
+		evl_text_printf(text, " x%" PRIu32, seat->units);
 }
 
 static void
-dump_owner(const struct evl_seat *seat, FILE *out)
+dump_owner(const struct evl_seat *seat, struct evl_text *text)
 {
 	const char *name;
 
 	if (!seat->ties || !seat->ties->owner || seat->ties->owner->is_self)
 		return;
 	name = evl_owner_name(seat->ties->owner);
-	fprintf(out, " of %s", name ? name : "(unnamed owner)");
+	evl_text_add(text, " of ");
+	if (name)
+		evl_text_add_name(text, name);
+	else
+		evl_text_add(text, "(unnamed owner)");
 }
 
 /* A seat, by the handle of the request that it is of. */
 static void
-dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *what, FILE *out)
+dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *what,
+    struct evl_text *text)
 {
 	const struct evl_seat *lead = seat->kind == EVL_MEMBER ? seat->ties->lead : seat;
 	const struct evl_seat *of = seat->ties ? seat->ties->of : NULL;
 
 	if (lead->ties && lead->ties->of)
 		lead = lead->ties->of;
-	fprintf(out, "  %-8s %#018" PRIx64 " ", what, evl_request_handle(EVL_REQUEST(lead)));
+	evl_text_printf(text, "  %-8s %#018" PRIx64 " ", what, evl_request_handle(EVL_REQUEST(lead)));
 	if (of) {
-		dump_mode(core, of->mode, out);
-		fputs(" -> ", out);
+		dump_mode(core, of->mode, text);
+		evl_text_add(text, " -> ");
 	}
-	dump_mode(core, seat->mode, out);
-	dump_units(seat, out);
+	dump_mode(core, seat->mode, text);
+	dump_units(seat, text);
 	if (seat->rank > 1)
-		fprintf(out, " priority %u", seat->rank / 2u);
-	dump_owner(seat, out);
-	fputs(seat->kind == EVL_MEMBER ? " in a set\n" : "\n", out);
+		evl_text_printf(text, " priority %u", seat->rank / 2u);
+	dump_owner(seat, text);
+	evl_text_add(text, seat->kind == EVL_MEMBER ? " in a set\n" : "\n");
 }
 
 static void
-dump_list(const struct evl_core *core, const struct evl_link *list, const char *what, FILE *out)
+dump_list(const struct evl_core *core, const struct evl_link *list, const char *what,
+    struct evl_text *text)
 {
 	struct evl_link *link;
 
 	EVL_WAITING_EACH(link, list)
 		if (EVL_SEAT(link)->kind == EVL_OUTSIDE)
-			fprintf(out, "  %-8s others\n", what);
+			evl_text_printf(text, "  %-8s others\n", what);
 		else
-			dump_seat(core, EVL_SEAT(link), what, out);
+			dump_seat(core, EVL_SEAT(link), what, text);
 }
 
 static void
-dump_held_by_set(const struct evl_seat *seat, FILE *out)
+dump_held_by_set(const struct evl_seat *seat, void *text)
 {
 	if (evl_seat_holds(seat))
-		dump_seat(seat->ties->core, seat, "held", out);
+		dump_seat(seat->ties->core, seat, "held", text);
 }
 
-/* Those granted whose callbacks have not run yet. */
+/* Those granted whose callbacks have not run yet.  The state of another lock's request may be
+ * changed by another thread meanwhile, and is not looked at. */
 static void
-dump_granted(const struct evl_port *port, const struct evl_body *body, FILE *out)
+dump_granted(const struct evl_port *port, const struct evl_body *body, struct evl_text *text)
 {
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &port->fifo) {
 		const struct evl_seat *seat = EVL_SEAT(link);
 
-		if (seat->kind < EVL_CONVERSION && seat->state == EVL_GRANTED &&
-		    EVL_REQUEST(seat)->lock->body == body)
-			dump_seat(&body->core, seat, "granted", out);
+		if (seat->kind < EVL_CONVERSION && EVL_REQUEST(seat)->lock->body == body &&
+		    seat->state == EVL_GRANTED)
+			dump_seat(&body->core, seat, "granted", text);
 	}
 }
 
 /* What is held through the objects of a lock. */
 static void
-dump_held(const struct evl_body *body, FILE *out)
+dump_held(const struct evl_body *body, struct evl_text *text)
 {
-	struct evl_link *link;
+	const struct evl_link *link;
 
 	EVL_LIST_EACH(link, &body->objects) {
-		evl_lock_gather(EVL_OBJECT(link));
-		dump_list(&body->core, &EVL_OBJECT(link)->held, "held", out);
+		const struct evlock *object = EVL_OBJECT(link);
+
+		dump_list(&body->core, &object->held, "held", text);
+		if (object->sole)
+			dump_seat(&body->core, &object->sole->seat, "held", text);
 	}
 }
 
@@ -198,59 +213,99 @@ is_first_object(const struct evlock *lock)
 }
 
 static void
-dump_title(const struct evlock *lock, FILE *out)
+dump_name(const struct evl_body *body, struct evl_text *text)
+{
+	evl_text_add(text, "lock ");
+	if (body->name)
+		evl_text_add_name(text, body->name);
+	else
+		evl_text_add(text, "(unnamed)");
+	if (body->keyed)
+		evl_keyed_dump(body, text);
+}
+
+static void
+dump_title(const struct evlock *lock, struct evl_text *text)
 {
 	const struct evl_core *core = evl_core_of(lock);
 
-	fprintf(out, "lock %s", lock->body->name ? lock->body->name : "(unnamed)");
-	if (lock->body->keyed)
-		evl_keyed_dump(lock->body, out);
-	fprintf(out, " (%p): ", (const void *)lock);
+	dump_name(lock->body, text);
+	evl_text_printf(text, " (%p): ", (const void *)lock);
 	if (lock->body->outside && lock->body->outside->has == EVLOCK_NONE)
-		fputs("not ours", out);
+		evl_text_add(text, "not ours");
 	else if (core->held_mask)
-		dump_mode(core, evl_core_strongest(core), out);
+		dump_mode(core, evl_core_strongest(core), text);
 	else
-		fputs("free", out);
-	fprintf(out, ", %" PRIu32 " waiting%s\n", core->n_waiting,
+		evl_text_add(text, "free");
+	evl_text_printf(text, ", %" PRIu32 " waiting%s\n", core->n_waiting,
 	    core->is_closed ? ", closed" : "");
 }
 
 void
-evl_lock_dump(struct evlock *lock, FILE *out)
+evl_lock_dump(const struct evlock *lock, struct evl_text *text)
 {
 	const struct evl_core *core = evl_core_of(lock);
 
 	if (!is_first_object(lock))
 		return;
-	dump_title(lock, out);
-	dump_held(lock->body, out);
-	evl_set_see_holders(lock, dump_held_by_set, out);
-	dump_granted(lock->port, lock->body, out);
-	dump_list(core, &core->ahead, "ahead", out);
-	dump_list(core, &core->queue, "waits", out);
+	dump_title(lock, text);
+	dump_held(lock->body, text);
+	evl_set_see_holders(lock, dump_held_by_set, text);
+	dump_granted(lock->port, lock->body, text);
+	dump_list(core, &core->ahead, "ahead", text);
+	dump_list(core, &core->queue, "waits", text);
 }
 
 static void
-dump_lock(struct evlock *lock, FILE *out)
+dump_lock(const struct evlock *lock, struct evl_text *text)
 {
 	struct evl_guard *guard = evl_body_enter(lock->body);
 
-	evl_lock_dump(lock, out);
+	evl_lock_dump(lock, text);
 	evl_body_leave(guard);
+}
+
+/* In no step. */
+static void
+dump_port(struct evl_port *port, struct evl_text *text)
+{
+	struct evl_link *link;
+
+	evl_port_collect(port);
+	for (link = &port->locks; (link = evl_port_next(port, &port->locks, link)); )
+		dump_lock(EVL_LOCK(link), text);
+	for (link = &port->tables; (link = evl_port_next(port, &port->tables, link)); )
+		evl_table_dump(link, text);
+}
+
+static void
+clear(void *text)
+{
+	evl_text_clear(text);
+}
+
+/* The thread may be cancelled here. */
+static void
+write_out(struct evl_text *text, FILE *out)
+{
+	pthread_cleanup_push(clear, text);
+	if (text->is_cut)
+		evl_text_drop_unfinished_line(text);
+	if (text->length)
+		fwrite(text->start, 1, text->length, out);
+	if (text->is_cut)
+		fputs("(out of memory: the rest is left out)\n", out);
+	pthread_cleanup_pop(1);
 }
 
 void
 evlock_dump(struct event_base *base, FILE *out)
 {
 	struct evl_port *port = evl_port_find(base);
-	struct evl_link *link;
+	struct evl_text text = { 0 };
 
 	if (!port)
 		return;
-	evl_port_collect(port);
-	for (link = &port->locks; (link = evl_port_next(port, &port->locks, link)); )
-		dump_lock(EVL_LOCK(link), out);
-	for (link = &port->tables; (link = evl_port_next(port, &port->tables, link)); )
-		evl_table_dump(link, out);
+	dump_port(port, &text);
+	write_out(&text, out);
 }

@@ -585,8 +585,8 @@ evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_
 /* --- Looking at what a set holds of a member ------------------------------ */
 
 void
-evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat *, FILE *),
-    FILE *out)
+evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat *, void *),
+    void *arg)
 {
 	const struct evl_link *link, *group;
 
@@ -601,7 +601,7 @@ evl_set_see_holders(const struct evlock *lock, void (*see)(const struct evl_seat
 			    (size_t)(m - set->member));
 
 			if (ties)
-				see(ties->seat, out);
+				see(ties->seat, arg);
 		}
 	}
 }

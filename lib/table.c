@@ -34,6 +34,7 @@ static unsigned char secret[16];
 
 #include "lock.h"
 #include "owner.h"
+#include "text.h"
 
 #define LONGEST_KEY 65536
 #define MOST_SHOWN 100
@@ -245,21 +246,14 @@ evl_keyed_drop(struct evl_body *body)
 }
 
 void
-evl_keyed_dump(const struct evl_body *body, FILE *out)
+evl_keyed_dump(const struct evl_body *body, struct evl_text *text)
 {
 	const struct evl_keyed *keyed = body->keyed;
-	size_t i, shown = keyed->len < MOST_SHOWN ? keyed->len : MOST_SHOWN;
+	size_t shown = keyed->len < MOST_SHOWN ? keyed->len : MOST_SHOWN;
 
-	fputs(" \"", out);
-	for (i = 0; i < shown; i++) {
-		unsigned char c = keyed->key[i];
-
-		if (c < ' ' || c > '~' || c == '"' || c == '\\')
-			fprintf(out, "\\x%02x", c);
-		else
-			fputc(c, out);
-	}
-	fputs(shown < keyed->len ? "...\"" : "\"", out);
+	evl_text_add(text, " \"");
+	evl_text_add_escaped(text, keyed->key, shown);
+	evl_text_add(text, shown < keyed->len ? "...\"" : "\"");
 }
 
 /* --- Tables --------------------------------------------------------------- */
@@ -454,13 +448,13 @@ evlock_table_free(struct evlock_table *table)
 }
 
 void
-evl_table_dump(struct evl_link *link, FILE *out)
+evl_table_dump(struct evl_link *link, struct evl_text *text)
 {
 	struct evlock_table *table = TABLE(link);
 	struct evl_guard *guard = enter(table);
 
 	EVL_LIST_EACH(link, &table->locks)
-		evl_lock_dump(EVL_LOCK(link), out);
+		evl_lock_dump(EVL_LOCK(link), text);
 	evl_body_leave(guard);
 }
 

@@ -12,7 +12,8 @@ unit_tests = \
 	test/unit/fork test/unit/free test/unit/handles test/unit/lock test/unit/look \
 	test/unit/mem test/unit/modes test/unit/notice test/unit/notify test/unit/own \
 	test/unit/port test/unit/queue test/unit/seed_fifolock test/unit/seed_multilock \
-	test/unit/steady test/unit/timeout test/unit/value test/unit/with test/unit/withdraw
+	test/unit/steady test/unit/text test/unit/timeout test/unit/value test/unit/with \
+	test/unit/withdraw
 
 unit_common = test/util.c test/util.h test/shim.h
 test_unit_acquire_SOURCES = test/unit/acquire.c $(unit_common)
@@ -35,6 +36,7 @@ test_unit_queue_SOURCES = test/unit/queue.c $(unit_common)
 test_unit_seed_fifolock_SOURCES = test/unit/seed_fifolock.c $(unit_common)
 test_unit_seed_multilock_SOURCES = test/unit/seed_multilock.c $(unit_common)
 test_unit_steady_SOURCES = test/unit/steady.c $(unit_common)
+test_unit_text_SOURCES = test/unit/text.c $(unit_common)
 test_unit_timeout_SOURCES = test/unit/timeout.c $(unit_common)
 test_unit_value_SOURCES = test/unit/value.c $(unit_common)
 test_unit_with_SOURCES = test/unit/with.c $(unit_common)

@@ -289,14 +289,18 @@ state(void)
 {
 	static char *text[4];
 	static unsigned next;
+	struct memory before = memory;
 	size_t size;
 	FILE *out;
 
 	next = (next + 1) % 4;
 	free(text[next]);
+	memory.last_bad = 0;
 	out = open_memstream(&text[next], &size);
 	evlock_dump(base, out);
 	fclose(out);
+	memory.made = before.made;
+	memory.last_bad = before.last_bad;
 	return text[next];
 }
 

@@ -118,7 +118,8 @@ const char *turn(void);
 
 /* --- Looking -------------------------------------------------------------- */
 
-/** Everything that evlock_dump() knows of `base`; good for four calls. */
+/** Everything that evlock_dump() knows of `base`; good for four calls.  Its allocations neither
+ * fail nor count. */
 const char *state(void);
 
 /** The call returns `failure`, with errno, and nothing changes. */

@@ -307,7 +307,13 @@ const void *evlock_value(const struct evlock *lock, evlock_handle handle);
 /** The same for writing: only with WRITE access. */
 void *evlock_value_mut(const struct evlock *lock, evlock_handle handle);
 
-/** Writes every lock of `base`, with holders and waiters, for a person to read. */
+/** Writes every lock of `base`, with its holders and waiters, for a person to read.
+ * Names and keys are escaped: whatever is not printable ASCII, and `"` and `\`, is
+ * written as \xNN.
+ * The dump is put together in memory, lock after lock, and then written to `out`
+ * with no mutex held: if that blocks, no other thread does.  When memory runs out,
+ * the dump ends after its last complete line, with a line that says so; nothing
+ * else is affected.  Errors of `out` are left for ferror(). */
 void evlock_dump(struct event_base *base, FILE *out);
 
 #ifdef __cplusplus

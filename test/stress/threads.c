@@ -88,6 +88,7 @@ struct thread {
 	struct evlock_table *table;
 	struct evlock_owner *owner[OWNERS];
 	struct event *step, *mail, *keep, *watch[WATCHES];
+	FILE *null;			/* what a dump is written to */
 	int is_watched[WATCHES];
 	pthread_mutex_t mutex;		/* protects `answers` */
 	struct slot *answers;
@@ -638,6 +639,15 @@ watch(struct thread *t)
 	t->is_watched[i] = !t->is_watched[i];
 }
 
+/* --- Dumping -------------------------------------------------------------------------------- */
+
+static void
+dump(struct thread *t)
+{
+	t->n_left--;
+	evlock_dump(t->base, t->null);
+}
+
 /* --- The tray ------------------------------------------------------------------------------ */
 
 static void
@@ -776,7 +786,7 @@ wind_down(struct thread *t)
 static void
 act(struct thread *t)
 {
-	unsigned what = draw(t, 64);
+	unsigned what = draw(t, 65);
 
 	if (what < 34)
 		ask(t);
@@ -794,6 +804,8 @@ act(struct thread *t)
 		end_owner(t);
 	else if (what == 62)
 		replace_object(t);
+	else if (what == 63)
+		dump(t);
 	else if (chance(t, 2))
 		visit(t);
 	else
@@ -838,6 +850,7 @@ free_all(struct thread *t)
 	event_free(t->step);
 	event_free(t->mail);
 	event_free(t->keep);
+	fclose(t->null);
 }
 
 static void *
@@ -907,6 +920,8 @@ make_thread(struct thread *t, unsigned number, uint64_t seed)
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_mutex_init(&guest[number].mutex, NULL);
 	t->base = event_base_new();
+	t->null = fopen("/dev/null", "w");
+	MUST(t->null);
 	make_locks(t);
 	make_set(t);
 	t->step = event_new(t->base, -1, 0, on_step, t);

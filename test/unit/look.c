@@ -219,3 +219,62 @@ LockTest(look, dump_changes_nothing)
 	cr_assert_eq(evlock_waiting(lock), 1);
 	cr_assert_str_eq(run(), "");
 }
+
+LockTest(look, dump_escapes_names)
+{
+	static const struct evlock_mode mode[] = { { .name = "open\n\033[2J" } };
+	static const struct evlock_modes modes = { .mode = mode, .n_modes = 1 };
+	struct evlock_options options = { .modes = &modes, .name = "a\nlock b\033]0;x\007\xc2\x9b" };
+	struct evlock *l = evlock_new(base, &options);
+
+	hold(l, 0);
+	cr_assert_eq(n_lines("lock a\\x0alock b\\x1b]0;x\\x07\\xc2\\x9b (", "open\\x0a\\x1b[2J", ""), 1,
+	    "%s", state());
+	cr_assert_eq(n_lines("held", "open\\x0a\\x1b[2J", ""), 1, "%s", state());
+	evlock_free(l);
+}
+
+/* --- Without memory --------------------------------------------------------- */
+
+static const char left_out[] = "(out of memory: the rest is left out)\n";
+
+/* With the n-th allocation of a dump failing, what there is begins as `all` does and ends with
+ * a whole line.  Returns 0 if there are less. */
+static int
+check_cut_dump(long n, const char *all)
+{
+	long live = memory.live;
+	char *text = NULL, *rest;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	memory.first_bad = memory.last_bad = memory.made + n;
+	evlock_dump(base, out);
+	memory.last_bad = 0;
+	fclose(out);
+	rest = strstr(text, left_out);
+	cr_assert_eq(memory.live, live);
+	if (rest) {
+		cr_assert_str_eq(rest, left_out);
+		cr_assert(strncmp(text, all, (size_t)(rest - text)) == 0, "%s", text);
+		cr_assert(rest == text || rest[-1] == '\n', "%s", text);
+	} else
+		cr_assert_str_eq(text, all);
+	free(text);
+	return rest != NULL;
+}
+
+LockTest(look, dump_without_memory_ends_early)
+{
+	const char *all;
+	unsigned i;
+	long n = 1;
+
+	for (i = 0; i < 1000; i++)
+		hold(lock, S);
+	all = state();
+	while (check_cut_dump(n, all))
+		n++;
+	cr_assert_gt(n, 5, "so few?");
+	cr_assert_str_eq(state(), all);
+}

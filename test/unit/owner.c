@@ -63,6 +63,15 @@ LockTest(owner, granted_and_not_told_is_in_the_dump)
 	evlock_owner_free(owner);
 }
 
+LockTest(owner, name_is_escaped_in_the_dump)
+{
+	struct evlock_owner *owner = new_owner("Anna\nlock \033[1m");
+
+	hold_by(owner, lock, X);
+	cr_assert_not_null(strstr(state(), " of Anna\\x0alock \\x1b[1m\n"), "%s", state());
+	evlock_owner_free(owner);
+}
+
 LockTest(owner, without_memory)
 {
 	memory.first_bad = memory.made + 1;

@@ -820,6 +820,42 @@ ShareTest(release_from_any_thread)
 }
 
 static void *
+dump_there(void *out)
+{
+	evlock_dump(base, out);
+	fclose(out);
+	return NULL;
+}
+
+/* The dump waits for somebody to read it, and holds no mutex meanwhile. */
+ShareTest(dump_into_a_full_pipe_blocks_nobody)
+{
+	struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
+	struct evlock_table *table = evlock_table_new(base, &options);
+	struct evlock_table *table2 = evlock_table_share(table, base2);
+	char text[4096];
+	pthread_t id;
+	int fd[2], i;
+
+	for (i = 0; i < 4000; i++)
+		hold(lock, S);
+	cr_assert_neq(evlock_table_acquire_nowait(table, "key", 3, S), 0);
+	cr_assert_eq(pipe(fd), 0);
+	cr_assert_eq(pthread_create(&id, NULL, dump_there, fdopen(fd[1], "w")), 0);
+	cr_assert_eq(read(fd[0], text, 1), 1);
+	alarm(20);
+	drop(lock2, hold(lock2, S));
+	cr_assert_neq(evlock_table_acquire_nowait(table2, "key", 3, S), 0);
+	alarm(0);
+	while (read(fd[0], text, sizeof text) > 0)
+		continue;
+	cr_assert_eq(pthread_join(id, NULL), 0);
+	close(fd[0]);
+	evlock_table_free(table2);
+	evlock_table_free(table);
+}
+
+static void *
 share_there(void *arg)
 {
 	*(struct evlock **)arg = evlock_share(lock, base2);

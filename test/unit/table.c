@@ -1228,3 +1228,19 @@ TableTest(table, many_keys_of_one_kind)
 		cr_assert_eq(evlock_table_acquire_nowait(table, key, 32, X), 0);
 	}
 }
+
+/* --- Dumping ---------------------------------------------------------------- */
+
+TableTest(table, key_is_escaped_in_the_dump)
+{
+	char longer[101];
+
+	cr_assert_neq(evlock_table_acquire_nowait(table, "a\0\n\"\\\033\x9b", 7, X), 0);
+	cr_assert_not_null(strstr(state(), " \"a\\x00\\x0a\\x22\\x5c\\x1b\\x9b\" ("), "%s", state());
+	memset(longer, 'k', sizeof longer);
+	cr_assert_neq(evlock_table_acquire_nowait(table, longer, sizeof longer, X), 0);
+	cr_assert_not_null(strstr(state(), "kk...\" ("), "%s", state());
+	longer[99] = '\n';
+	cr_assert_neq(evlock_table_acquire_nowait(table, longer, sizeof longer, X), 0);
+	cr_assert_not_null(strstr(state(), "kk\\x0a...\" ("), "%s", state());
+}
