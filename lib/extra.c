@@ -38,8 +38,10 @@ create(struct evl_port *port)
 
 	if (!extra)
 		return NULL;
-	if (event_assign(timer_of(extra), port->base, -1, 0, on_timeout, extra) == 0)
+	if (event_assign(timer_of(extra), port->base, -1, 0, on_timeout, extra) == 0) {
+		event_priority_set(timer_of(extra), 0);	/* see port.c */
 		return extra;
+	}
 	evl_mem_free(extra);
 	errno = ENOMEM;
 	return NULL;

@@ -34,7 +34,8 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/own.c \
 	lib/outside.c lib/outside.h \
 	lib/owner.c lib/owner.h \
-	lib/base.c lib/base.h lib/port.c lib/port.h \
+	lib/base.c lib/base.h lib/base_settings.c lib/base_settings.h \
+	lib/port.c lib/port.h \
 	lib/acquire.c \
 	lib/convert.c \
 	lib/deliver.c \

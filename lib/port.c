@@ -12,7 +12,10 @@
  * counts.  They are two events, as libevent 2.1.12 may lose the
  * activation of an event whose timer expires as well.
  *
- * `wake` is persistent, or libevent would delete it each time that it runs.
+ * `wake` is persistent, or libevent would delete it each time that it runs.  It has the
+ * priority at which callbacks run, which is set each time that it is made active: libevent
+ * asserts that an event it makes active has a priority that its base still has.  The events
+ * that libevent or other threads make active are of priority 0, which every base has.
  *
  * Other threads leave letters, and wake the loop by one event for all of them.  A loop
  * that is kept alive for others listens for the bell meanwhile, a descriptor, as libevent's
@@ -29,6 +32,7 @@
 #include <event2/event.h>
 
 #include "base.h"
+#include "base_settings.h"
 #include "mem.h"
 #include "port.h"
 #include "extra.h"
@@ -117,6 +121,26 @@ drain(struct evl_port *port)
 	evl_port_keep(port);
 }
 
+/* The priority of callbacks: what was set, or else the base's default, as the base is now. */
+static int
+priority(const struct evl_port *port)
+{
+	int n = event_base_get_npriorities(port->base);
+	int wanted = __atomic_load_n(&port->priority, __ATOMIC_RELAXED);
+
+	return wanted < 0 ? n / 2 : wanted < n ? wanted : n - 1;
+}
+
+/* Called by an event of priority 0. */
+static void
+drain_at_priority(struct evl_port *port)
+{
+	if (priority(port) == 0)
+		drain(port);
+	else
+		evl_port_arm(port);
+}
+
 static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -134,7 +158,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	port->left += port->coming;
 	port->coming = 0;
-	drain(port);
+	drain_at_priority(port);
 }
 
 void
@@ -145,6 +169,7 @@ evl_port_arm(struct evl_port *port)
 		return;
 	if (!port->left)	/* no memory for the timer: better late descriptors than none told */
 		port->left = EVL_BUDGET;
+	event_priority_set(port->wake, priority(port));	/* or it is active, with one that exists */
 	event_active(port->wake, EV_TIMEOUT, 0);
 }
 
@@ -291,7 +316,7 @@ on_post(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_lock(&port->mutex);	/* before the letters are taken */
 	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&port->mutex);
-	drain(port);
+	drain_at_priority(port);
 }
 
 void
@@ -338,6 +363,7 @@ hang_bell(struct evl_port *port)
 	if (port->bell >= 0)
 		event_assign(port->sentinel, port->base, port->bell, EV_READ | EV_PERSIST,
 		    on_post, port);
+	event_priority_set(port->sentinel, 0);
 #else
 	(void)port;
 #endif
@@ -401,7 +427,12 @@ create_events(struct evl_port *port)
 	port->turn = event_new(port->base, -1, 0, on_turn, port);
 	port->post = event_new(port->base, -1, 0, on_post, port);
 	port->sentinel = event_new(port->base, -1, EV_READ, on_post, port);
-	return port->wake && port->turn && port->post && port->sentinel ? 0 : -1;
+	if (!port->wake || !port->turn || !port->post || !port->sentinel)
+		return -1;
+	event_priority_set(port->turn, 0);
+	event_priority_set(port->post, 0);
+	event_priority_set(port->sentinel, 0);
+	return 0;
 }
 
 static struct evl_port *
@@ -422,6 +453,7 @@ create(struct event_base *base)
 	evl_pool_init(&port->pool, 64);
 	port->base = base;
 	port->left = EVL_BUDGET;
+	port->priority = evl_base_settings_priority(base);
 	port->pid = getpid();
 	if (create_events(port) == 0)
 		return port;
@@ -436,6 +468,7 @@ static void
 before_fork(void)
 {
 	pthread_mutex_lock(&ports.mutex);
+	evl_base_settings_hold();
 	evl_ranges_hold();
 }
 
@@ -443,6 +476,7 @@ static void
 after_fork(void)
 {
 	evl_ranges_let_go();
+	evl_base_settings_let_go();
 	pthread_mutex_unlock(&ports.mutex);
 }
 
@@ -491,6 +525,19 @@ evl_port_find(struct event_base *base)
 	port = find(base);
 	pthread_mutex_unlock(&ports.mutex);
 	return port;
+}
+
+void
+evl_port_heed_settings(struct event_base *base)
+{
+	struct evl_port *port;
+
+	pthread_mutex_lock(&ports.mutex);
+	port = find(base);
+	if (port)
+		__atomic_store_n(&port->priority, evl_base_settings_priority(base),
+		    __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&ports.mutex);
 }
 
 int

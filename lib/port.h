@@ -31,6 +31,7 @@ struct evl_port {
 	uint32_t coming;		/**< what `turn` adds to it; 0: it is not on its way */
 	uint8_t is_armed;		/**< a drain is on its way, or under way */
 	struct event_base *base;
+	int priority;			/**< atomic: what is set for the base, see base_settings.h */
 	struct event *wake;		/**< drains with what is left of the budget; made active */
 	struct event *turn;		/**< drains with a new one; a {0,0} timer, added in time */
 	struct evl_pool pool;		/**< requests of this base's locks, if one loop uses them */
@@ -78,6 +79,10 @@ int evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *gu
 
 /** The port of `base` if it has one; for looking. */
 struct evl_port *evl_port_find(struct event_base *base);
+
+/** The settings of `base` have changed; its port, if it has one, is to follow them.  From any
+ * thread. */
+void evl_port_heed_settings(struct event_base *base);
 
 /** Moves the letters to the FIFO.  In the base's thread. */
 void evl_port_collect(struct evl_port *port);

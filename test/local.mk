@@ -11,9 +11,9 @@ unit_tests = \
 	test/unit/acquire test/unit/bad test/unit/check test/unit/close test/unit/convert \
 	test/unit/fork test/unit/free test/unit/handles test/unit/lock test/unit/look \
 	test/unit/mem test/unit/modes test/unit/notice test/unit/notify test/unit/own \
-	test/unit/port test/unit/queue test/unit/seed_fifolock test/unit/seed_multilock \
-	test/unit/steady test/unit/text test/unit/timeout test/unit/value test/unit/with \
-	test/unit/withdraw
+	test/unit/port test/unit/priority test/unit/queue test/unit/seed_fifolock \
+	test/unit/seed_multilock test/unit/steady test/unit/text test/unit/timeout \
+	test/unit/value test/unit/with test/unit/withdraw
 
 unit_common = test/util.c test/util.h test/shim.h
 test_unit_acquire_SOURCES = test/unit/acquire.c $(unit_common)
@@ -32,6 +32,7 @@ test_unit_notice_SOURCES = test/unit/notice.c $(unit_common)
 test_unit_notify_SOURCES = test/unit/notify.c $(unit_common)
 test_unit_own_SOURCES = test/unit/own.c $(unit_common)
 test_unit_port_SOURCES = test/unit/port.c $(unit_common)
+test_unit_priority_SOURCES = test/unit/priority.c $(unit_common)
 test_unit_queue_SOURCES = test/unit/queue.c $(unit_common)
 test_unit_seed_fifolock_SOURCES = test/unit/seed_fifolock.c $(unit_common)
 test_unit_seed_multilock_SOURCES = test/unit/seed_multilock.c $(unit_common)

@@ -31,7 +31,8 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FILES = ['core.c', 'core.h', 'bound.c', 'bound.h', 'giving_up.c', 'deadlock.c', 'handles.c',
          'handles.h', 'acquire.c', 'convert.c', 'deliver.c', 'end.c', 'release.c', 'life.h',
-         'extra.c', 'own.c', 'base.c', 'port.c', 'tell.c', 'text.c', 'timeout.c', 'list.h']
+         'extra.c', 'own.c', 'base.c', 'base_settings.c', 'port.c', 'tell.c', 'text.c', 'timeout.c',
+         'list.h']
 CC = os.environ.get('CC', 'gcc').split()
 PLAIN = ['-O1']
 SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']

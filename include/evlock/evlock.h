@@ -178,6 +178,28 @@ void evlock_close(struct evlock *lock);
 
 struct event_base *evlock_get_base(const struct evlock *lock);
 
+/** Sets the libevent priority at which the callbacks of evlock run on `base`.  May be
+ * called before the base has a lock or later, and before or after
+ * event_base_priority_init().  Callbacks that are already due may still run at the
+ * former priority.
+ * @param priority  0 is the highest.  If the base does not have this priority when
+ *                  callbacks become due, they run at its lowest.
+ * Without this call they run at the base's default priority, the middle one, as
+ * event_base_priority_init() has set it by then.  Expiring timeouts and wake-ups from
+ * other threads are noticed at priority 0; only the callbacks wait for their turn.
+ * libevent runs a lower priority only when no event of a higher one is active: a busy
+ * lock starves all events of lower priorities than its callbacks, and they are starved
+ * by busy events of higher ones.
+ * Returns 0, or -1 with errno EINVAL (`base` is NULL, or `priority` is negative) or
+ * ENOMEM.  May be called from any thread. */
+int evlock_base_set_priority(struct event_base *base, int priority);
+
+/** Forgets everything that was set for `base`: its priority.  If anything was set, call
+ * this before event_base_free(), or a later base at the same address inherits it.
+ * Locks that the base still has go on with the defaults.  May be called from any
+ * thread; does nothing if nothing was set. */
+void evlock_base_end(struct event_base *base);
+
 /** Replaces the allocator of the library, as event_set_mem_functions() does for
  * libevent: call it before anything else of evlock, if at all.  The functions
  * must be safe to call from any thread that uses evlock, and return memory

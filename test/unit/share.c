@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/thread.h>
@@ -792,6 +793,82 @@ ShareTest(object_of_a_key)
 	evlock_table_free(t);
 }
 
+/* --- Priorities ------------------------------------------------------------------ */
+
+static void
+write_event_down(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	write_down("event");
+}
+
+/* The other loop until nothing is ready, when an event of its priority 2 is active as well. */
+static const char *
+turn2_with_event(void)
+{
+	struct event *ev = event_new(base2, -1, 0, write_event_down, NULL);
+
+	cr_assert_eq(event_priority_set(ev, 2), 0);
+	event_active(ev, EV_TIMEOUT, 0);
+	event_base_loop(base2, EVLOOP_NONBLOCK);
+	event_base_loop(base2, EVLOOP_NONBLOCK);
+	event_free(ev);
+	return turn2();
+}
+
+static void
+check_priority(int priority, const char *order)
+{
+	evlock_handle held;
+
+	event_base_priority_init(base2, 5);
+	cr_assert_eq(evlock_base_set_priority(base2, priority), 0);
+	ask_then(lock2, "there", X, note_and_drop);
+	cr_assert_str_eq(turn2_with_event(), order, "by a letter");
+	held = hold(lock, X);
+	ask_then(lock2, "there", X, note_and_drop);
+	cr_assert_str_eq(turn2(), "");
+	drop(lock, held);
+	cr_assert_str_eq(turn2_with_event(), order, "by the bell");
+}
+
+/* Letters and the bell come at priority 0, the callbacks at theirs. */
+ShareTest(callbacks_have_the_priority_that_was_set)
+{
+	check_priority(0, "there event");
+	check_priority(1, "there event");
+	check_priority(3, "event there");
+	check_priority(4, "event there");
+	evlock_base_end(base2);
+}
+
+ShareTest(fewer_priorities_before_the_bell)
+{
+	evlock_handle held = hold(lock, X);
+
+	evlock_free(lock2);
+	cr_assert_eq(event_base_priority_init(base2, 8), 0);
+	lock2 = share(lock, base2);
+	ask(lock2, "there", X);
+	cr_assert_str_eq(turn2(), "");
+	cr_assert_eq(event_base_priority_init(base2, 1), 0);
+	drop(lock, held);
+	cr_assert_str_eq(turn2(), "there");
+	cr_assert(!is_alive(base2), "the bell is still listened for");
+}
+
+ShareTest(fewer_priorities_before_a_letter)
+{
+	evlock_free(lock2);
+	cr_assert_eq(event_base_priority_init(base2, 8), 0);
+	lock2 = share(lock, base2);
+	cr_assert_eq(event_base_priority_init(base2, 1), 0);
+	ask(lock2, "there", X);
+	cr_assert_str_eq(turn2(), "there");
+}
+
 /* --- Threads ------------------------------------------------------------------- */
 
 /* Runs in another thread, to its end. */
@@ -853,6 +930,38 @@ ShareTest(dump_into_a_full_pipe_blocks_nobody)
 	close(fd[0]);
 	evlock_table_free(table2);
 	evlock_table_free(table);
+}
+
+static int is_enough;	/* atomic */
+
+static void *
+set_priorities(void *arg)
+{
+	while (!__atomic_load_n(&is_enough, __ATOMIC_RELAXED))
+		evlock_base_set_priority(arg, 0);
+	return arg;
+}
+
+/* The mutex of the settings is not another thread's in the child. */
+ShareTest(fork_while_another_thread_sets_priorities)
+{
+	int i, n = (int)scaled(300), status;
+	pthread_t id;
+
+	cr_assert_eq(pthread_create(&id, NULL, set_priorities, base2), 0);
+	for (i = 0; i < n; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			alarm(5);
+			_exit(evlock_base_set_priority(base, 0));
+		}
+		cr_assert_eq(waitpid(pid, &status, 0), pid);
+		cr_assert_eq(status, 0, "child %d", i);
+	}
+	__atomic_store_n(&is_enough, 1, __ATOMIC_RELAXED);
+	cr_assert_eq(pthread_join(id, NULL), 0);
+	evlock_base_end(base2);
 }
 
 static void *
