@@ -122,8 +122,8 @@ check_counts(const struct evlock *lock)
 
 		if (++n == MOST_LOOKED_AT)
 			return;
-		if (seat->kind < EVL_CONVERSION && seat->state == EVL_GRANTED &&
-		    EVL_REQUEST(seat)->lock == lock)
+		if (seat->kind < EVL_CONVERSION && EVL_REQUEST(seat)->lock == lock &&
+		    seat->state == EVL_GRANTED)	/* others' states may be changing */
 			count(held, seat);
 	}
 	assert(!memcmp(held, evl_core_held(core), core->n_modes * sizeof *held));
