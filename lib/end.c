@@ -71,6 +71,18 @@ drop_others_conversion(struct evl_step *step, struct evl_request *r)
 		evl_request_drop_conversion(step, r);
 }
 
+/* What a request that was not told yet is told, as `lock` is freed.  A conversion that has been
+ * given stays so, if the handle was made through another object. */
+static int
+outcome(const struct evl_seat *seat, const struct evlock *lock)
+{
+	if (seat->state == EVL_FAILED)
+		return (int)seat->units;
+	if (seat->kind == EVL_CONVERSION && EVL_REQUEST(seat->ties->of)->lock != lock)
+		return 0;
+	return ECANCELED;
+}
+
 /* Moves what the port still has to deliver for `lock` to `due`.  What is void stays void. */
 static void
 collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link *due)
@@ -94,8 +106,7 @@ collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link 
 			evl_outside_leave_hold(lock->body, seat);
 			evl_step_release(step, evl_core_of(lock), seat);
 		}
-		evl_request_conclude(EVL_REQUEST(seat),
-		    seat->state == EVL_FAILED ? (int)seat->units : ECANCELED, due);
+		evl_request_conclude(EVL_REQUEST(seat), outcome(seat, lock), due);
 	}
 }
 

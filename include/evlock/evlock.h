@@ -167,7 +167,9 @@ struct evlock *evlock_share(struct evlock *lock, struct event_base *base);
 /** Frees a lock object; NULL is fine.  What was acquired through it is released.
  * Callbacks of the requests made through it that still wait, or were granted
  * and not yet called back, run now, inside this call, with ECANCELED; they may
- * not use `lock`.  May be called from any callback. */
+ * not use `lock`.  A conversion that was given, of a handle that was acquired
+ * through another object, is called back with 0: the handle holds its new mode.
+ * May be called from any callback. */
 void evlock_free(struct evlock *lock);
 
 /** Ends all waiting, through every object of the lock: the requests and

@@ -384,6 +384,18 @@ ShareTest(free_of_the_converting_object_leaves_the_handle)
 	drop(lock, other);
 }
 
+ShareTest(free_of_the_converting_object_tells_what_was_given)
+{
+	struct evlock *lock3 = share(lock, base2);
+	evlock_handle held = hold(lock, X);
+
+	convert(lock3, "down", held, S);
+	evlock_free(lock3);
+	cr_assert_str_eq(told(), "down", "inside, and not ECANCELED: the mode has changed");
+	cr_assert_eq(evlock_mode_of(lock, held), (int)S);
+	drop(lock, held);
+}
+
 /* The same where one loop has two objects of a lock. */
 LockTest(share, free_of_a_keys_object_ends_a_conversion_by_another)
 {
