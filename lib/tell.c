@@ -181,7 +181,7 @@ unwatch(struct evlock *lock, struct event *ev)
 {
 	struct evl_watch *watch = find_watch(lock, ev);
 
-	if (!watch)
+	if (!watch || watch->lock->port != lock->port)	/* another thread's may be on its way */
 		return ENOENT;
 	forget_watch(watch);
 	evl_tell_update(lock->body);

@@ -305,7 +305,8 @@ int evlock_convert_nowait(struct evlock *lock, evlock_handle handle, unsigned mo
  * ENOMEM, or ENOTSUP (the scope cannot tell). */
 int evlock_notify(struct evlock *lock, unsigned mode, struct event *ev);
 
-/** Returns 0, or -1 with errno ENOENT. */
+/** Ends evlock_notify(), through the object that `ev` was listed through, or another object of
+ * the lock on the same base.  Returns 0, or -1 with errno ENOENT: it is not listed so. */
 int evlock_unnotify(struct evlock *lock, struct event *ev);
 
 

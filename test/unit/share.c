@@ -685,6 +685,18 @@ ShareTest(notify_through_another_object)
 	event_free(here);
 }
 
+/* The notice that it may be about to give belongs to the other loop. */
+ShareTest(unnotify_through_another_bases_object)
+{
+	struct event *here = new_event("could");
+
+	cr_assert_eq(evlock_notify(lock, S, here), 0);
+	assert_errno(evlock_unnotify(lock2, here), -1, ENOENT);
+	cr_assert_str_eq(turn(), "could");
+	cr_assert_eq(evlock_unnotify(lock, here), 0);
+	event_free(here);
+}
+
 ShareTest(notify_of_another_bases_event)
 {
 	struct event *here = new_event("could");
