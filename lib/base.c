@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "base.h"
+#include "cancel.h"
 
 static int
 has_mutexes(void)
@@ -55,17 +56,30 @@ find_waker(void)
 	return sought.callback;
 }
 
+/* Finds it once.  Making and freeing a base opens and closes descriptors. */
+static event_callback_fn
+need_waker(void)
+{
+	static event_callback_fn waker;	/* atomic; once it is known */
+	event_callback_fn known = __atomic_load_n(&waker, __ATOMIC_RELAXED);
+	int state;
+
+	if (known)
+		return known;
+	state = evl_cancel_disable();
+	known = find_waker();
+	evl_cancel_restore(state);
+	__atomic_store_n(&waker, known, __ATOMIC_RELAXED);
+	return known;
+}
+
 int
 evl_base_is_threaded(struct event_base *base)
 {
-	static event_callback_fn waker;	/* atomic; once it is known */
-	struct sought sought = { __atomic_load_n(&waker, __ATOMIC_RELAXED), 0 };
+	struct sought sought = { need_waker(), 0 };
 
 	if (!sought.callback)
-		sought.callback = find_waker();
-	if (!sought.callback)
 		return 0;
-	__atomic_store_n(&waker, sought.callback, __ATOMIC_RELAXED);
 	event_base_foreach_event(base, match, &sought);
 	return sought.is_found;
 }

@@ -14,6 +14,7 @@
 
 #include <evlock/file.h>
 
+#include "cancel.h"
 #include "file/claim.h"
 #include "file/path.h"
 #include "guard.h"
@@ -235,7 +236,7 @@ add_object(struct file_lock *file, struct event_base *base, const struct evlock_
 	return evl_outside_object(&file->outside, base, options);
 }
 
-/* `path` is freed, or the lock's. */
+/* `path` is freed, or the lock's.  Cancellation is disabled. */
 static struct evlock *
 find_or_create(struct event_base *base, char *path, const struct evlock_options *options,
     unsigned flags)
@@ -280,8 +281,9 @@ evlock_file_new(struct event_base *base, const char *path, const struct evlock_o
 	const unsigned plain = EVLOCK_OPT_THREADSAFE | EVLOCK_OPT_PREFER_EXCLUSIVE;
 	struct evlock_options all = options ? *options : no_options;
 	unsigned flags = all.flags & ~plain;
+	struct evlock *lock;
 	char *whole;
-	int error;
+	int error, state;
 
 	all.flags &= plain;
 	error = judge(base, path, &all, flags);
@@ -294,5 +296,8 @@ evlock_file_new(struct event_base *base, const char *path, const struct evlock_o
 		return NULL;
 	if (!all.name)
 		all.name = path;
-	return find_or_create(base, whole, &all, flags);
+	state = evl_cancel_disable();
+	lock = find_or_create(base, whole, &all, flags);
+	evl_cancel_restore(state);
+	return lock;
 }

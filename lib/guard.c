@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "cancel.h"
 #include "guard.h"
 #include "lock.h"
 #include "mem.h"
@@ -14,7 +15,8 @@
 static struct {
 	pthread_mutex_t mutex;
 	struct evl_link out;
-} tied = { PTHREAD_MUTEX_INITIALIZER, { &tied.out, &tied.out } };
+	int cancel_state;	/* as in struct evl_guard, of evl_guard_enter_tied() */
+} tied = { PTHREAD_MUTEX_INITIALIZER, { &tied.out, &tied.out }, 0 };
 
 struct evl_guard *
 evl_guard_new(void)
@@ -55,8 +57,8 @@ evl_guard_drop(struct evl_guard *guard)
 
 /* --- Entering and leaving --------------------------------------------------- */
 
-void
-evl_guard_enter(struct evl_guard *guard)
+static void
+lock_current(struct evl_guard *guard)
 {
 	pthread_mutex_t *mutex = __atomic_load_n(&guard->current, __ATOMIC_ACQUIRE), *before;
 
@@ -68,6 +70,15 @@ evl_guard_enter(struct evl_guard *guard)
 			return;
 		pthread_mutex_unlock(before);	/* it was tied meanwhile */
 	}
+}
+
+void
+evl_guard_enter(struct evl_guard *guard)
+{
+	int state = evl_cancel_disable();
+
+	lock_current(guard);
+	guard->cancel_state = state;
 }
 
 static void
@@ -90,9 +101,12 @@ evl_guard_send(struct evl_guard *guard)
 void
 evl_guard_leave(struct evl_guard *guard)
 {
+	int state = guard->cancel_state;
+
 	send_all(guard->out);
 	pthread_mutex_unlock(guard->current);
 	evl_port_wake_others();
+	evl_cancel_restore(state);
 }
 
 void
@@ -117,15 +131,21 @@ evl_guard_tie(struct evl_guard *guard)
 void
 evl_guard_enter_tied(void)
 {
+	int state = evl_cancel_disable();
+
 	pthread_mutex_lock(&tied.mutex);
+	tied.cancel_state = state;
 }
 
 void
 evl_guard_leave_tied(void)
 {
+	int state = tied.cancel_state;
+
 	send_all(&tied.out);
 	pthread_mutex_unlock(&tied.mutex);
 	evl_port_wake_others();
+	evl_cancel_restore(state);
 }
 
 void

@@ -15,6 +15,9 @@
  *
  * No callback runs while one is held, but conditions (evlock_mode.is_compatible),
  * which call nothing.  A lock of one loop has no guard.
+ *
+ * The thread that enters a guard cannot be cancelled until it has left, and has woken
+ * those that its step has granted something to: see cancel.h.
  */
 
 #include <pthread.h>
@@ -27,6 +30,7 @@ struct evl_guard {
 	struct evl_link own_out;
 	struct evl_link *out;		/**< `own_out`, or that in common: seats to be sent */
 	struct evl_pool pool;
+	int cancel_state;		/**< of the thread that has entered, before it did */
 	uint32_t n_users;		/**< bodies, and the table that they belong to */
 };
 

@@ -14,6 +14,7 @@ evlockinclude_HEADERS = \
 noinst_LTLIBRARIES = lib/libevlock_internal.la
 lib_libevlock_internal_la_SOURCES = \
 	lib/bound.c lib/bound.h \
+	lib/cancel.h \
 	lib/check.c \
 	lib/core.c lib/core.h \
 	lib/deadlock.c \

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "lock.h"
 #include "outside.h"
 #include "mem.h"
@@ -80,13 +81,23 @@ evl_body_create(const struct evlock_options *options, const struct evlock_modes 
 	return NULL;
 }
 
+/* It may close descriptors. */
+static void
+free_outside(struct evl_outside *outside)
+{
+	int state = evl_cancel_disable();
+
+	outside->ops->free(outside);
+	evl_cancel_restore(state);
+}
+
 void
 evl_body_drop(struct evl_body *body)
 {
 	if (__atomic_sub_fetch(&body->n_objects, 1, __ATOMIC_ACQ_REL))
 		return;
 	if (body->outside)
-		body->outside->ops->free(body->outside);
+		free_outside(body->outside);
 	if (body->guard)
 		evl_guard_drop(body->guard);
 	evl_mem_free(body->permit);

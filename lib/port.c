@@ -33,6 +33,7 @@
 
 #include "base.h"
 #include "base_settings.h"
+#include "cancel.h"
 #include "mem.h"
 #include "port.h"
 #include "extra.h"
@@ -406,6 +407,8 @@ free_event(struct event *ev)
 static void
 destroy(struct evl_port *port)
 {
+	int state = evl_cancel_disable();
+
 	pthread_mutex_lock(&port->waking);
 	port->is_deaf = 1;
 	pthread_mutex_unlock(&port->waking);
@@ -418,6 +421,7 @@ destroy(struct evl_port *port)
 	evl_own_clear(&port->pool);
 	evl_pool_clear(&port->pool);
 	let_go_of_memory(port);
+	evl_cancel_restore(state);
 }
 
 static int

@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 
+#include "cancel.h"
 #include "lock.h"
 #include "outside.h"
 #include "mem.h"
@@ -337,6 +338,16 @@ deliver_notice(const struct evl_extra *extra, struct evl_guard *guard)
 	cb(lock, handle, 0, arg);
 }
 
+/* The event may be one of a loop that another thread runs, even if the lock is not. */
+static void
+activate(const struct evl_watch *watch)
+{
+	int state = evl_cancel_disable();
+
+	event_active(watch->ev, EV_TIMEOUT, 0);
+	evl_cancel_restore(state);
+}
+
 void
 evl_tell_deliver(struct evl_seat *seat)
 {
@@ -349,7 +360,7 @@ evl_tell_deliver(struct evl_seat *seat)
 		return;
 	}
 	if (!is_void)
-		event_active(EVL_CONTAINER(seat, struct evl_watch, seat)->ev, EV_TIMEOUT, 0);
+		activate(EVL_CONTAINER(seat, struct evl_watch, seat));
 	evl_body_leave(guard);
 }
 

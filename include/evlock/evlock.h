@@ -42,6 +42,9 @@
  *    count as seconds.  A negative timeout then means {0,0}, and one that is too
  *    long for libevent's clock ({LONG_MAX,0}) means no timeout.  The result of
  *    event_base_init_common_timeout() is passed on unchanged.
+ *  - No call is a cancellation point: a thread that pthread_cancel() was called for
+ *    finishes the call that it is in, and wakes whoever that granted a lock to.
+ *    Asynchronous cancellation (PTHREAD_CANCEL_ASYNCHRONOUS) is not supported.
  *  - Free every lock of a base before the base.  After fork(), the parent goes
  *    on; in the child, evlock_free() frees memory and closes descriptors and
  *    disturbs nothing of the parent's, and no other call may be made.  It runs no
