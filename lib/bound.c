@@ -4,6 +4,8 @@
  * cores, so it is done in steps: what one of them does to a core marks that, and those who wait
  * there are looked at in the end.  As core.c, called with the mutex held. */
 
+#include <errno.h>
+
 #include "bound.h"
 
 /* --- Cores that have to be looked at -------------------------------------- */
@@ -83,9 +85,9 @@ pull_own(const struct evl_seat *seat)
 static void
 advance_pulled(struct evl_step *step, struct evl_owner *owner)
 {
-	struct evl_link *link;
+	struct evl_link *link, *after;
 
-	EVL_LIST_EACH(link, &owner->ties) {
+	EVL_LIST_EACH_SAFE(link, after, &owner->ties) {
 		struct evl_ties *own = EVL_OWNED(link);
 
 		if (!own->behind)
@@ -238,7 +240,17 @@ deny_granted(struct evl_step *step, struct evl_seat *seat)
 		evl_step_touch(step, t->core);
 		evl_step_doubt(step, t);
 	}
-	evl_step_conclude(step, seat->ties->lead);
+	evl_core_conclude(seat->ties->lead, EDEADLK, step->out);
+}
+
+/* Nobody can take the grant back any more. */
+static void
+settle_grant(struct evl_step *step, struct evl_seat *seat)
+{
+	if (seat->ties->owner)
+		advance_pulled(step, seat->ties->owner);
+	if (seat->ties->of)
+		evl_ties_part(seat->ties->lead->ties);
 }
 
 static void
@@ -255,8 +267,7 @@ grant_bound(struct evl_step *step, struct evl_seat *seat)
 		deny_granted(step, seat);
 		return;
 	}
-	if (seat->ties->owner)
-		advance_pulled(step, seat->ties->owner);
+	settle_grant(step, seat);
 	evl_list_push(step->out, &seat->ties->lead->link);
 }
 
@@ -350,8 +361,7 @@ evl_core_try_bound(struct evl_core *core, struct evl_seat *seat, struct evl_link
 			;
 		return -1;
 	}
-	if (seat->ties->owner)
-		advance_pulled(&step, seat->ties->owner);
+	settle_grant(&step, seat);
 	evl_step_finish(&step);
 	return 1;
 }

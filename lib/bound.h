@@ -37,9 +37,6 @@ void evl_step_give_up(struct evl_step *step, struct evl_ties *ties);
 /** Whoever else of the owner waits there may do so in vain now. */
 void evl_step_doubt(struct evl_step *step, const struct evl_ties *ties);
 
-/** A request, which is in no list any more, is told that it would have waited for ever. */
-void evl_step_conclude(struct evl_step *step, struct evl_seat *lead);
-
 /** A request that waits gives up, and is told. */
 void evl_step_deny(struct evl_step *step, struct evl_ties *ties);
 

@@ -4,8 +4,6 @@
  * converts.  Called in the thread of the lock's base; what is
  * converted may belong to another's. */
 
-#include <string.h>
-
 #include "life.h"
 
 /* The errno that the new mode deserves, or 0. */
@@ -49,8 +47,7 @@ own_self(struct evl_request *r)
 	struct evl_extra *extra = evl_extra_of(r);
 	struct evl_ties *t;
 
-	memset(&extra->self, 0, sizeof extra->self);
-	evl_list_init(&extra->self.ties);
+	evl_owner_init(&extra->self);
 	extra->self.is_self = 1;
 	EVL_TIES_EACH(t, &extra->ties)
 		evl_ties_own_held(t, &extra->self);

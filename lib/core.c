@@ -67,6 +67,14 @@ evl_ties_join(struct evl_ties *ties, struct evl_ties *lead)
 }
 
 void
+evl_owner_init(struct evl_owner *owner)
+{
+	memset(owner, 0, sizeof *owner);
+	evl_list_init(&owner->ties);
+	evl_list_init(&owner->over);
+}
+
+void
 evl_ties_own(struct evl_ties *ties, struct evl_owner *owner)
 {
 	ties->owner = owner;
@@ -87,6 +95,33 @@ evl_ties_disown(struct evl_ties *ties)
 	if (ties->owner)
 		evl_list_remove(&ties->owner_link);
 	ties->owner = NULL;
+}
+
+void
+evl_ties_part(struct evl_ties *lead)
+{
+	struct evl_ties *t, *next = lead->next;
+
+	lead->next = lead;
+	while ((t = next) != lead) {
+		next = t->next;
+		t->next = t;
+		evl_ties_disown(t);
+	}
+	if (!lead->owner)
+		return;
+	evl_list_remove(&lead->owner_link);
+	evl_list_push(&lead->owner->over, &lead->owner_link);
+}
+
+void
+evl_core_conclude(struct evl_seat *lead, int error, struct evl_link *out)
+{
+	lead->state = EVL_FAILED;
+	lead->units = (uint32_t)error;
+	if (lead->ties)
+		evl_ties_part(lead->ties);
+	evl_list_push(out, &lead->link);
 }
 
 /* --- Fitting -------------------------------------------------------------- */

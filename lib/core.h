@@ -72,7 +72,7 @@ struct evl_ties {
 	struct evl_seat *of;		/**< in a conversion: the seat that is to be converted */
 	struct evl_seat *conversion;	/**< in a held seat: its conversion, until that is told */
 	struct evl_owner *owner;	/**< NULL: none */
-	struct evl_link owner_link;	/**< in owner->ties */
+	struct evl_link owner_link;	/**< in owner->ties or owner->over */
 	struct evl_link holder_link;	/**< in core->holders, while it holds and has an owner */
 	struct evl_link *behind;	/**< while it is pulled out of the queue, to go ahead of
 					     it: where it stood */
@@ -86,7 +86,9 @@ struct evl_ties {
 
 /** Whoever a set of requests belongs to. */
 struct evl_owner {
-	struct evl_link ties;		/**< of all its seats, by owner_link */
+	struct evl_link ties;		/**< of its seats that wait or hold, by owner_link */
+	struct evl_link over;		/**< of its requests whose end is not told yet: nothing in
+					     here leads to a lock that may be gone */
 	struct evl_owner *next_seen;	/**< scratch of deadlock.c, as the rest */
 	uint8_t is_seen, is_stuck;
 	uint8_t is_doubted;		/**< is in the list of a step */
@@ -233,12 +235,19 @@ evl_ties_hold(const struct evl_ties *ties)
 	return !ties->of && (ties->seat->state == EVL_GRANTED || ties->seat->state == EVL_HELD);
 }
 
+/** An owner of nothing. */
+void evl_owner_init(struct evl_owner *owner);
+
 /** Gives a seat an owner, and takes it away again, before and after it has a place. */
 void evl_ties_own(struct evl_ties *ties, struct evl_owner *owner);
 
 /** The same for a seat that holds already. */
 void evl_ties_own_held(struct evl_ties *ties, struct evl_owner *owner);
 void evl_ties_disown(struct evl_ties *ties);
+
+/** The request that `lead` stands for neither waits nor holds any more, or is a conversion that
+ * was given: it leaves its other seats, whose locks may be freed before its end is told. */
+void evl_ties_part(struct evl_ties *lead);
 
 static inline int
 evl_seat_is_bound(const struct evl_seat *seat)
@@ -357,6 +366,10 @@ evl_core_withdraw(struct evl_core *core, struct evl_seat *seat, struct evl_link 
 	if (is_first && core->n_waiting)
 		evl_core_promote(core, out);
 }
+
+/** The request that `lead` stands for has failed.  It is in no list, and goes to the end of
+ * `out`, from where it is told. */
+void evl_core_conclude(struct evl_seat *lead, int error, struct evl_link *out);
 
 /** Ends the hold of one seat of a bound request, whose lock's object is no more.  Promotes
  * nobody: evl_core_promote() follows. */

@@ -14,7 +14,7 @@ evl_request_fail(struct evl_request *r, int error)
 
 	if (r->seat.state == EVL_QUEUED) {
 		evl_core_withdraw(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
-		evl_request_conclude(r, error, evl_lock_fifo(lock));
+		evl_core_conclude(&r->seat, error, evl_lock_fifo(lock));
 		evl_lock_settle(lock, 1);
 	}
 	evl_body_leave(guard);
@@ -44,7 +44,7 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 		evl_step_withdraw(step, core, &r->seat);
 		if (due)
 			evl_lock_unawait(r->lock);
-		evl_request_conclude(r, error, due ? due : step->out);
+		evl_core_conclude(&r->seat, error, due ? due : step->out);
 	}
 }
 
@@ -106,22 +106,22 @@ collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link 
 			evl_outside_leave_hold(lock->body, seat);
 			evl_step_release(step, evl_core_of(lock), seat);
 		}
-		evl_request_conclude(EVL_REQUEST(seat), outcome(seat, lock), due);
+		evl_core_conclude(seat, outcome(seat, lock), due);
 	}
 }
 
-/* What is held is let go; the requests stay, as failed ones, until all is told. */
+/* What is held is let go; the requests stay in `over`, as failed ones, until all is told. */
 static void
-release_held(struct evl_step *step, struct evlock *lock)
+release_held(struct evl_step *step, struct evlock *lock, struct evl_link *over)
 {
 	struct evl_link *link;
 
 	evl_lock_gather(lock);
-	EVL_LIST_EACH(link, &lock->held) {
+	while ((link = evl_list_pop(&lock->held))) {
 		drop_others_conversion(step, EVL_REQUEST(EVL_SEAT(link)));
 		evl_outside_leave_hold(lock->body, EVL_SEAT(link));
 		evl_step_release(step, evl_core_of(lock), EVL_SEAT(link));
-		EVL_SEAT(link)->state = EVL_FAILED;
+		evl_core_conclude(EVL_SEAT(link), ECANCELED, over);
 	}
 }
 
@@ -179,19 +179,20 @@ void
 evl_request_end_all(struct evlock *lock, int is_told)
 {
 	struct evl_core *core = evl_core_of(lock);
-	struct evl_link due, waited, done;
+	struct evl_link due, waited, done, over;
 	struct evl_step step = { .out = evl_lock_fifo(lock) };
 
 	evl_list_init(&due);
 	evl_list_init(&waited);
 	evl_list_init(&done);
+	evl_list_init(&over);
 	if (lock->body->guard)
 		evl_guard_send(lock->body->guard);
 	collect_undelivered(&step, lock, &due);
 	fail_list(&step, core, &core->ahead, lock, &waited, ECANCELED);
 	fail_list(&step, core, &core->queue, lock, &waited, ECANCELED);
 	append(&due, &waited);
-	release_held(&step, lock);
+	release_held(&step, lock, &over);
 	evl_step_finish(&step);
 	evl_core_promote(core, step.out);	/* a set may have lost its hold with the object */
 	evl_lock_settle(lock, 1);
@@ -199,5 +200,5 @@ evl_request_end_all(struct evlock *lock, int is_told)
 		tell_due(&due, &done);
 	discard_list(&due);
 	discard_list(&done);
-	discard_list(&lock->held);
+	discard_list(&over);
 }

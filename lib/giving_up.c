@@ -62,21 +62,13 @@ evl_step_give_up(struct evl_step *step, struct evl_ties *ties)
 }
 
 void
-evl_step_conclude(struct evl_step *step, struct evl_seat *lead)
-{
-	lead->state = EVL_FAILED;
-	lead->units = EDEADLK;
-	evl_list_push(step->out, &lead->link);
-}
-
-void
 evl_step_deny(struct evl_step *step, struct evl_ties *ties)
 {
 	struct evl_ties *t;
 
 	EVL_TIES_EACH(t, ties)
 		evl_step_give_up(step, t);
-	evl_step_conclude(step, ties->lead);
+	evl_core_conclude(ties->lead, EDEADLK, step->out);
 }
 
 /* The last first: those before it may then no longer be in vain. */

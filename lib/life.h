@@ -89,16 +89,6 @@ evl_request_unlink(struct evlock *lock, struct evl_request *r)
 		evl_list_remove(&r->seat.link);
 }
 
-/** `r`, which is in no list any more and holds nothing, has failed; `out` is where
- * it will be told. */
-static inline void
-evl_request_conclude(struct evl_request *r, int error, struct evl_link *out)
-{
-	r->seat.state = EVL_FAILED;
-	r->seat.units = (uint32_t)error;
-	evl_list_push(out, &r->seat.link);
-}
-
 /** Takes a request and its conversion out of whatever they are in, as part of a step. */
 void evl_request_leave(struct evl_step *step, struct evl_request *r);
 

@@ -23,7 +23,7 @@ evlock_owner_new(const char *name)
 
 	if (!owner)
 		return NULL;
-	evl_list_init(&owner->core.ties);
+	evl_owner_init(&owner->core);
 	if (name && !(owner->name = evl_mem_strdup(name))) {
 		evl_mem_free(owner);
 		return NULL;
@@ -57,6 +57,12 @@ leave(const struct evlock_owner *owner)
 		evl_guard_leave_tied();
 }
 
+static int
+has_nothing(const struct evl_owner *owner)
+{
+	return evl_list_is_empty(&owner->ties) && evl_list_is_empty(&owner->over);
+}
+
 int
 evl_owner_may_ask(struct evlock_owner *owner, struct evl_guard *guard)
 {
@@ -69,7 +75,7 @@ evl_owner_may_ask(struct evlock_owner *owner, struct evl_guard *guard)
 	if (owner->is_shared == (guard != NULL))
 		return 1;
 	enter(owner);
-	has_none = evl_list_is_empty(&owner->core.ties);
+	has_none = has_nothing(&owner->core);
 	leave(owner);
 	if (has_none)
 		owner->is_shared = guard != NULL;
@@ -103,31 +109,48 @@ hand_over(struct evl_link *granted)
 	}
 }
 
+static void
+leave_each(struct evl_step *step, const struct evl_link *list)
+{
+	const struct evl_link *link;
+
+	EVL_LIST_EACH(link, list)
+		evl_request_leave(step, acquisition_of(TIES(link)));
+}
+
 /* Ends everything in one step, so that nobody gains by half of it. */
 static void
 leave_all(struct evl_owner *owner)
 {
-	struct evl_link granted, *link;
+	struct evl_link granted;
 	struct evl_step step = { .out = &granted };
 
 	evl_list_init(&granted);
-	EVL_LIST_EACH(link, &owner->ties)
-		evl_request_leave(&step, acquisition_of(TIES(link)));
+	leave_each(&step, &owner->ties);
+	leave_each(&step, &owner->over);
 	evl_step_finish(&step);
 	hand_over(&granted);
+}
+
+/* Returns how many there were. */
+static size_t
+bury_each(struct evl_link *list)
+{
+	size_t n;
+
+	for (n = 0; !evl_list_is_empty(list); n++)
+		evl_request_bury(acquisition_of(TIES(list->next)));
+	return n;
 }
 
 size_t
 evlock_owner_release_all(struct evlock_owner *owner)
 {
-	size_t n = 0;
+	size_t n;
 
 	enter(owner);
 	leave_all(&owner->core);
-	while (!evl_list_is_empty(&owner->core.ties)) {
-		evl_request_bury(acquisition_of(TIES(owner->core.ties.next)));
-		n++;
-	}
+	n = bury_each(&owner->core.ties) + bury_each(&owner->core.over);
 	leave(owner);
 	return n;
 }
