@@ -265,7 +265,7 @@ judge(const struct evlock *lock, const struct evlock_request *q, uint32_t units)
 		return error;
 	if (q->priority >= EVL_PRIORITIES || (q->handle && !(q->handle & EVL_HIDDEN)))
 		return EINVAL;
-	if (evl_core_of(lock)->is_closed)
+	if (evl_core_of(lock)->is_closed || lock->is_ending)
 		return ECANCELED;
 	return !q->cb && is_busy(lock, q, units) ? EAGAIN : 0;
 }

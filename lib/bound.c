@@ -233,6 +233,7 @@ is_grantable(struct evl_seat *seat)
 static void
 deny_granted(struct evl_step *step, struct evl_seat *seat)
 {
+	struct evl_seat *lead = seat->ties->lead;
 	struct evl_ties *t;
 
 	take_all_back(seat);
@@ -240,17 +241,21 @@ deny_granted(struct evl_step *step, struct evl_seat *seat)
 		evl_step_touch(step, t->core);
 		evl_step_doubt(step, t);
 	}
-	evl_core_conclude(seat->ties->lead, EDEADLK, step->out);
+	evl_core_conclude(lead->ties->core, lead, EDEADLK, step->out);
 }
 
 /* Nobody can take the grant back any more. */
 static void
 settle_grant(struct evl_step *step, struct evl_seat *seat)
 {
+	struct evl_seat *lead = seat->ties->lead;
+
 	if (seat->ties->owner)
 		advance_pulled(step, seat->ties->owner);
-	if (seat->ties->of)
-		evl_ties_part(seat->ties->lead->ties);
+	if (!seat->ties->of)
+		return;
+	lead->ties->core->n_over++;
+	evl_ties_part(lead->ties);
 }
 
 static void

@@ -106,7 +106,7 @@ check_counts(const struct evlock *lock)
 	const struct evl_core *core = evl_core_of(lock);
 	uint32_t held[EVLOCK_MAX_MODES] = { 0 };
 	const struct evl_link *link;
-	unsigned n = 0;
+	unsigned n = 0, n_over = 0;
 
 	if (!can_be_recounted(lock))
 		return;
@@ -122,10 +122,13 @@ check_counts(const struct evlock *lock)
 
 		if (++n == MOST_LOOKED_AT)
 			return;
-		if (seat->kind < EVL_CONVERSION && EVL_REQUEST(seat)->lock == lock &&
-		    seat->state == EVL_GRANTED)	/* others' states may be changing */
+		if (seat->kind >= EVL_NOTICE || EVL_REQUEST(seat)->lock != lock)
+			continue;	/* others' states may be changing */
+		n_over += (unsigned)evl_seat_is_over(seat);
+		if (seat->kind < EVL_CONVERSION && seat->state == EVL_GRANTED)
 			count(held, seat);
 	}
+	assert(n_over <= core->n_over);	/* some may be on their way to be told by evlock_free() */
 	assert(!memcmp(held, evl_core_held(core), core->n_modes * sizeof *held));
 }
 

@@ -115,8 +115,9 @@ evl_ties_part(struct evl_ties *lead)
 }
 
 void
-evl_core_conclude(struct evl_seat *lead, int error, struct evl_link *out)
+evl_core_conclude(struct evl_core *core, struct evl_seat *lead, int error, struct evl_link *out)
 {
+	core->n_over += !evl_seat_is_over(lead);
 	lead->state = EVL_FAILED;
 	lead->units = (uint32_t)error;
 	if (lead->ties)

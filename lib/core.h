@@ -124,6 +124,7 @@ struct evl_core {
 	uint8_t preferred;		/**< mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
 	uint32_t held_mask;		/**< bit m: some units are held in mode m */
 	uint32_t n_waiting;		/**< seats in `queue` and `ahead` that are QUEUED */
+	uint32_t n_over;		/**< requests that are over, until they are discarded */
 	uint32_t n_gone;		/**< seats in `queue` that are not: no more than wait */
 	struct evl_link queue;		/**< by rank, then by arrival; the first is not GONE */
 	struct evl_link ahead;		/**< those who need not stand in the queue, by arrival */
@@ -259,6 +260,14 @@ evl_seat_is_bound(const struct evl_seat *seat)
 #define EVL_TIES_EACH(t, first_ties) \
 	for ((t) = (first_ties); (t); (t) = (t)->next == (first_ties) ? NULL : (t)->next)
 
+/** Has a request failed, or is it a conversion that was given, and only to be told? */
+static inline int
+evl_seat_is_over(const struct evl_seat *seat)
+{
+	return seat->state == EVL_FAILED ||
+	    (seat->state == EVL_GRANTED && seat->ties && seat->ties->of);
+}
+
 /* The calls below are given the seat that leads a request, and do as they say for
  * all its seats. */
 
@@ -369,7 +378,8 @@ evl_core_withdraw(struct evl_core *core, struct evl_seat *seat, struct evl_link 
 
 /** The request that `lead` stands for has failed.  It is in no list, and goes to the end of
  * `out`, from where it is told. */
-void evl_core_conclude(struct evl_seat *lead, int error, struct evl_link *out);
+void evl_core_conclude(struct evl_core *core, struct evl_seat *lead, int error,
+    struct evl_link *out);
 
 /** Ends the hold of one seat of a bound request, whose lock's object is no more.  Promotes
  * nobody: evl_core_promote() follows. */

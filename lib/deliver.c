@@ -172,6 +172,8 @@ deliver_special(struct evl_seat *seat)
 		return;
 	}
 	guard = evl_body_enter(r->lock->body);
+	if (guard)
+		r->lock->n_sent--;
 	if (seat->state == EVL_VOID)
 		deliver_nothing(r, guard);
 	else if (seat->state == EVL_FAILED)

@@ -14,7 +14,7 @@ evl_request_fail(struct evl_request *r, int error)
 
 	if (r->seat.state == EVL_QUEUED) {
 		evl_core_withdraw(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
-		evl_core_conclude(&r->seat, error, evl_lock_fifo(lock));
+		evl_core_conclude(evl_core_of(lock), &r->seat, error, evl_lock_fifo(lock));
 		evl_lock_settle(lock, 1);
 	}
 	evl_body_leave(guard);
@@ -44,7 +44,7 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 		evl_step_withdraw(step, core, &r->seat);
 		if (due)
 			evl_lock_unawait(r->lock);
-		evl_core_conclude(&r->seat, error, due ? due : step->out);
+		evl_core_conclude(core, &r->seat, error, due ? due : step->out);
 	}
 }
 
@@ -83,46 +83,114 @@ outcome(const struct evl_seat *seat, const struct evlock *lock)
 	return ECANCELED;
 }
 
-/* Moves what the port still has to deliver for `lock` to `due`.  What is void stays void. */
 static void
-collect_undelivered(struct evl_step *step, struct evlock *lock, struct evl_link *due)
+let_go(struct evl_step *step, struct evl_request *r)
 {
-	struct evl_link *link, *after;
+	drop_others_conversion(step, r);
+	evl_outside_leave_hold(r->lock->body, &r->seat);
+	evl_step_release(step, evl_core_of(r->lock), &r->seat);
+}
 
-	evl_port_collect(lock->port);
-	EVL_LIST_EACH_SAFE(link, after, &lock->port->fifo) {
-		struct evl_seat *seat = EVL_SEAT(link);
-		int is_request = seat->kind < EVL_NOTICE;
+/* Takes what the port still has to deliver, if it is of an object that ends, and puts it before
+ * `place`, or if that is NULL, at the end of the object's list.  What is void stays void, and what
+ * failed before keeps its errno.  Returns how much of owed() that was. */
+static uint32_t
+take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
+{
+	struct evl_seat *seat = EVL_SEAT(link);
+	struct evlock *lock = seat->kind < EVL_NOTICE ? EVL_REQUEST(seat)->lock : NULL;
+	uint32_t weight;
 
-		if (!is_request || EVL_REQUEST(seat)->lock != lock)
-			continue;
-		evl_list_remove(link);
-		if (seat->state == EVL_VOID) {
-			evl_list_push(due, link);
-			continue;
-		}
-		if (seat->state == EVL_GRANTED && seat->kind != EVL_CONVERSION) {
-			drop_others_conversion(step, EVL_REQUEST(seat));
-			evl_outside_leave_hold(lock->body, seat);
-			evl_step_release(step, evl_core_of(lock), seat);
-		}
-		evl_core_conclude(seat, outcome(seat, lock), due);
+	if (!lock || !lock->is_ending)
+		return 0;
+	evl_list_remove(link);
+	lock->n_sent -= lock->body->guard != NULL;
+	weight = lock->body->guard || evl_seat_is_over(seat) ? 1 : seat->units;
+	place = place ? place : &lock->due;
+	if (seat->state == EVL_VOID || seat->state == EVL_FAILED) {
+		evl_list_push(place, link);
+		return weight;
+	}
+	if (seat->kind != EVL_CONVERSION)
+		let_go(step, EVL_REQUEST(seat));
+	evl_core_conclude(evl_core_of(lock), seat, outcome(seat, lock), place);
+	return weight;
+}
+
+/* How much the port has to deliver for an object, or more: requests, if it has a guard; else the
+ * units that are granted, and those who failed or were converted. */
+static uint64_t
+owed(struct evlock *lock)
+{
+	const struct evl_core *core = evl_core_of(lock);
+	uint64_t owed = core->n_over;
+	struct evl_link *link;
+	unsigned m;
+
+	if (lock->body->guard)
+		return lock->n_sent;
+	for (m = 0; m < core->n_modes; m++)
+		owed += evl_core_held(core)[m];
+	evl_lock_gather(lock);
+	EVL_LIST_EACH(link, &lock->held)
+		owed -= EVL_SEAT(link)->units;
+	return owed;
+}
+
+/* What is owed to one object.  The FIFO is looked through from both its ends: locks are often freed
+ * in the order in which they were granted, or the other way round. */
+static void
+collect_own(struct evl_step *step, struct evlock *lock)
+{
+	struct evl_link *fifo = &lock->port->fifo, *first = fifo->next, *last = fifo->prev, *link;
+	struct evl_link *place = &lock->due;
+	uint64_t rest = owed(lock);
+	uint32_t weight;
+
+	while (rest && first != fifo) {
+		link = first;
+		first = link->next;
+		rest -= take(step, link, place);
+		if (link == last || !rest)
+			break;
+		link = last;
+		last = link->prev;
+		weight = take(step, link, place);
+		rest -= weight;
+		place = weight ? link : place;
+		if (link == first)
+			break;
 	}
 }
 
-/* What is held is let go; the requests stay in `over`, as failed ones, until all is told. */
+/* What is owed to all objects that end, in one pass. */
 static void
-release_held(struct evl_step *step, struct evlock *lock, struct evl_link *over)
+collect_all(struct evl_step *step, struct evl_port *port)
 {
-	struct evl_link *link;
+	struct evl_link *link, *after;
 
+	EVL_LIST_EACH_SAFE(link, after, &port->fifo)
+		take(step, link, NULL);
+}
+
+/* Those who wait fail, and what is held is let go.  The holders stay, as requests that have failed,
+ * until all is told. */
+static void
+clear(struct evl_step *step, struct evlock *lock)
+{
+	struct evl_core *core = evl_core_of(lock);
+	struct evl_link *link, over;
+
+	fail_list(step, core, &core->ahead, lock, &lock->due, ECANCELED);
+	fail_list(step, core, &core->queue, lock, &lock->due, ECANCELED);
+	evl_list_init(&over);
 	evl_lock_gather(lock);
 	while ((link = evl_list_pop(&lock->held))) {
-		drop_others_conversion(step, EVL_REQUEST(EVL_SEAT(link)));
-		evl_outside_leave_hold(lock->body, EVL_SEAT(link));
-		evl_step_release(step, evl_core_of(lock), EVL_SEAT(link));
-		evl_core_conclude(EVL_SEAT(link), ECANCELED, over);
+		let_go(step, EVL_REQUEST(EVL_SEAT(link)));
+		evl_core_conclude(core, EVL_SEAT(link), ECANCELED, &over);
 	}
+	if (!evl_list_is_empty(&over))
+		evl_list_move(&over, &lock->held);
 }
 
 /* Tells one who is due, in no step; the callback may end the request. */
@@ -166,39 +234,71 @@ discard_list(struct evl_link *list)
 		evl_request_discard(EVL_REQUEST(EVL_SEAT(link)));
 }
 
+/* The object takes no more requests, by short cuts neither. */
 static void
-append(struct evl_link *list, struct evl_link *more)
+mark(struct evlock *lock)
 {
-	struct evl_link *link;
+	evl_list_init(&lock->due);
+	lock->is_ending = 1;
+	lock->quick = &evl_no_pool;
+}
 
-	while ((link = evl_list_pop(more)))
-		evl_list_push(list, link);
+/* All that is on its way to the port is in its FIFO then. */
+static void
+begin(struct evl_step *step, struct evlock *lock)
+{
+	*step = (struct evl_step){ .out = evl_lock_fifo(lock) };
+	if (lock->body->guard)
+		evl_guard_send(lock->body->guard);
+	evl_port_collect(lock->port);
+}
+
+/* If `is_told`, the callbacks that are still due run.  They may end requests that are due, too. */
+static void
+finish(struct evlock *lock, int is_told)
+{
+	struct evl_link done;
+
+	evl_list_init(&done);
+	if (is_told)
+		tell_due(&lock->due, &done);
+	discard_list(&lock->due);
+	discard_list(&done);
+	discard_list(&lock->held);
 }
 
 void
 evl_request_end_all(struct evlock *lock, int is_told)
 {
-	struct evl_core *core = evl_core_of(lock);
-	struct evl_link due, waited, done, over;
-	struct evl_step step = { .out = evl_lock_fifo(lock) };
+	struct evl_step step;
 
-	evl_list_init(&due);
-	evl_list_init(&waited);
-	evl_list_init(&done);
-	evl_list_init(&over);
-	if (lock->body->guard)
-		evl_guard_send(lock->body->guard);
-	collect_undelivered(&step, lock, &due);
-	fail_list(&step, core, &core->ahead, lock, &waited, ECANCELED);
-	fail_list(&step, core, &core->queue, lock, &waited, ECANCELED);
-	append(&due, &waited);
-	release_held(&step, lock, &over);
+	begin(&step, lock);
+	mark(lock);
+	collect_own(&step, lock);
+	clear(&step, lock);
 	evl_step_finish(&step);
-	evl_core_promote(core, step.out);	/* a set may have lost its hold with the object */
+	evl_core_promote(evl_core_of(lock), step.out);	/* a set may have lost its hold with the object */
 	evl_lock_settle(lock, 1);
-	if (is_told)
-		tell_due(&due, &done);
-	discard_list(&due);
-	discard_list(&done);
-	discard_list(&over);
+	finish(lock, is_told);
+}
+
+void
+evl_request_end_each(struct evl_link *locks, int is_told)
+{
+	struct evl_link *link;
+	struct evl_step step;
+
+	if (evl_list_is_empty(locks))
+		return;
+	begin(&step, EVL_LOCK(locks->next));
+	EVL_LIST_EACH(link, locks)
+		mark(EVL_LOCK(link));
+	collect_all(&step, EVL_LOCK(locks->next)->port);
+	EVL_LIST_EACH(link, locks)
+		clear(&step, EVL_LOCK(link));
+	evl_step_finish(&step);
+	EVL_LIST_EACH(link, locks)
+		evl_lock_settle(EVL_LOCK(link), 1);
+	EVL_LIST_EACH(link, locks)
+		finish(EVL_LOCK(link), is_told);
 }

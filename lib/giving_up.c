@@ -68,7 +68,7 @@ evl_step_deny(struct evl_step *step, struct evl_ties *ties)
 
 	EVL_TIES_EACH(t, ties)
 		evl_step_give_up(step, t);
-	evl_core_conclude(ties->lead, EDEADLK, step->out);
+	evl_core_conclude(ties->lead->ties->core, ties->lead, EDEADLK, step->out);
 }
 
 /* The last first: those before it may then no longer be in vain. */

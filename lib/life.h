@@ -108,6 +108,7 @@ evl_request_discard(struct evl_request *r)
 {
 	struct evlock *lock = r->lock;
 
+	evl_core_of(lock)->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
 	if (r->seat.ties) {
 		evl_request_detach(r);
 		evl_extra_drop(lock->port, r);
@@ -122,7 +123,7 @@ static inline void
 evl_request_post(struct evl_request *r)
 {
 	if (r->lock->body->guard)
-		evl_port_post(r->lock->port, &r->seat);
+		evl_lock_post(r->lock, &r->seat);
 	else
 		evl_list_push(evl_port_fifo(r->lock->port), &r->seat.link);
 }

@@ -180,7 +180,7 @@ evl_lock_send(struct evl_seat *seat)
 	}
 	lock = EVL_REQUEST(seat)->lock;
 	lock->n_queued--;
-	evl_port_post(lock->port, seat);
+	evl_lock_post(lock, seat);
 	if (lock->body->is_far)
 		evl_port_await(lock->port, (uint32_t)-1);
 }

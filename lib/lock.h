@@ -54,6 +54,9 @@ struct evlock {
 	struct evl_link link;		/**< in port->locks, or those of the table */
 	struct evlock_table *table;	/**< which has it for a key, or NULL */
 	uint32_t n_queued;		/**< waiting requests made through it; with a guard only */
+	uint32_t n_sent;		/**< those that its port has to deliver; with a guard only */
+	struct evl_link due;		/**< while it is freed: requests that are to be told so */
+	uint8_t is_ending;		/**< is being freed: takes no more requests */
 };
 
 /** Puts the sole holder among the others, for whoever goes through all.  Writes nothing where
@@ -146,6 +149,14 @@ evl_lock_wake(const struct evlock *lock)
 		evl_port_wake(lock->port);
 }
 
+/** Sends a request, or what is left of one, to the loop that it is told from.  With a guard. */
+static inline void
+evl_lock_post(struct evlock *lock, struct evl_seat *seat)
+{
+	lock->n_sent++;
+	evl_port_post(lock->port, seat);
+}
+
 /** Sends a seat that was granted or has failed to the port of its request. */
 void evl_lock_send(struct evl_seat *seat);
 
@@ -199,6 +210,9 @@ void evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error)
 /** Ends everything made through `lock`.  If `is_told`, runs the callbacks that
  * are still due, with ECANCELED, and is left for that. */
 void evl_request_end_all(struct evlock *lock, int is_told);
+
+/** The same for all objects of a list, by evlock.link: those of one table object. */
+void evl_request_end_each(struct evl_link *locks, int is_told);
 
 /** Something changed: whoever watches is told, and what is granted is delivered.
  * `has_room`: someone left, or holds less. */

@@ -487,7 +487,7 @@ lose(struct evl_step *step, struct evl_request *r)
 		r->cb = extra->notice_cb;
 	evl_request_leave(step, r);
 	if (is_told)
-		evl_core_conclude(&r->seat, ESTALE, evl_lock_fifo(r->lock));
+		evl_core_conclude(evl_core_of(r->lock), &r->seat, ESTALE, evl_lock_fifo(r->lock));
 	else
 		evl_request_bury(r);
 }

@@ -78,6 +78,7 @@ is_in_transit(const struct evl_request *r)
 static void
 void_request(struct evl_request *r)
 {
+	evl_core_of(r->lock)->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
 	r->seat.state = EVL_VOID;
 	r->handle |= EVL_HIDDEN;
 	if (r->seat.ties)
@@ -94,7 +95,7 @@ dismiss(struct evl_request *r)
 		evl_request_discard(r);
 	} else {
 		void_request(r);
-		evl_port_post(r->lock->port, &r->seat);
+		evl_lock_post(r->lock, &r->seat);
 	}
 }
 
@@ -163,6 +164,7 @@ leave(struct evl_step *step, struct evl_request *r)
 {
 	struct evl_core *core = evl_core_of(r->lock);
 
+	core->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
 	if (is_in_transit(r)) {
 		leave_transit(step, r);
 		return;

@@ -55,6 +55,7 @@ struct evlock_table {
 	struct evl_port *port;
 	struct evl_link link;		/* in port->tables; used by the base's thread alone */
 	struct evl_link locks;		/* the objects that it has for keys, by evlock.link */
+	int is_ending;			/* is being freed: takes no more requests */
 };
 
 #define TABLE(l) EVL_CONTAINER(l, struct evlock_table, link)
@@ -199,7 +200,7 @@ create_lock(struct evlock_table *table, const void *key, size_t len)
 }
 
 /* The table's object for the lock of a key, which may be a new one that has to be retired
- * again. */
+ * again.  A table that is being freed makes none. */
 static struct evlock *
 need(struct evlock_table *table, const void *key, size_t len)
 {
@@ -208,6 +209,10 @@ need(struct evlock_table *table, const void *key, size_t len)
 
 	if (len > LONGEST_KEY || (len && !key)) {
 		errno = EINVAL;
+		return NULL;
+	}
+	if (table->is_ending) {
+		errno = ECANCELED;
 		return NULL;
 	}
 	if (!len)
@@ -393,20 +398,32 @@ evlock_table_share(struct evlock_table *table, struct event_base *base)
 	return object;
 }
 
-/* Ends all that was asked for one key through a table that is being freed. */
+/* Ends all that was asked for through a table object, of all keys at once.  A callback may end
+ * all that there is of a key. */
 static void
-end_object(struct evlock *lock, int is_told)
+end_requests(struct evlock_table *table, int is_told)
 {
-	struct evl_body *body = lock->body;
+	struct evl_link *link;
 
-	evl_body_keep(body);
-	evl_keyed_use(body);	/* a callback may end all that there is of the key */
-	evl_set_lose(lock);
-	evl_tell_forget_all(lock);
-	evl_request_end_all(lock, is_told);
-	free_object(lock);
-	evl_keyed_drop(body);
-	evl_body_drop(body);
+	EVL_LIST_EACH(link, &table->locks) {
+		evl_body_keep(EVL_LOCK(link)->body);
+		evl_keyed_use(EVL_LOCK(link)->body);
+	}
+	evl_request_end_each(&table->locks, is_told);
+}
+
+static void
+free_objects(struct evlock_table *table)
+{
+	struct evl_link *link;
+
+	while ((link = table->locks.next) != &table->locks) {
+		struct evl_body *body = EVL_LOCK(link)->body;
+
+		free_object(EVL_LOCK(link));
+		evl_keyed_drop(body);
+		evl_body_drop(body);
+	}
 }
 
 /* Returns whether it was the last of the objects. */
@@ -417,8 +434,9 @@ end_objects(struct evlock_table *table, int is_ours)
 	struct evl_guard *guard = enter(table);
 	int is_last;
 
-	while (!evl_list_is_empty(&table->locks))
-		end_object(EVL_LOCK(table->locks.next), is_ours);
+	table->is_ending = 1;
+	end_requests(table, is_ours);
+	free_objects(table);
 	is_last = !--common->n_objects;
 	while (is_last && common->keys)	/* the caller has objects of these */
 		forget(common->keys);
