@@ -79,7 +79,6 @@ struct evl_ties {
 	uint8_t is_bound;		/**< has other seats, an owner, or a seat to convert, or
 					     was put ahead of somebody who does */
 	uint8_t is_ahead;		/**< in core->ahead, not core->queue, while QUEUED */
-	uint8_t is_doubted;		/**< may wait in vain, as another of its owner left */
 	uint8_t mode_before;		/**< in a conversion that was given: the mode before */
 	uint8_t passes, is_settled;	/**< scratch of deadlock.c */
 };
@@ -131,8 +130,9 @@ struct evl_core {
 	struct evl_link holders;	/**< ties of those who hold and have an owner */
 	uint32_t n_bound;		/**< waiting seats that are bound to others */
 	uint8_t is_dirty;		/**< on the list of an evl_core_promote() under way */
+	uint8_t is_doubted;		/**< a doubted owner has left it in the step under way */
 	uint8_t is_seen;		/**< scratch of deadlock.c, as next_seen */
-	struct evl_core *next_dirty, *next_seen;
+	struct evl_core *next_dirty, *next_doubted, *next_seen;
 	struct evl_seat *last[EVL_RANKS]; /**< the last queued of each rank, from 1 up */
 	void *arg;			/**< for is_compatible */
 	struct evl_link **free;		/**< the stack, by next, that seats of those who are gone
@@ -390,7 +390,8 @@ void evl_core_abandon(struct evl_ties *ties);
 struct evl_step {
 	struct evl_core *last_dirty;	/**< of the cores to be looked at, a ring in their order */
 	struct evl_link *out;
-	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now */
+	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now ... */
+	struct evl_core *doubted_cores;	/**< ... in one of these */
 };
 
 /** As evl_core_withdraw(). */
@@ -413,7 +414,7 @@ int evl_core_is_stuck(const struct evl_seat *seat);
 /** The same of any bound request, or of the owner that it has, without short cuts. */
 int evl_core_is_left_stuck(const struct evl_seat *seat);
 
-/** The last of an owner's doubted requests that waits for ever, or NULL. */
+/** The last of an owner's requests in the doubted cores that waits for ever, or NULL. */
 struct evl_ties *evl_core_last_in_vain(const struct evl_owner *owner);
 
 /** The strongest mode held, or 0. */

@@ -548,7 +548,7 @@ evl_core_last_in_vain(const struct evl_owner *owner)
 	for (link = owner->ties.prev; link != &owner->ties; link = link->prev) {
 		struct evl_ties *ties = EVL_OWNED(link);
 
-		if (!ties->is_doubted || ties->seat->state != EVL_QUEUED)
+		if (ties->seat->state != EVL_QUEUED || !ties->core->is_doubted)
 			continue;
 		if (!is_looked_at && !evl_core_is_left_stuck(ties->seat))
 			return NULL;

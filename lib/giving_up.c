@@ -25,32 +25,20 @@ void
 evl_step_doubt(struct evl_step *step, const struct evl_ties *ties)
 {
 	struct evl_owner *owner = ties->owner;
-	struct evl_link *link;
+	struct evl_core *core = ties->core;
 
-	if (!owner || !ties->core->n_bound)
+	if (!owner || !core->n_bound)
 		return;
-	EVL_LIST_EACH(link, &owner->ties) {
-		struct evl_ties *own = EVL_OWNED(link);
-
-		if (own->core != ties->core || own->seat->state != EVL_QUEUED)
-			continue;
-		own->is_doubted = 1;
-		if (!owner->is_doubted) {
-			owner->is_doubted = 1;
-			owner->next_doubted = step->doubted;
-			step->doubted = owner;
-		}
+	if (!owner->is_doubted) {
+		owner->is_doubted = 1;
+		owner->next_doubted = step->doubted;
+		step->doubted = owner;
 	}
-}
-
-static void
-trust(struct evl_owner *owner)
-{
-	struct evl_link *link;
-
-	owner->is_doubted = 0;
-	EVL_LIST_EACH(link, &owner->ties)
-		EVL_OWNED(link)->is_doubted = 0;
+	if (!core->is_doubted) {
+		core->is_doubted = 1;
+		core->next_doubted = step->doubted_cores;
+		step->doubted_cores = core;
+	}
 }
 
 void
@@ -82,6 +70,8 @@ evl_step_deny_doubted(struct evl_step *step)
 		while ((ties = evl_core_last_in_vain(owner)))
 			evl_step_deny(step, ties);
 		step->doubted = owner->next_doubted;
-		trust(owner);
+		owner->is_doubted = 0;
 	}
+	for (; step->doubted_cores; step->doubted_cores = step->doubted_cores->next_doubted)
+		step->doubted_cores->is_doubted = 0;
 }
