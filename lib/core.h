@@ -131,6 +131,7 @@ struct evl_core {
 	uint32_t n_bound;		/**< waiting seats that are bound to others */
 	uint8_t is_dirty;		/**< on the list of an evl_core_promote() under way */
 	uint8_t is_doubted;		/**< a doubted owner has left it in the step under way */
+	uint8_t is_visited;		/**< scratch of set.c */
 	uint8_t is_seen;		/**< scratch of deadlock.c, as next_seen */
 	struct evl_core *next_dirty, *next_doubted, *next_seen;
 	struct evl_seat *last[EVL_RANKS]; /**< the last queued of each rank, from 1 up */

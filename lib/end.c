@@ -267,6 +267,12 @@ finish(struct evlock *lock, int is_told)
 	discard_list(&lock->held);
 }
 
+static int
+has_ended_any(const struct evlock *lock)
+{
+	return !evl_list_is_empty(&lock->due) || !evl_list_is_empty(&lock->held);
+}
+
 void
 evl_request_end_all(struct evlock *lock, int is_told)
 {
@@ -278,7 +284,8 @@ evl_request_end_all(struct evlock *lock, int is_told)
 	clear(&step, lock);
 	evl_step_finish(&step);
 	evl_core_promote(evl_core_of(lock), step.out);	/* a set may have lost its hold with the object */
-	evl_lock_settle(lock, 1);
+	if (!lock->body->set || has_ended_any(lock))	/* nobody gains by the end of an idle set */
+		evl_lock_settle(lock, 1);
 	finish(lock, is_told);
 }
 

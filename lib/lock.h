@@ -273,6 +273,9 @@ void evl_set_destroy(struct evl_body *body);
 
 /** Tells whoever watches what has changed.  `has_room`: someone left, or took less. */
 void evl_tell(struct evlock *lock, int has_room);
+
+/** The same for a lock alone, and not for those around it: evl_set_visit(). */
+void evl_tell_own(struct evlock *lock, int has_room);
 void evl_tell_deliver(struct evl_seat *seat);
 
 /** The port that it is delivered by. */

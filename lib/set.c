@@ -443,6 +443,40 @@ evl_set_strongest(const struct evlock *lock)
 	return strongest;
 }
 
+/* --- Who is concerned ----------------------------------------------------- */
+
+/* A lock's sets, which have room if it has, and all their members, which may only have
+ * lost someone who waited. */
+static void
+visit_sets(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room)
+{
+	const struct evl_member *m;
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &lock->body->sets) {
+		visit(evl_member_set(link), has_room);
+		EACH_MEMBER(m, MEMBER(link)->body->set)
+			if (is_there(m))
+				visit(m->lock, 0);
+	}
+}
+
+void
+evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room)
+{
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+
+	visit_sets(lock, visit, has_room);
+	if (!set)
+		return;
+	EACH_MEMBER(m, set)
+		if (is_there(m)) {
+			visit(m->lock, has_room);
+			visit_sets(m->lock, visit, has_room);
+		}
+}
+
 /* --- Members that end ----------------------------------------------------- */
 
 /* Fails those who wait for a set that has `body` as a member, through `object` or, if that
@@ -463,6 +497,48 @@ evl_set_fail_around(struct evl_step *step, struct evl_body *body, int error)
 	fail_sets(step, body, NULL, error);
 }
 
+static void
+set_visited(const struct evl_body *body, uint8_t is_visited)
+{
+	const struct evl_member *m;
+	const struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->sets)
+		EACH_MEMBER(m, MEMBER(link)->body->set)
+			if (m->lock)
+				evl_core_of(m->lock)->is_visited = is_visited;
+}
+
+/* Those who waited for the set are gone: there may be room in its members, and in their sets. */
+static void
+settle_set(struct evlock *lock)
+{
+	const struct evl_member *m;
+
+	evl_tell_own(lock, 1);
+	visit_sets(lock, evl_tell_own, 1);
+	EACH_MEMBER(m, lock->body->set) {
+		if (!is_there(m) || evl_core_of(m->lock)->is_visited)
+			continue;
+		evl_core_of(m->lock)->is_visited = 1;
+		evl_tell_own(m->lock, 1);
+		visit_sets(m->lock, evl_tell_own, 1);
+	}
+	evl_lock_wake(lock);
+	evl_check(lock);
+}
+
+/* Of all sets that have a member, which may have other members in common: each is visited once. */
+static void
+settle_sets(const struct evl_body *body)
+{
+	struct evl_link *link;
+
+	set_visited(body, 0);
+	EVL_LIST_EACH(link, &body->sets)
+		settle_set(evl_member_set(link));
+}
+
 /* Closes such sets.  All are closed before anyone who waits for one fails, and nobody is
  * granted before all have failed: they may wait in each other's members. */
 static void
@@ -474,15 +550,6 @@ close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *ob
 		if (!object || MEMBER(link)->lock == object)
 			MEMBER(link)->body->core.is_closed = 1;
 	fail_sets(step, body, object, ECANCELED);
-}
-
-static void
-settle_sets(const struct evl_body *body)
-{
-	struct evl_link *link;
-
-	EVL_LIST_EACH(link, &body->sets)
-		evl_lock_settle(evl_member_set(link), 1);
 }
 
 void
@@ -543,43 +610,10 @@ evl_set_lose(struct evlock *member)
 		m->lock = NULL;
 		evl_list_remove(link);
 		evl_list_init(link);
-		evl_lock_settle(evl_member_set(link), 0);	/* nobody waits for that any more */
+		evl_tell_own(evl_member_set(link), 0);	/* nobody waits for that any more */
+		evl_lock_wake(evl_member_set(link));
 	}
 	evl_tell_update(member->body);
-}
-
-/* --- Who is concerned ----------------------------------------------------- */
-
-/* A lock's sets, which have room if it has, and all their members, which may only have
- * lost someone who waited. */
-static void
-visit_sets(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room)
-{
-	const struct evl_member *m;
-	struct evl_link *link;
-
-	EVL_LIST_EACH(link, &lock->body->sets) {
-		visit(evl_member_set(link), has_room);
-		EACH_MEMBER(m, MEMBER(link)->body->set)
-			if (is_there(m))
-				visit(m->lock, 0);
-	}
-}
-
-void
-evl_set_visit(struct evlock *lock, void (*visit)(struct evlock *, int), int has_room)
-{
-	const struct evl_set *set = lock->body->set;
-	const struct evl_member *m;
-
-	visit_sets(lock, visit, has_room);
-	if (!set)
-		return;
-	EACH_MEMBER(m, set)
-		if (is_there(m)) {
-			visit(m->lock, has_room);
-			visit_sets(m->lock, visit, has_room);
-		}
 }
 
 /* --- Looking at what a set holds of a member ------------------------------ */

@@ -288,8 +288,8 @@ evl_tell_ends(struct evlock *lock, struct evl_extra *extra)
 
 /* --- Both ----------------------------------------------------------------- */
 
-static void
-tell_own(struct evlock *lock, int has_room)
+void
+evl_tell_own(struct evlock *lock, int has_room)
 {
 	struct evl_body *body = lock->body;
 	struct evl_link *link;
@@ -306,8 +306,8 @@ tell_own(struct evlock *lock, int has_room)
 void
 evl_tell(struct evlock *lock, int has_room)
 {
-	tell_own(lock, has_room);
-	evl_set_visit(lock, tell_own, has_room);
+	evl_tell_own(lock, has_room);
+	evl_set_visit(lock, evl_tell_own, has_room);
 }
 
 static struct evlock *

@@ -22,7 +22,7 @@ test_unit_check_SOURCES = test/unit/check.c $(unit_common)
 test_unit_close_SOURCES = test/unit/close.c $(unit_common)
 test_unit_convert_SOURCES = test/unit/convert.c $(unit_common)
 test_unit_fork_SOURCES = test/unit/fork.c $(unit_common)
-test_unit_free_SOURCES = test/unit/free.c $(unit_common)
+test_unit_free_SOURCES = test/unit/free.c test/util3.c test/util3.h $(unit_common)
 test_unit_handles_SOURCES = test/unit/handles.c $(unit_common)
 test_unit_lock_SOURCES = test/unit/lock.c $(unit_common)
 test_unit_look_SOURCES = test/unit/look.c $(unit_common)
@@ -153,12 +153,13 @@ check-mutation:
 # --- Units of semaphores, owners, sets and tables ---------------------------------
 
 session_unit_tests = \
-	test/unit/deadlock test/unit/mem_all test/unit/outside test/unit/over test/unit/owner \
+	test/unit/deadlock test/unit/growth test/unit/mem_all test/unit/outside test/unit/over test/unit/owner \
 	test/unit/seed_fasteners_owner \
 	test/unit/seed_multilock_set test/unit/semaphore test/unit/set test/unit/table
 
 session_unit_common = $(unit_common) test/util3.c test/util3.h
 test_unit_deadlock_SOURCES = test/unit/deadlock.c $(session_unit_common)
+test_unit_growth_SOURCES = test/unit/growth.c $(session_unit_common)
 test_unit_mem_all_SOURCES = test/unit/mem_all.c test/scenario.c test/scenario.h \
 	$(session_unit_common)
 test_unit_outside_SOURCES = test/unit/outside.c $(unit_common)

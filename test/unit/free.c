@@ -6,6 +6,7 @@
 
 #include "../shim.h"
 #include "../util.h"
+#include "../util3.h"
 
 /* Requests in every state that they can be in, for what frees their lock. */
 static void
@@ -403,4 +404,43 @@ LockTest(free, many_granted)
 	victim = l;
 	run();
 	cr_assert_eq(evlock_held(lock, S), 1);
+}
+
+/* What it has to tell of stands between others', at both ends and in the middle. */
+LockTest(free, tells_in_the_order_of_the_grants)
+{
+	struct evlock *l = evlock_new(base, NULL);
+	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	unsigned i;
+
+	for (i = 0; i < 5; i++) {
+		ask(l, names[i], S);
+		if (i % 2)
+			ask(lock, "mine", S);
+	}
+	ask(lock, "mine", S);
+	evlock_free(l);
+	cr_assert_str_eq(told(), "a:ECANCELED b:ECANCELED c:ECANCELED d:ECANCELED e:ECANCELED");
+	cr_assert_str_eq(run(), "mine mine mine");
+}
+
+static void
+ask_for_more(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	assert_errno(evlock_acquire_nowait(l, S), 0, ECANCELED);
+	assert_errno(evlock_acquire(l, S, NULL, note, who), 0, ECANCELED);
+	assert_errno(evlock_with(l, S, NULL, note, who), 0, ECANCELED);
+}
+
+LockTest(free, takes_no_more_requests)
+{
+	struct evlock *l = evlock_new(base, NULL);
+
+	hold(l, S);
+	ask_then(l, "a", S, ask_for_more);
+	ask_then(l, "b", X, ask_for_more);
+	evlock_free(l);
+	cr_assert_str_eq(told(), "a:ECANCELED b:ECANCELED");
+	cr_assert_str_eq(run(), "");
 }

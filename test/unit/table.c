@@ -1244,3 +1244,27 @@ TableTest(table, key_is_escaped_in_the_dump)
 	cr_assert_neq(evlock_table_acquire_nowait(table, longer, sizeof longer, X), 0);
 	cr_assert_not_null(strstr(state(), "kk\\x0a...\" ("), "%s", state());
 }
+
+/* --- Freeing ----------------------------------------------------------------- */
+
+static void
+ask_for_more(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	assert_errno(evlock_acquire_nowait(l, X), 0, ECANCELED);
+	assert_errno(evlock_table_acquire_nowait(table, "a", 1, X), 0, ECANCELED);
+	assert_errno(evlock_table_acquire(table, "new", 3, X, NULL, note, who), 0, ECANCELED);
+	assert_errno(evlock_table_lock(table, "a", 1), NULL, ECANCELED);
+	assert_errno(evlock_table_acquire(table, NULL, 3, X, NULL, note, who), 0, EINVAL);
+}
+
+TableTest(table, takes_no_more_requests_while_it_is_freed)
+{
+	hold_key("a", X);
+	ask_key_then("a", "a", X, ask_for_more);
+	ask_key_then("b", "b", X, ask_for_more);
+	evlock_table_free(table);
+	table = NULL;
+	cr_assert_str_eq(told(), "a:ECANCELED b:ECANCELED");
+	cr_assert_str_eq(run(), "");
+}
