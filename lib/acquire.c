@@ -44,17 +44,20 @@ enqueue(struct evlock *lock, struct evl_request *r, const struct timeval *timeou
 	struct evl_core *core = evl_core_of(lock);
 	int passes_bound = r->seat.rank && core->n_bound;
 	struct evl_extra *extra = evl_extra_of(r);
+	int error = 0;
 
 	if ((timeout || passes_bound) && !(extra = evl_extra_need(r, lock->port)))
-		return -1;
-	if (timeout && evl_extra_start_timer(extra, timeout) < 0)
 		return -1;
 	if (passes_bound)
 		extra->ties.is_bound = 1;
 	evl_core_enqueue(core, &r->seat);
-	if (evl_core_is_stuck(&r->seat)) {
+	if (evl_core_is_stuck(&r->seat))
+		error = EDEADLK;
+	else if (timeout && evl_extra_start_timer(extra, timeout) < 0)
+		error = errno;
+	if (error) {
 		evl_core_withdraw(core, &r->seat, evl_lock_fifo(lock));
-		return evl_fail(EDEADLK);
+		return evl_fail(error);
 	}
 	evl_lock_await(lock);
 	return 0;
@@ -81,14 +84,12 @@ evl_request_submit(struct evlock *lock, struct evl_request *r, const struct time
 	return 0;
 }
 
-/* Holds at once, or not at all. */
+/* Holds at once, as nobody is in its way, unless its owner would wait for ever. */
 static int
 submit_nowait(struct evlock *lock, struct evl_request *r)
 {
-	int granted = evl_core_try(evl_core_of(lock), &r->seat, evl_lock_fifo(lock));
-
-	if (granted <= 0)
-		return evl_fail(granted ? EDEADLK : EAGAIN);
+	if (evl_core_try(evl_core_of(lock), &r->seat, evl_lock_fifo(lock)) <= 0)
+		return evl_fail(EDEADLK);
 	evl_request_hold(lock, r);
 	if (r->seat.ties && evl_extra_of(r)->notice_cb)
 		evl_tell_holds(lock, evl_extra_of(r));
@@ -96,35 +97,18 @@ submit_nowait(struct evlock *lock, struct evl_request *r)
 	return 0;
 }
 
-/* Makes room for a request that does not wait. */
-static int
-try_outside(struct evlock *lock, const struct evlock_request *q)
+/* What others outside may have to do with a lock, or with the members of a set, is looked at. */
+static void
+look_outside(struct evlock *lock)
 {
-	if (q->cb || evl_request_judge(lock, q->mode, 1))
-		return 0;
-	return lock->body->set ? evl_set_try(lock, q->mode)
-	    : evl_outside_try(lock->body->outside, q->mode);
-}
+	int error = errno;
 
-/* For a lock that others outside may hold, or a set, whose members may be such. */
-static evlock_handle
-ask_outside(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
-{
-	struct evl_outside *o = lock->body->outside;
-	int error = try_outside(lock, q);
-	evlock_handle handle;
-
-	if (o && evl_core_rank(&lock->body->core, q->mode, q->priority))
-		evl_outside_pass(o);
-	handle = error && error != EAGAIN ? evl_refuse(error) : evl_request_ask(lock, q, kind);
-	error = errno;
-	if (o)
-		evl_outside_look(o);
+	if (lock->body->outside)
+		evl_outside_look(lock->body->outside);
 	else
 		evl_set_look(lock);
 	evl_lock_wake(lock);
 	errno = error;
-	return handle;
 }
 
 /* A step of its own. */
@@ -137,8 +121,9 @@ ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
 	if (!evl_owner_may_ask(q->owner, guard))
 		return evl_refuse(EINVAL);
 	evl_body_enter(lock->body);
-	handle = lock->body->outside || lock->body->set ? ask_outside(lock, q, kind)
-	    : evl_request_ask(lock, q, kind);
+	handle = evl_request_ask(lock, q, kind);
+	if (lock->body->outside || lock->body->set)
+		look_outside(lock);
 	evl_body_leave(guard);
 	return handle;
 }
@@ -245,29 +230,60 @@ evl_request_judge(const struct evlock *lock, unsigned mode, uint32_t units)
 	    ? EINVAL : 0;
 }
 
-/* Is there no need to make a request that will not wait, to see that it would have to? */
-static int
-is_busy(const struct evlock *lock, const struct evlock_request *q, uint32_t units)
+static inline uint32_t
+units_of(const struct evlock_request *q)
 {
-	const struct evl_core *core = evl_core_of(lock);
-
-	return !q->owner && !lock->body->set && !evl_core_admits(core, q->mode, units,
-	    evl_core_rank(core, q->mode, q->priority));
+	return q->units ? q->units : 1;
 }
 
-/* The errno that a request deserves before anything is made for it, or 0. */
-static int
-judge(const struct evlock *lock, const struct evlock_request *q, uint32_t units)
+int
+evl_request_judge_terms(const struct evlock_request *q, int is_closed, const struct evl_pool *pool,
+    uint64_t scope)
 {
-	int error = evl_request_judge(lock, q->mode, units);
-
-	if (error)
-		return error;
 	if (q->priority >= EVL_PRIORITIES || (q->handle && !(q->handle & EVL_HIDDEN)))
 		return EINVAL;
-	if (evl_core_of(lock)->is_closed || lock->is_ending)
+	if (is_closed)
 		return ECANCELED;
-	return !q->cb && is_busy(lock, q, units) ? EAGAIN : 0;
+	return q->handle && evl_own_find(pool, scope, q->handle) ? EEXIST : 0;
+}
+
+/* The errno that a request deserves, or 0: the first in the order of <evlock/evlock.h>, up to
+ * those for which others' holds are looked at. */
+static int
+judge(const struct evlock *lock, const struct evlock_request *q)
+{
+	int error = evl_request_judge(lock, q->mode, units_of(q));
+
+	return error ? error : evl_request_judge_terms(q,
+	    evl_core_of(lock)->is_closed || lock->is_ending, lock->pool, lock->identity->scope);
+}
+
+int
+evl_request_is_busy(const struct evlock *lock, const struct evlock_request *q)
+{
+	struct evl_core *core = evl_core_of(lock);
+	unsigned mode = evl_request_mode(lock, q->mode), rank = evl_core_rank(core, mode, q->priority);
+	struct evl_owner *owner = q->owner ? evl_owner_core(q->owner) : NULL;
+
+	if (lock->body->set)
+		return !evl_set_admits(lock, owner, q->mode, units_of(q), rank);
+	return !evl_core_admits(core, mode, units_of(q), rank) &&
+	    !(owner && evl_core_admits_owner(core, owner, mode, units_of(q), rank));
+}
+
+/* Where others outside may hold the lock, or members of it: makes room for a request that does
+ * not wait, or shows that there is none.  Returns an errno or 0. */
+static int
+approach(struct evlock *lock, const struct evlock_request *q)
+{
+	struct evl_outside *o = lock->body->outside;
+	int error = 0;
+
+	if (!q->cb)
+		error = o ? evl_outside_try(o, q->mode) : evl_set_try(lock, q->mode);
+	if (o && evl_core_rank(evl_core_of(lock), q->mode, q->priority))
+		evl_outside_pass(o);
+	return error;
 }
 
 /* Sets what few requests ask for. */
@@ -301,20 +317,17 @@ evl_request_mode(const struct evlock *lock, unsigned mode)
 }
 
 evlock_handle
-evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
+evl_request_make(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
 {
 	struct evl_core *core = evl_core_of(lock);
-	uint32_t units = q->units ? q->units : 1;
 	unsigned mode = evl_request_mode(lock, q->mode);
-	int error = judge(lock, q, units);
 	struct evl_request *r;
+	int error;
 
-	if (error)
-		return evl_refuse(error);
 	if (kind == EVL_ACQUISITION && lock->body->guard)
 		kind = EVL_GUARDED;
-	core->is_counted |= units > 1;
-	r = evl_request_begin_any(lock, mode, units, evl_core_rank(core, mode, q->priority), kind);
+	core->is_counted |= units_of(q) > 1;
+	r = evl_request_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority), kind);
 	if (!r)
 		return 0;
 	r->cb = q->cb;
@@ -325,6 +338,18 @@ evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_ki
 	error = errno;
 	evl_request_discard(r);
 	return evl_refuse(error);
+}
+
+evlock_handle
+evl_request_ask(struct evlock *lock, const struct evlock_request *q, enum evl_kind kind)
+{
+	int error = judge(lock, q);
+
+	if (!error && (lock->body->outside || lock->body->set))
+		error = approach(lock, q);
+	if (!error && !q->cb && evl_request_is_busy(lock, q))
+		error = EAGAIN;
+	return error ? evl_refuse(error) : evl_request_make(lock, q, kind);
 }
 
 evlock_handle

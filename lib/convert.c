@@ -18,15 +18,18 @@ judge(const struct evlock *lock, unsigned mode, const struct evl_request *r)
 	    ? ENOTSUP : 0;
 }
 
-/* Finds the holder that is to be converted, or sets errno. */
+/* Finds the holder that is to be converted, or sets errno, by the order of <evlock/evlock.h>.
+ * `is_valid`: so is what else was asked. */
 static struct evl_request *
-find_holder(struct evlock *lock, evlock_handle handle, unsigned mode)
+find_holder(struct evlock *lock, evlock_handle handle, unsigned mode, int is_valid)
 {
 	struct evl_request *r = evl_request_find(lock, handle);
 	int error = 0;
 
 	if (!r || !evl_seat_holds(&r->seat))
 		error = ENOENT;
+	else if (!is_valid)
+		error = EINVAL;
 	else if ((error = judge(lock, mode, r)))
 		;
 	else if (evl_core_of(lock)->is_closed)
@@ -96,7 +99,7 @@ static int
 convert(struct evlock *lock, evlock_handle handle, unsigned mode, const struct timeval *timeout,
     evlock_cb cb, void *arg)
 {
-	struct evl_request *r = find_holder(lock, handle, mode), *c;
+	struct evl_request *r = find_holder(lock, handle, mode, cb != NULL), *c;
 	int error;
 
 	if (!r || !(c = begin_conversion(lock, r, mode)))
@@ -110,31 +113,40 @@ convert(struct evlock *lock, evlock_handle handle, unsigned mode, const struct t
 	return error;
 }
 
+/* Would the new mode be given at once? */
+static int
+could_convert(const struct evlock *lock, struct evl_request *r, unsigned mode)
+{
+	struct evl_owner *owner = r->seat.ties ? r->seat.ties->owner : NULL;
+
+	return lock->body->set ? evl_set_admits_conversion(lock, r, mode)
+	    : evl_core_could_hold(evl_core_of(lock), owner, mode, r->seat.units, &r->seat);
+}
+
 static int
 convert_now(struct evlock *lock, evlock_handle handle, unsigned mode)
 {
-	struct evl_request *r = find_holder(lock, handle, mode), *c;
+	struct evl_request *r = find_holder(lock, handle, mode, 1), *c;
 	int granted;
 
-	if (!r || !(c = begin_conversion(lock, r, mode)))
+	if (!r)
 		return errno;
-	granted = evl_core_try(evl_core_of(lock), &c->seat, evl_lock_fifo(lock));
+	if (!could_convert(lock, r, mode))
+		return EAGAIN;
+	if (!(c = begin_conversion(lock, r, mode)))
+		return errno;
+	granted = evl_core_try(evl_core_of(lock), &c->seat, evl_lock_fifo(lock)) > 0;
 	evl_request_discard(c);
-	evl_lock_settle(lock, granted > 0);
-	return granted > 0 ? 0 : granted ? EDEADLK : EAGAIN;
+	evl_lock_settle(lock, granted);
+	return granted ? 0 : EDEADLK;
 }
 
 int
 evlock_convert(struct evlock *lock, evlock_handle handle, unsigned mode,
     const struct timeval *timeout, evlock_cb cb, void *arg)
 {
-	struct evl_guard *guard;
-	int error;
-
-	if (!cb)
-		return evl_fail(EINVAL);
-	guard = evl_body_enter(lock->body);
-	error = convert(lock, handle, mode, timeout, cb, arg);
+	struct evl_guard *guard = evl_body_enter(lock->body);
+	int error = convert(lock, handle, mode, timeout, cb, arg);
 	evl_body_leave(guard);
 	return error ? evl_fail(error) : 0;
 }

@@ -231,6 +231,27 @@ evl_ties_are_privileged(const struct evl_ties *ties)
 	    && owner_holds(ties->owner, ties->core));
 }
 
+int
+evl_core_could_hold(struct evl_core *core, struct evl_owner *owner, unsigned mode, uint32_t units,
+    struct evl_seat *of)
+{
+	struct evl_seat seat = { .mode = (uint8_t)mode, .units = units };
+	struct evl_ties ties;
+
+	evl_ties_init(&ties, &seat, core);
+	ties.owner = owner;
+	ties.of = of;
+	return evl_core_seat_fits(core, &seat);
+}
+
+int
+evl_core_admits_owner(struct evl_core *core, struct evl_owner *owner, unsigned mode,
+    uint32_t units, unsigned rank)
+{
+	return (evl_core_is_next(core, rank) || owner_holds(owner, core))
+	    && evl_core_could_hold(core, owner, mode, units, NULL);
+}
+
 static void
 enqueue_seat(struct evl_core *core, struct evl_seat *seat)
 {

@@ -203,6 +203,15 @@ evl_core_admits(const struct evl_core *core, unsigned mode, uint32_t units, unsi
 	return evl_core_is_next(core, rank) && evl_core_fits(core, mode, units);
 }
 
+/** The same for a request without other seats, by what its owner holds. */
+int evl_core_admits_owner(struct evl_core *core, struct evl_owner *owner, unsigned mode,
+    uint32_t units, unsigned rank);
+
+/** Would a seat of a request that has others fit, be it a newcomer's or the conversion of `of`
+ * (NULL: none)?  `owner` may be NULL. */
+int evl_core_could_hold(struct evl_core *core, struct evl_owner *owner, unsigned mode,
+    uint32_t units, struct evl_seat *of);
+
 static inline void
 evl_core_take(struct evl_core *core, unsigned mode, uint32_t units)
 {

@@ -58,7 +58,7 @@ void evl_extra_stop_timer(struct evl_extra *extra);
 
 /* In own.c: the requests that callers have given handles of their own. */
 
-/** Returns -1 with errno EEXIST or ENOMEM. */
+/** A handle that is not used yet.  Returns -1 with errno ENOMEM. */
 int evl_own_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
     evlock_handle handle);
 void evl_own_remove(struct evl_pool *pool, struct evl_extra *extra);

@@ -188,6 +188,19 @@ struct evl_seat *evl_seat_find(const struct evlock *lock, evlock_handle handle);
 evlock_handle evl_request_ask(struct evlock *lock, const struct evlock_request *q,
     enum evl_kind kind);
 
+/** Its parts, for whoever has no object of the lock before it makes one.  The errno that a
+ * request deserves for what it is, or 0, in the order of <evlock/evlock.h>: EINVAL (its mode and
+ * units are judged by others), ECANCELED, EEXIST. */
+int evl_request_judge_terms(const struct evlock_request *q, int is_closed,
+    const struct evl_pool *pool, uint64_t scope);
+
+/** Would a request that has been judged, and does not wait, fail with EAGAIN? */
+int evl_request_is_busy(const struct evlock *lock, const struct evlock_request *q);
+
+/** Makes one that has been judged, and is not busy. */
+evlock_handle evl_request_make(struct evlock *lock, const struct evlock_request *q,
+    enum evl_kind kind);
+
 /** Ends a request, whatever its state, as evlock_release() does. */
 void evl_request_end(struct evl_request *r);
 
@@ -245,8 +258,12 @@ int evl_set_is_outside(const struct evl_set *set);
 /** Is one of the members used by other threads? */
 int evl_set_is_far(const struct evl_set *set);
 
-/** Would a newcomer be granted at once? */
-int evl_set_admits(const struct evlock *lock, unsigned mode);
+/** Would a newcomer be granted at once?  `owner` may be NULL. */
+int evl_set_admits(const struct evlock *lock, struct evl_owner *owner, unsigned mode,
+    uint32_t units, unsigned rank);
+
+/** Could a holder be converted to `mode` at once? */
+int evl_set_admits_conversion(const struct evlock *lock, const struct evl_request *r, unsigned mode);
 unsigned evl_set_strongest(const struct evlock *lock);
 
 /** Closes a lock and the sets above it, of which it may be one. */

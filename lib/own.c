@@ -5,7 +5,6 @@
  * pool is.  uthash frees its table when the last entry goes; an entry that
  * stays, the keeper, saves the next request that allocation. */
 
-#include <errno.h>
 #include <string.h>
 
 #include "mem.h"
@@ -55,10 +54,6 @@ evl_own_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
 {
 	if (!pool->own_keeper && add_keeper(pool) < 0)
 		return -1;
-	if (evl_own_find(pool, scope, handle)) {
-		errno = EEXIST;
-		return -1;
-	}
 	return insert(pool, extra, scope, handle);
 }
 

@@ -129,19 +129,37 @@ add_all(struct evl_set *set, const struct evlock_set_member *member)
 			add(set, m->lock, m->mode == EVLOCK_SAME_MODE ? member->mode : m->mode);
 }
 
+/* Sets the mark of all that is reached by a lock.  Returns whether some had it. */
+static int
+mark(const struct evlock *lock, uint8_t is_visited)
+{
+	struct evl_core *core = evl_core_of(lock);
+	const struct evl_set *set = lock->body->set;
+	const struct evl_member *m;
+	int had = core->is_visited;
+
+	core->is_visited = is_visited;
+	if (!set)
+		return had;
+	EACH_MEMBER(m, set)
+		if (m->lock) {
+			had |= evl_core_of(m->lock)->is_visited;
+			evl_core_of(m->lock)->is_visited = is_visited;
+		}
+	return had;
+}
+
 /* Is a lock reached twice? */
 static int
-has_twins(struct evl_set *set)
+has_twins(const struct evlock_set_member *members, size_t n)
 {
-	struct evl_member *m;
 	int has = 0;
+	size_t i;
 
-	EACH_MEMBER(m, set) {
-		has |= evl_core_of(m->lock)->is_seen;
-		evl_core_of(m->lock)->is_seen = 1;
-	}
-	EACH_MEMBER(m, set)
-		evl_core_of(m->lock)->is_seen = 0;
+	for (i = 0; i < n; i++)
+		mark(members[i].lock, 0);
+	for (i = 0; i < n; i++)
+		has |= mark(members[i].lock, 1);
 	return has;
 }
 
@@ -151,7 +169,7 @@ create(const struct evlock_set_member *members, size_t n)
 	size_t i, total = members && n ? count(members, n) : 0;
 	struct evl_set *set;
 
-	if (!total) {
+	if (!total || has_twins(members, n)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -161,11 +179,7 @@ create(const struct evlock_set_member *members, size_t n)
 	evl_list_init(&set->groups);
 	for (i = 0; i < n; i++)
 		add_all(set, &members[i]);
-	if (!has_twins(set))
-		return set;
-	evl_mem_free(set);
-	errno = EINVAL;
-	return NULL;
+	return set;
 }
 
 /* The members learn of the set. */
@@ -415,14 +429,41 @@ evl_set_unbind(struct evlock *lock, struct evl_extra *extra)
 	set->spare = group;
 }
 
+/* Could it be had, if it were all that is asked for? */
+static int
+could_hold(const struct evl_member *m, struct evl_owner *owner, unsigned mode, uint32_t units)
+{
+	return evl_core_could_hold(evl_core_of(m->lock), owner, mode_in(m, mode),
+	    m->mode == EVLOCK_SAME_MODE ? units : 1, NULL);
+}
+
 int
-evl_set_admits(const struct evlock *lock, unsigned mode)
+evl_set_admits(const struct evlock *lock, struct evl_owner *owner, unsigned mode, uint32_t units,
+    unsigned rank)
 {
 	const struct evl_set *set = lock->body->set;
 	const struct evl_member *m;
 
+	if (!evl_core_is_next(evl_core_of(lock), rank))
+		return 0;
 	EACH_MEMBER(m, set)
-		if (is_there(m) && !evl_core_admits(evl_core_of(m->lock), mode_in(m, mode), 1, 0))
+		if (is_there(m) && (!evl_core_is_next(evl_core_of(m->lock), rank) ||
+		    !could_hold(m, owner, mode, units)))
+			return 0;
+	return 1;
+}
+
+int
+evl_set_admits_conversion(const struct evlock *lock, const struct evl_request *r, unsigned mode)
+{
+	struct evl_group *group = evl_extra_of(r)->group;
+	struct evl_set *set = lock->body->set;
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		if (is_there(&set->member[i]) && set->member[i].mode == EVLOCK_SAME_MODE &&
+		    !evl_core_could_hold(evl_core_of(set->member[i].lock), r->seat.ties->owner,
+		    mode, r->seat.units, &group->part[i].seat))
 			return 0;
 	return 1;
 }

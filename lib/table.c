@@ -122,12 +122,16 @@ destroy(struct evl_keyed *keyed)
 	evl_body_drop(body);
 }
 
+static const struct evlock_modes *
+modes_of(const struct evl_table *table)
+{
+	return table->options.modes ? table->options.modes : &evl_standard_modes;
+}
+
 static struct evl_body *
 create_body(const struct evl_table *table)
 {
-	const struct evlock_options *options = &table->options;
-	const struct evlock_modes *modes = options->modes ? options->modes : &evl_standard_modes;
-	struct evl_body *body = evl_body_create(options, modes, table->guard);
+	struct evl_body *body = evl_body_create(&table->options, modes_of(table), table->guard);
 
 	if (!body)
 		return NULL;
@@ -199,6 +203,12 @@ create_lock(struct evlock_table *table, const void *key, size_t len)
 	return lock;
 }
 
+static int
+is_key(const void *key, size_t len)
+{
+	return len <= LONGEST_KEY && (!len || key);
+}
+
 /* The table's object for the lock of a key, which may be a new one that has to be retired
  * again.  A table that is being freed makes none. */
 static struct evlock *
@@ -207,7 +217,7 @@ need(struct evlock_table *table, const void *key, size_t len)
 	struct evl_keyed *keyed;
 	struct evlock *lock;
 
-	if (len > LONGEST_KEY || (len && !key)) {
+	if (!is_key(key, len)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -478,17 +488,46 @@ evl_table_dump(struct evl_link *link, struct evl_text *text)
 
 /* --- Requests ------------------------------------------------------------- */
 
+/* Do the locks of the keys take such a mode? */
+static int
+is_of_modes(const struct evl_table *table, const struct evlock_request *q)
+{
+	const struct evlock_modes *modes = modes_of(table);
+
+	return q->mode < modes->n_modes &&
+	    (!modes->mode[q->mode].limit || q->units <= modes->mode[q->mode].limit);
+}
+
+/* The errno that a request deserves before anything is made for it, or 0. */
+static int
+judge(const struct evlock_table *table, const void *key, size_t len,
+    const struct evlock_request *q)
+{
+	const struct evl_keyed *keyed;
+	int error;
+
+	if (!is_key(key, len) || !is_of_modes(table->common, q))
+		return EINVAL;
+	keyed = find(table->common, len ? key : "", len);
+	error = evl_request_judge_terms(q, table->is_ending || (keyed && keyed->body->core.is_closed),
+	    pool_of(table), table->common->scope);
+	if (error || q->cb || !keyed)
+		return error;
+	return evl_request_is_busy(EVL_OBJECT(keyed->body->objects.next), q) ? EAGAIN : 0;
+}
+
 /* In a step. */
 static evlock_handle
 ask(struct evlock_table *table, const void *key, size_t len, const struct evlock_request *request)
 {
-	struct evlock *lock = need(table, key, len);
+	int error = judge(table, key, len, request);
+	struct evlock *lock = error ? NULL : need(table, key, len);
 	evlock_handle handle;
-	int error;
 
+	errno = error ? error : errno;
 	if (!lock)
 		return 0;
-	handle = evl_request_ask(lock, request, EVL_ACQUISITION);
+	handle = evl_request_make(lock, request, EVL_ACQUISITION);
 	error = errno;
 	if (!handle)
 		evl_keyed_retire(lock->body);

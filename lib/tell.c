@@ -69,7 +69,7 @@ admits(const struct evlock *lock, unsigned mode)
 		return 0;
 	if (lock->body->outside)
 		return evl_outside_admits(lock->body->outside, mode);
-	return lock->body->set ? evl_set_admits(lock, mode)
+	return lock->body->set ? evl_set_admits(lock, NULL, mode, 1, 0)
 	    : evl_core_admits(core, mode, 1, evl_core_rank(core, mode, 0));
 }
 

@@ -31,6 +31,9 @@
  *    keeps the next from running.
  *  - Every failure of a call is a 0 handle, NULL or -1 with errno set.
  *    Every failure of a request reaches its callback as an errno value.
+ *    If several are true of a call, errno is the first of ENOENT, EINVAL, ENOTSUP,
+ *    EACCES, ECANCELED, EBUSY, EEXIST, EAGAIN, EDEADLK, ENOBUFS, ENOMEM (but it is
+ *    ENOMEM if there is no memory to find out about a deadlock).
  *  - A lock object is used from its base's thread alone; evlock_share() and
  *    evlock_release() of a THREADSAFE lock may be called from any thread.  A base's
  *    thread is the one that runs its loop; before and after that, whoever prepares

@@ -44,6 +44,7 @@ LockTest(own, handle_at_once)
 	struct evlock_request request = { .mode = X, .handle = MINE };
 
 	cr_assert_eq(evlock_acquire_request(lock, &request), MINE);
+	assert_refused(evlock_acquire_request(lock, &request), EEXIST);
 	request.handle = YOURS;
 	assert_refused(evlock_acquire_request(lock, &request), EAGAIN);
 	drop(lock, MINE);

@@ -268,7 +268,7 @@ LockTest(semaphore, own_handles)
 	evlock_handle mine = EVLOCK_HANDLE_FROM(&s);
 
 	cr_assert_eq(NOW(s, .handle = mine, .units = 2), mine);
-	assert_refused(NOW(s, .handle = mine), EAGAIN);
+	assert_refused(NOW(s, .handle = mine), EEXIST);
 	cr_assert_eq(evlock_semaphore_resize(s, 3), 0);
 	assert_refused(NOW(s, .handle = mine), EEXIST);
 	drop(s, mine);
