@@ -43,12 +43,23 @@ tell_around(struct evl_request *r)
 
 /* --- A request, or a conversion, that is gone when it is told ----------------- */
 
+static void
+end_use(struct evl_body *body)
+{
+	struct evl_guard *guard = evl_body_enter(body);
+
+	if (body->keyed)
+		evl_keyed_drop(body);
+	evl_body_leave(guard);
+}
+
 /* That of a key: its lock stays until the callback has run, or frees the table.  Until then
- * the callback is one more user. */
+ * the callback is one more user, but not in a child that it has forked. */
 static void
 deliver_keyed_end(struct evl_request *r, struct evl_guard *guard, int error)
 {
 	struct evl_body *body = r->lock->body;
+	unsigned n_forks = evl_port_n_forks;
 	struct call call;
 
 	prepare(&call, r, error);
@@ -57,10 +68,8 @@ deliver_keyed_end(struct evl_request *r, struct evl_guard *guard, int error)
 	evl_request_discard(r);
 	evl_body_leave(guard);
 	make(&call);
-	guard = evl_body_enter(body);
-	if (body->keyed)
-		evl_keyed_drop(body);
-	evl_body_leave(guard);
+	if (n_forks == evl_port_n_forks)
+		end_use(body);
 	evl_body_drop(body);
 }
 
@@ -110,10 +119,12 @@ end_scope(const struct evl_pool *pool, struct evl_guard *guard, evlock_handle ha
 	evl_body_leave(guard);
 }
 
+/* A child that the callback has forked has nothing to release. */
 static void
 deliver_scoped(struct evl_request *r, struct evl_guard *guard)
 {
 	const struct evl_pool *pool = r->lock->pool;
+	unsigned n_forks = evl_port_n_forks;
 	struct call call;
 
 	prepare(&call, r, 0);
@@ -121,7 +132,8 @@ deliver_scoped(struct evl_request *r, struct evl_guard *guard)
 		evl_guard_keep(guard);
 	evl_body_leave(guard);
 	make(&call);
-	end_scope(pool, guard, call.handle);
+	if (n_forks == evl_port_n_forks)
+		end_scope(pool, guard, call.handle);
 	if (guard)
 		evl_guard_drop(guard);
 }

@@ -253,15 +253,14 @@ begin(struct evl_step *step, struct evlock *lock)
 	evl_port_collect(lock->port);
 }
 
-/* If `is_told`, the callbacks that are still due run.  They may end requests that are due, too. */
+/* The callbacks that are still due run.  They may end requests that are due, too. */
 static void
-finish(struct evlock *lock, int is_told)
+finish(struct evlock *lock)
 {
 	struct evl_link done;
 
 	evl_list_init(&done);
-	if (is_told)
-		tell_due(&lock->due, &done);
+	tell_due(&lock->due, &done);
 	discard_list(&lock->due);
 	discard_list(&done);
 	discard_list(&lock->held);
@@ -274,7 +273,7 @@ has_ended_any(const struct evlock *lock)
 }
 
 void
-evl_request_end_all(struct evlock *lock, int is_told)
+evl_request_end_all(struct evlock *lock)
 {
 	struct evl_step step;
 
@@ -286,11 +285,11 @@ evl_request_end_all(struct evlock *lock, int is_told)
 	evl_core_promote(evl_core_of(lock), step.out);	/* a set may have lost its hold with the object */
 	if (!lock->body->set || has_ended_any(lock))	/* nobody gains by the end of an idle set */
 		evl_lock_settle(lock, 1);
-	finish(lock, is_told);
+	finish(lock);
 }
 
 void
-evl_request_end_each(struct evl_link *locks, int is_told)
+evl_request_end_each(struct evl_link *locks)
 {
 	struct evl_link *link;
 	struct evl_step step;
@@ -307,5 +306,5 @@ evl_request_end_each(struct evl_link *locks, int is_told)
 	EVL_LIST_EACH(link, locks)
 		evl_lock_settle(EVL_LOCK(link), 1);
 	EVL_LIST_EACH(link, locks)
-		finish(EVL_LOCK(link), is_told);
+		finish(EVL_LOCK(link));
 }

@@ -28,7 +28,8 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	extra->has_timer = 0;
-	evl_request_expire(extra->request);
+	if (!extra->request->lock->port->is_inherited)
+		evl_request_expire(extra->request);
 }
 
 static struct evl_extra *
@@ -47,10 +48,12 @@ create(struct evl_port *port)
 	return NULL;
 }
 
+/* Of a foreign port, libevent may be in the hands of a thread that is no more. */
 static void
-destroy(struct evl_extra *extra)
+destroy(const struct evl_port *port, struct evl_extra *extra)
 {
-	event_debug_unassign(timer_of(extra));
+	if (!port->is_foreign)
+		event_debug_unassign(timer_of(extra));
 	evl_mem_free(extra);
 }
 
@@ -70,7 +73,7 @@ static void
 put(struct evl_port *port, struct evl_extra *extra)
 {
 	if (port->n_spare == MOST_SPARE) {
-		destroy(extra);
+		destroy(port, extra);
 		return;
 	}
 	extra->next = port->spare;
@@ -141,7 +144,19 @@ evl_extra_free_spare(struct evl_port *port)
 		struct evl_extra *extra = port->spare;
 
 		port->spare = extra->next;
-		destroy(extra);
+		destroy(port, extra);
 	}
 	port->n_spare = 0;
+}
+
+void
+evl_extra_forget(struct evl_request *r, int is_whole)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+	const struct evl_port *port = r->lock->port;
+
+	if (!port->is_foreign)
+		evl_extra_stop_timer(extra);
+	if (is_whole && !extra->has_timer)
+		destroy(port, extra);
 }

@@ -66,7 +66,14 @@ struct evl_request *evl_own_find(const struct evl_pool *pool, uint64_t scope,
     evlock_handle handle);
 void evl_own_clear(struct evl_pool *pool);
 
+/** Forgets all of them at once, and frees the table. */
+void evl_own_forget(struct evl_pool *pool);
+
 void evl_extra_free_spare(struct evl_port *port);
+
+/** In a forked child: stops the timer and, if the request is whole (see forget.h), frees the
+ * extra.  One that has a timer in another thread's base stays. */
+void evl_extra_forget(struct evl_request *r, int is_whole);
 
 /** A request's timer went off; in end.c. */
 void evl_request_expire(struct evl_request *r);

@@ -212,7 +212,7 @@ create(struct event_base *base, char *path, const struct evlock_options *options
 	return lock;
 }
 
-/* The lock of that path, kept, or NULL. */
+/* The lock of that path, kept, or NULL.  One that was inherited is its parent's. */
 static struct file_lock *
 find(const char *path)
 {
@@ -220,6 +220,7 @@ find(const char *path)
 
 	EVL_LIST_EACH(link, &files.list)
 		if (!strcmp(LISTED(link)->claim.file.path, path) &&
+		    evl_opened_is_ours(&LISTED(link)->claim.file) &&
 		    evl_outside_keep(&LISTED(link)->outside))
 			return LISTED(link);
 	return NULL;

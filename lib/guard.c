@@ -16,13 +16,57 @@ static struct {
 	pthread_mutex_t mutex;
 	struct evl_link out;
 	int cancel_state;	/* as in struct evl_guard, of evl_guard_enter_tied() */
-} tied = { PTHREAD_MUTEX_INITIALIZER, { &tied.out, &tied.out }, 0 };
+	int is_torn;		/* so are the tied guards that were inherited */
+} tied = { PTHREAD_MUTEX_INITIALIZER, { &tied.out, &tied.out }, 0, 0 };
+
+/* --- After fork() ----------------------------------------------------------- */
+
+/* Is a mutex as it was when nobody had locked it?  If not, it is made so.  Whoever had is no
+ * thread of this process. */
+static int
+unlock_inherited(pthread_mutex_t *mutex)
+{
+	if (pthread_mutex_trylock(mutex) == 0) {
+		pthread_mutex_unlock(mutex);
+		return 1;
+	}
+	pthread_mutex_init(mutex, NULL);
+	return 0;
+}
+
+/* The child needs this one for what it makes itself. */
+static void
+after_fork_in_child(void)
+{
+	if (unlock_inherited(&tied.mutex))
+		return;
+	evl_list_init(&tied.out);
+	tied.is_torn = 1;
+}
+
+static void
+watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+int
+evl_guard_is_whole(struct evl_guard *guard)
+{
+	if (!unlock_inherited(&guard->own) || (guard->current != &guard->own && tied.is_torn))
+		guard->is_torn = 1;
+	return !guard->is_torn;
+}
+
+/* --- Making and freeing --------------------------------------------------- */
 
 struct evl_guard *
 evl_guard_new(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct evl_guard *guard = evl_mem_zalloc(sizeof *guard);
 
+	pthread_once(&once, watch_forks);
 	if (!guard)
 		return NULL;
 	if (pthread_mutex_init(&guard->own, NULL)) {
@@ -146,13 +190,6 @@ evl_guard_leave_tied(void)
 	pthread_mutex_unlock(&tied.mutex);
 	evl_port_wake_others();
 	evl_cancel_restore(state);
-}
-
-void
-evl_guard_reset(struct evl_guard *guard)
-{
-	pthread_mutex_init(&guard->own, NULL);
-	pthread_mutex_init(&tied.mutex, NULL);
 }
 
 struct evl_link *

@@ -31,6 +31,7 @@ struct evl_guard {
 	struct evl_link *out;		/**< `own_out`, or that in common: seats to be sent */
 	struct evl_pool pool;
 	int cancel_state;		/**< of the thread that has entered, before it did */
+	uint8_t is_torn;		/**< inherited from a process that had entered it */
 	uint32_t n_users;		/**< bodies, and the table that they belong to */
 };
 
@@ -60,8 +61,10 @@ void evl_guard_tie_in_step(struct evl_guard *guard);
 void evl_guard_enter_tied(void);
 void evl_guard_leave_tied(void);
 
-/** In a forked child: whoever has entered it, is no more. */
-void evl_guard_reset(struct evl_guard *guard);
+/** In a forked child: was no other thread in a step of it when the child was forked?  If one
+ * was, it is left, and what it protects is as that thread left it.  From then on the child
+ * may enter it. */
+int evl_guard_is_whole(struct evl_guard *guard);
 
 /** Where a step that concerns several tied locks grants to. */
 struct evl_link *evl_guard_tied_out(void);

@@ -211,6 +211,21 @@ evl_pool_clear(struct evl_pool *pool)
 	evl_pool_init(pool, pool->n_at_first);
 }
 
+void
+evl_pool_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *))
+{
+	const struct evl_region *region;
+	uint32_t i;
+
+	for (region = pool->newest; region; region = region->older)
+		for (i = 0; i < region->n_made; i++) {
+			struct evl_request *r = evl_region_slot(region, region->base + i);
+
+			if (r->seat.state > EVL_GONE)
+				visit(r);
+		}
+}
+
 /* Makes some more slots of a chunk ready: `made` of them are. */
 static void
 make_slots(struct evl_pool *pool, struct evl_chunk *chunk, uint32_t made)
@@ -224,9 +239,10 @@ make_slots(struct evl_pool *pool, struct evl_chunk *chunk, uint32_t made)
 	pool->end = &chunk->slot[n];
 	for (i = made; i < n; i++) {
 		chunk->slot[i].handle = region->generation * EVL_GENERATION |
-		    (region->base + region->n_made++);
+		    (region->base + region->n_made + i - made);
 		chunk->slot[i].seat.state = EVL_FREE;
 	}
+	region->n_made += n - made;	/* a forked child may look at so many */
 }
 
 struct evl_request *

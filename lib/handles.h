@@ -67,6 +67,9 @@ void evl_pool_init(struct evl_pool *pool, uint32_t n);
 /** Frees the memory; requests in it are gone. */
 void evl_pool_clear(struct evl_pool *pool);
 
+/** Calls `visit` for each request that has begun, and not ended. */
+void evl_pool_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *));
+
 /** Before and after fork(): no other thread is about to take a range. */
 void evl_ranges_hold(void);
 void evl_ranges_let_go(void);

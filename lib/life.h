@@ -51,6 +51,7 @@ evl_request_begin_any(struct evlock *lock, unsigned mode, uint32_t units, unsign
 {
 	struct evl_request *r = evl_request_begin(lock, lock->pool, mode, units, rank, kind);
 
+	evl_port_use(lock->port);
 	if (r && lock->table)
 		evl_keyed_use(lock->body);
 	return r;

@@ -21,6 +21,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/exports.h \
 	lib/extra.c lib/extra.h \
 	lib/file.c \
+	lib/forget.c lib/forget.h \
 	lib/file/claim.c lib/file/claim.h \
 	lib/file/kernel.c lib/file/kernel.h \
 	lib/file/opened.c lib/file/opened.h \

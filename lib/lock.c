@@ -3,9 +3,9 @@
 /* Making, sharing, closing and freeing locks. */
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "cancel.h"
+#include "forget.h"
 #include "lock.h"
 #include "outside.h"
 #include "mem.h"
@@ -358,16 +358,15 @@ is_alone(const struct evlock *lock)
 	return lock->body_link.next == lock->body_link.prev;
 }
 
-/* Frees an object.  Returns its identity, if that goes with it, or NULL. */
-static struct evl_identity *
-dissolve(struct evlock *lock, int is_told)
+/* Frees an object, in a step. */
+static void
+dissolve(struct evlock *lock)
 {
-	struct evl_identity *identity = lock->identity;
 	struct evl_body *body = lock->body;
 
 	evl_set_lose(lock);
 	evl_tell_forget_all(lock);
-	evl_request_end_all(lock, is_told);
+	evl_request_end_all(lock);
 	if (body->set && is_alone(lock))
 		evl_set_destroy(body);
 	evl_object_destroy(lock);
@@ -375,28 +374,39 @@ dissolve(struct evlock *lock, int is_told)
 		evl_outside_end(body->outside);
 	if (body->keyed)
 		evl_keyed_drop(body);
-	return identity->n_objects ? NULL : identity;
+}
+
+/* Frees an object.  Returns its identity, if that goes with it, or NULL. */
+static struct evl_identity *
+free_object(struct evlock *lock)
+{
+	struct evl_identity *identity = lock->identity;
+	struct evl_guard *guard;
+	int is_last;
+
+	if (!evl_port_is_ours(lock->port)) {
+		evl_forget_object(lock);
+		return identity->n_objects ? NULL : identity;
+	}
+	guard = evl_body_enter(lock->body);
+	dissolve(lock);
+	is_last = !identity->n_objects;
+	evl_body_leave(guard);
+	return is_last ? identity : NULL;
 }
 
 void
 evlock_free(struct evlock *lock)
 {
 	struct evl_identity *identity;
-	struct evl_guard *guard;
 	struct evl_port *port;
 	struct evl_body *body;
-	int is_ours;
 
 	if (!lock)
 		return;
 	port = lock->port;
 	body = lock->body;
-	is_ours = getpid() == port->pid;
-	if (!is_ours && body->guard)
-		evl_guard_reset(body->guard);
-	guard = evl_body_enter(body);
-	identity = dissolve(lock, is_ours);
-	evl_body_leave(guard);
+	identity = free_object(lock);
 	if (identity)
 		free_identity(identity, body);
 	evl_body_drop(body);

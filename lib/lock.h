@@ -220,12 +220,12 @@ evl_seat_holds(const struct evl_seat *seat)
 /** Ends every wait for `lock` with `error`, as part of a step. */
 void evl_request_fail_all(struct evl_step *step, struct evlock *lock, int error);
 
-/** Ends everything made through `lock`.  If `is_told`, runs the callbacks that
- * are still due, with ECANCELED, and is left for that. */
-void evl_request_end_all(struct evlock *lock, int is_told);
+/** Ends everything made through `lock`.  Runs the callbacks that are still due, with
+ * ECANCELED, and is left for that. */
+void evl_request_end_all(struct evlock *lock);
 
 /** The same for all objects of a list, by evlock.link: those of one table object. */
-void evl_request_end_each(struct evl_link *locks, int is_told);
+void evl_request_end_each(struct evl_link *locks);
 
 /** Something changed: whoever watches is told, and what is granted is delivered.
  * `has_room`: someone left, or holds less. */
@@ -286,6 +286,9 @@ struct evl_request *evl_set_first_holder(const struct evl_body *body);
 /** What a set needs to be freed. */
 void evl_set_destroy(struct evl_body *body);
 
+/** In a forked child: sets have `lock` as a member no more. */
+void evl_set_forget(struct evlock *lock);
+
 /* --- In tell.c ------------------------------------------------------------ */
 
 /** Tells whoever watches what has changed.  `has_room`: someone left, or took less. */
@@ -300,6 +303,9 @@ struct evl_port *evl_tell_port(const struct evl_seat *seat);
 void evl_tell_holds(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_ends(struct evlock *lock, struct evl_extra *extra);
 void evl_tell_forget_all(struct evlock *lock);
+
+/** The same in a forked child. */
+void evl_tell_forget(struct evlock *lock);
 
 /** Those of evlock_notify() are to be told, or not, when the lock can be had from outside; the
  * weakest mode that one of them wants to be told of, or EVLOCK_MAX_MODES. */
@@ -321,6 +327,9 @@ void evl_keyed_drop(struct evl_body *body);
 
 /** Frees the lock of a key if nothing needs it any more. */
 void evl_keyed_retire(struct evl_body *body);
+
+/** In a forked child: the lock of a key has no object any more. */
+void evl_keyed_forget(struct evl_body *body);
 
 /** Writes the key for a person to read. */
 void evl_keyed_dump(const struct evl_body *body, struct evl_text *text);

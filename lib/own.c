@@ -78,6 +78,14 @@ evl_own_find(const struct evl_pool *pool, uint64_t scope, evlock_handle handle)
 }
 
 void
+evl_own_forget(struct evl_pool *pool)
+{
+	HASH_CLEAR(hh, pool->own);
+	evl_mem_free(pool->own_keeper);
+	pool->own_keeper = NULL;
+}
+
+void
 evl_own_clear(struct evl_pool *pool)
 {
 	if (pool->own_keeper)

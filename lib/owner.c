@@ -10,6 +10,7 @@
 
 struct evlock_owner {
 	struct evl_owner core;	/* protected by the tied guards' mutex, if is_shared */
+	unsigned n_forks;	/* that led to the process that made it */
 	int is_shared;		/* its locks have guards; changes only while it has none */
 	char *name;
 };
@@ -24,6 +25,7 @@ evlock_owner_new(const char *name)
 	if (!owner)
 		return NULL;
 	evl_owner_init(&owner->core);
+	owner->n_forks = evl_port_n_forks;
 	if (name && !(owner->name = evl_mem_strdup(name))) {
 		evl_mem_free(owner);
 		return NULL;
@@ -155,12 +157,25 @@ evlock_owner_release_all(struct evlock_owner *owner)
 	return n;
 }
 
+/* In a forked child: what it had is the parent's. */
+static void
+forget_each(struct evl_link *list)
+{
+	while (!evl_list_is_empty(list))
+		evl_ties_disown(TIES(list->next));
+}
+
 void
 evlock_owner_free(struct evlock_owner *owner)
 {
 	if (!owner)
 		return;
-	evlock_owner_release_all(owner);
+	if (owner->n_forks == evl_port_n_forks) {
+		evlock_owner_release_all(owner);
+	} else {
+		forget_each(&owner->core.ties);
+		forget_each(&owner->core.over);
+	}
 	evl_mem_free(owner->name);
 	evl_mem_free(owner);
 }

@@ -24,6 +24,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
@@ -38,6 +39,8 @@
 #include "port.h"
 #include "extra.h"
 
+unsigned evl_port_n_forks;
+
 static struct {
 	pthread_mutex_t mutex;
 	struct evl_link list;
@@ -47,11 +50,12 @@ static struct {
 
 static void destroy(struct evl_port *port);
 
+static uint64_t n_threads;	/* atomic: that have used ports */
+
 /* A number for each thread, which no later one gets. */
 static uint64_t
 self(void)
 {
-	static uint64_t n_threads;
 	static __thread uint64_t number;
 
 	if (!number)
@@ -78,21 +82,26 @@ ask_for_turn(struct evl_port *port)
 		port->coming = EVL_BUDGET - port->left;
 }
 
+void
+evl_port_use(struct evl_port *port)
+{
+	__atomic_store_n(&port->user, self(), __ATOMIC_RELAXED);
+}
+
 static void
 begin_drain(struct evl_port *port)
 {
-	evl_port_collect(port);
-	port->is_armed = 1;
-	port->is_draining = 1;
+	evl_port_use(port);
 	if (is_shared(port))
-		__atomic_store_n(&port->thread, self(), __ATOMIC_RELAXED);
+		evl_port_collect(port);
+	port->is_armed = 1;
+	__atomic_store_n(&port->is_draining, 1, __ATOMIC_RELEASE);	/* behind its user */
 }
 
 static void
 end_drain(struct evl_port *port)
 {
-	__atomic_store_n(&port->thread, 0, __ATOMIC_RELAXED);
-	port->is_draining = 0;
+	__atomic_store_n(&port->is_draining, 0, __ATOMIC_RELAXED);
 	port->is_armed = 0;
 }
 
@@ -119,7 +128,8 @@ drain(struct evl_port *port)
 	if (left < EVL_BUDGET / 4)
 		ask_for_turn(port);
 	evl_port_wake(port);
-	evl_port_keep(port);
+	if (is_shared(port))
+		evl_port_keep(port);
 }
 
 /* The priority of callbacks: what was set, or else the base's default, as the base is now. */
@@ -176,10 +186,12 @@ evl_port_arm(struct evl_port *port)
 
 /* --- Other threads ---------------------------------------------------------- */
 
+/* If it is another thread that drains, its number is seen. */
 int
 evl_port_is_home(struct evl_port *port)
 {
-	return __atomic_load_n(&port->thread, __ATOMIC_RELAXED) == self();
+	return __atomic_load_n(&port->is_draining, __ATOMIC_ACQUIRE) &&
+	    __atomic_load_n(&port->user, __ATOMIC_RELAXED) == self();
 }
 
 /* The ports that the calling thread has to wake.  It does so when its step is over: whoever
@@ -355,19 +367,26 @@ is_awaited(const struct evl_port *port)
 	    || evl_port_is_posted(port);
 }
 
+static int
+new_bell(int is_rung)
+{
+#ifdef __linux__
+	return eventfd((unsigned)is_rung, EFD_NONBLOCK | EFD_CLOEXEC);
+#else
+	(void)is_rung;
+	return -1;
+#endif
+}
+
 /* The first time that the port waits for others.  Without one, `post` will do. */
 static void
 hang_bell(struct evl_port *port)
 {
-#ifdef __linux__
-	port->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	port->bell = new_bell(0);
 	if (port->bell >= 0)
 		event_assign(port->sentinel, port->base, port->bell, EV_READ | EV_PERSIST,
 		    on_post, port);
 	event_priority_set(port->sentinel, 0);
-#else
-	(void)port;
-#endif
 }
 
 /* Called with the port's mutex held, as others must know whether the bell is heard. */
@@ -424,6 +443,16 @@ destroy(struct evl_port *port)
 	evl_cancel_restore(state);
 }
 
+/* In a forked child: the events stay in a base that another thread of the parent ran, which may
+ * have had the base's mutex, and the port that they lead to stays with them. */
+static void
+abandon(struct evl_port *port)
+{
+	evl_extra_free_spare(port);
+	evl_pool_clear(&port->pool);
+	close_bell(port);
+}
+
 static int
 create_events(struct evl_port *port)
 {
@@ -459,6 +488,7 @@ create(struct event_base *base)
 	port->left = EVL_BUDGET;
 	port->priority = evl_base_settings_priority(base);
 	port->pid = getpid();
+	port->maker = self();
 	if (create_events(port) == 0)
 		return port;
 	destroy(port);
@@ -484,20 +514,62 @@ after_fork(void)
 	pthread_mutex_unlock(&ports.mutex);
 }
 
-/* Other threads, which may have held a port's mutex, are no more; and nobody is to be
- * woken by the descriptors that are the parent's as well. */
+/* A bell of the child's own by the same number, which libevent knows: event_reinit() would
+ * fail if nothing had it, and watch whatever got it next.  It rings, so that the loop, if the
+ * child ever runs it, finds that nothing is to be waited for.  The parent's is closed first, so
+ * that there is a number to be had. */
+static void
+replace_bell(struct evl_port *port)
+{
+	int bell = port->bell, fresh;
+
+	close_bell(port);
+	fresh = bell < 0 ? -1 : new_bell(1);
+	if (fresh < 0 || fresh == bell) {
+		port->bell = fresh;
+		return;
+	}
+	port->bell = dup2(fresh, bell);
+	close(fresh);
+	if (port->bell >= 0)
+		fcntl(bell, F_SETFD, FD_CLOEXEC);
+}
+
+/* Is the calling thread, which has forked, that of the port's base?  Who makes locks for a base
+ * may do so for another thread, which may run that loop without any use of them. */
+static int
+is_users(const struct evl_port *port)
+{
+	return port->user ? port->user == self() : port->maker == self() && n_threads == 1;
+}
+
+/* Other threads, which may have held a port's mutex, are no more, and the letters that they
+ * left are the parent's to deliver, as is all else: nothing waits here, and no loop is kept
+ * alive for it. */
+static void
+inherit(struct evl_port *port)
+{
+	pthread_mutex_init(&port->mutex, NULL);
+	pthread_mutex_init(&port->waking, NULL);
+	evl_list_init(&port->fifo);
+	evl_list_init(&port->letters);
+	port->is_posted = 0;
+	port->n_awaited = 0;
+	port->n_refs = 1;
+	port->is_deaf = 1;
+	port->is_inherited = 1;
+	port->is_foreign |= !is_users(port);
+	replace_bell(port);
+}
+
 static void
 after_fork_in_child(void)
 {
 	struct evl_link *link;
 
-	EVL_LIST_EACH(link, &ports.list) {
-		pthread_mutex_init(&PORT(link)->mutex, NULL);
-		pthread_mutex_init(&PORT(link)->waking, NULL);
-		PORT(link)->is_deaf = 1;
-		close_bell(PORT(link));
-		__atomic_store_n(&PORT(link)->n_refs, 1, __ATOMIC_RELAXED);
-	}
+	evl_port_n_forks++;
+	EVL_LIST_EACH(link, &ports.list)
+		inherit(PORT(link));
 	after_fork();
 }
 
@@ -515,7 +587,7 @@ find(struct event_base *base)
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &ports.list)
-		if (PORT(link)->base == base)
+		if (PORT(link)->base == base && !PORT(link)->is_inherited)
 			return PORT(link);
 	return NULL;
 }
@@ -553,6 +625,12 @@ evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
 
 	errno = error ? error : errno;
 	return !error;
+}
+
+int
+evl_port_is_ours(const struct evl_port *port)
+{
+	return port->pid == getpid();
 }
 
 void
@@ -598,7 +676,9 @@ evl_port_put(struct evl_port *port)
 {
 	if (!let_go(port))
 		return;
-	if (port->is_draining)
+	if (port->is_foreign)
+		abandon(port);
+	else if (port->is_draining)
 		port->is_ended = 1;
 	else
 		destroy(port);

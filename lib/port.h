@@ -38,13 +38,18 @@ struct evl_port {
 	struct evl_extra *spare;	/**< unused extras */
 	uint32_t n_spare;
 	uint32_t n_users;		/**< lock objects and tables; under the mutex of the ports */
-	uint8_t is_draining;
+	uint8_t is_draining;		/**< atomic, as others look whether it is they who drain */
 	uint8_t is_ended;		/**< the last user went in a drain, which has to free it */
 	uint8_t is_kept;		/**< `sentinel` is added; changes under the mutex */
 	struct event *sentinel;		/**< keeps the loop alive; comes when `bell` is rung */
 	int bell;			/**< an eventfd; -1: there is none */
 	struct evl_link link;		/**< in the list of ports; under its mutex */
 	pid_t pid;			/**< the process that made it */
+	uint64_t maker;			/**< the thread that made it */
+	uint64_t user;			/**< atomic: the thread that ran its loop or asked for its
+					     locks last, as far as is known; 0: none yet */
+	uint8_t is_inherited;		/**< made before a fork(): nothing is delivered */
+	uint8_t is_foreign;		/**< inherited, and its user is no thread of this process */
 
 	/* What other threads use: */
 	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
@@ -57,7 +62,6 @@ struct evl_port {
 	uint8_t is_deaf;		/**< it must not be any more: it is freed, or the parent's */
 	uint32_t n_refs;		/**< atomic: the port itself, and those who are to wake it */
 	uint8_t is_shared;		/**< atomic: there was a lock that has a guard */
-	uint64_t thread;		/**< atomic: the thread that drains now, or 0 */
 	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
 };
 
@@ -65,12 +69,22 @@ struct evl_port {
  * mutex that is entered before those of the ports, and handlers of its own for that. */
 void evl_port_handle_fork(void);
 
+/** How often a fork() has led to this process, from one that used the library. */
+extern unsigned evl_port_n_forks;
+
 /** The port of `base`, made if there is none.  NULL with errno ENOMEM.  Each call
- * is undone by one of evl_port_put(). */
+ * is undone by one of evl_port_put().  One that was inherited is not found. */
 struct evl_port *evl_port_get(struct event_base *base);
 void evl_port_put(struct evl_port *port);
 
 struct evl_guard;
+
+/** Was it made by this process, and not by one that it was forked from? */
+int evl_port_is_ours(const struct evl_port *port);
+
+/** The calling thread is that of the base: it runs the loop, or uses a lock as that thread
+ * may. */
+void evl_port_use(struct evl_port *port);
 
 /** May a lock, or a table, of this port that has `guard`, or NULL, be shared with `base`?
  * If not, sets errno to EINVAL or ENOTSUP. */

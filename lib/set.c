@@ -657,6 +657,20 @@ evl_set_lose(struct evlock *member)
 	evl_tell_update(member->body);
 }
 
+void
+evl_set_forget(struct evlock *lock)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, &lock->body->sets) {
+		if (MEMBER(link)->lock != lock)
+			continue;
+		MEMBER(link)->lock = NULL;
+		evl_list_remove(link);
+		evl_list_init(link);
+	}
+}
+
 /* --- Looking at what a set holds of a member ------------------------------ */
 
 void

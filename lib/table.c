@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <evlock/table.h>
 
@@ -32,6 +31,7 @@ static unsigned char secret[16];
 #define uthash_free(ptr, size) free_sized(ptr, size)
 #define uthash_nonfatal_oom(keyed) ((keyed)->table = NULL)
 
+#include "forget.h"
 #include "lock.h"
 #include "owner.h"
 #include "text.h"
@@ -261,6 +261,12 @@ evl_keyed_drop(struct evl_body *body)
 }
 
 void
+evl_keyed_forget(struct evl_body *body)
+{
+	forget(body->keyed);
+}
+
+void
 evl_keyed_dump(const struct evl_body *body, struct evl_text *text)
 {
 	const struct evl_keyed *keyed = body->keyed;
@@ -411,7 +417,7 @@ evlock_table_share(struct evlock_table *table, struct event_base *base)
 /* Ends all that was asked for through a table object, of all keys at once.  A callback may end
  * all that there is of a key. */
 static void
-end_requests(struct evlock_table *table, int is_told)
+end_requests(struct evlock_table *table)
 {
 	struct evl_link *link;
 
@@ -419,7 +425,7 @@ end_requests(struct evlock_table *table, int is_told)
 		evl_body_keep(EVL_LOCK(link)->body);
 		evl_keyed_use(EVL_LOCK(link)->body);
 	}
-	evl_request_end_each(&table->locks, is_told);
+	evl_request_end_each(&table->locks);
 }
 
 static void
@@ -436,22 +442,46 @@ free_objects(struct evlock_table *table)
 	}
 }
 
-/* Returns whether it was the last of the objects. */
+/* Frees nothing but the keys, of which the caller has objects.  Returns whether it was the
+ * last of the objects. */
 static int
-end_objects(struct evlock_table *table, int is_ours)
+leave_common(struct evl_table *common, int has_keys)
 {
-	struct evl_table *common = table->common;
+	int is_last = !--common->n_objects;
+
+	while (is_last && has_keys && common->keys)
+		forget(common->keys);
+	return is_last;
+}
+
+static int
+end_objects(struct evlock_table *table)
+{
 	struct evl_guard *guard = enter(table);
 	int is_last;
 
 	table->is_ending = 1;
-	end_requests(table, is_ours);
+	end_requests(table);
 	free_objects(table);
-	is_last = !--common->n_objects;
-	while (is_last && common->keys)	/* the caller has objects of these */
-		forget(common->keys);
+	is_last = leave_common(table->common, 1);
 	evl_body_leave(guard);
 	return is_last;
+}
+
+/* The same in a forked child. */
+static int
+forget_objects(struct evlock_table *table)
+{
+	int is_whole = evl_forget_requests(pool_of(table), table->common->guard, table->port);
+
+	while (!evl_list_is_empty(&table->locks)) {
+		struct evlock *lock = EVL_LOCK(table->locks.next);
+		struct evl_body *body = lock->body;
+
+		evl_forget_object(lock);
+		evl_body_drop(body);
+	}
+	return leave_common(table->common, is_whole);
 }
 
 void
@@ -459,17 +489,13 @@ evlock_table_free(struct evlock_table *table)
 {
 	struct evl_table *common;
 	struct evl_port *port;
-	int is_ours;
 
 	if (!table)
 		return;
 	common = table->common;
 	port = table->port;
-	is_ours = getpid() == port->pid;
-	if (!is_ours && common->guard)
-		evl_guard_reset(common->guard);
 	evl_port_remove(port, &table->link);
-	if (end_objects(table, is_ours))
+	if (evl_port_is_ours(port) ? end_objects(table) : forget_objects(table))
 		destroy_common(common);
 	evl_mem_free(table);
 	evl_port_put(port);

@@ -145,6 +145,7 @@ watch(struct evlock *lock, unsigned mode, struct event *ev)
 	watch->lock = lock;
 	watch->ev = ev;
 	watch->is_armed = 1;
+	evl_port_use(lock->port);
 	evl_list_push(&lock->body->notifies, &watch->link);
 	evl_tell_update(lock->body);
 	tell_if_free(watch);
@@ -362,6 +363,18 @@ evl_tell_deliver(struct evl_seat *seat)
 	if (!is_void)
 		activate(EVL_CONTAINER(seat, struct evl_watch, seat));
 	evl_body_leave(guard);
+}
+
+void
+evl_tell_forget(struct evlock *lock)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, &lock->body->notifies)
+		if (WATCH(link)->lock == lock) {
+			evl_list_remove(link);
+			evl_mem_free(WATCH(link));
+		}
 }
 
 void

@@ -238,11 +238,12 @@ test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common)
 # Those that run threads, if there is libevent_pthreads.
 if HAVE_LIBEVENT_PTHREADS
 thread_tests = test/stress/threads test/model/schedules
-thread_unit_tests = test/unit/cancel test/unit/share test/unit/seed_fasteners
+thread_unit_tests = test/unit/cancel test/unit/forks test/unit/share test/unit/seed_fasteners
 check_PROGRAMS += $(thread_tests) $(thread_unit_tests)
 TESTS += $(thread_tests) $(thread_unit_tests)
 endif
 test_unit_cancel_SOURCES = test/unit/cancel.c $(file_common)
+test_unit_forks_SOURCES = test/unit/forks.c $(file_common)
 test_unit_share_SOURCES = test/unit/share.c $(session_unit_common)
 test_unit_seed_fasteners_SOURCES = test/unit/seed_fasteners.c $(session_unit_common)
 test_stress_threads_SOURCES = test/stress/threads.c test/shim.h

@@ -48,10 +48,19 @@
  *  - No call is a cancellation point: a thread that pthread_cancel() was called for
  *    finishes the call that it is in, and wakes whoever that granted a lock to.
  *    Asynchronous cancellation (PTHREAD_CANCEL_ASYNCHRONOUS) is not supported.
- *  - Free every lock of a base before the base.  After fork(), the parent goes
- *    on; in the child, evlock_free() frees memory and closes descriptors and
- *    disturbs nothing of the parent's, and no other call may be made.  It runs no
- *    callbacks there: those who wait are told in the parent.
+ *  - Free every lock of a base before the base.
+ *  - After fork(), the parent goes on.  The child may make bases and locks of its
+ *    own, on files that its parent locks too.  What it inherited it may leave alone,
+ *    or free, in any order, by evlock_free(), evlock_table_free() and
+ *    evlock_owner_free(); no other call may be made for it.  Freeing it closes
+ *    descriptors, runs no callbacks and disturbs nothing of the parent's, where those
+ *    who wait are told.  It never hangs, whatever the parent's threads were doing:
+ *    libevent is not called for a base that another thread than the one that called
+ *    fork() was using (had run its loop or called evlock for it last).  A few events of
+ *    such a base, and a few requests of locks that a thread was changing, are leaked
+ *    in the child.  Nothing of what the child inherited calls back there, or keeps
+ *    a loop alive.  event_reinit() works for a base that only the thread that called
+ *    fork() used.
  *  - The memory of a request is kept for the next ones of its base, until the
  *    last lock of that base is freed.
  */

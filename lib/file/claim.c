@@ -243,21 +243,26 @@ evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, char
 	return error;
 }
 
-/* In a child there is no helper, even if there was one when it was forked. */
-void
-evl_claim_end(struct evl_claim *claim)
+/* Returns whether there is a helper, which will do the rest. */
+static int
+stop_for_good(struct evl_claim *claim)
 {
 	int is_helped;
 
 	claim->user->enter(claim);
-	if (evl_opened_is_ours(&claim->file))
-		evl_claim_drop(claim);
-	else
-		claim->state = EVL_CLAIM_IDLE;
+	evl_claim_drop(claim);
 	is_helped = claim->state == EVL_CLAIM_LEAVING;
 	claim->is_over = 1;
 	claim->user->leave(claim);
-	if (!is_helped)
+	return is_helped;
+}
+
+/* In a child there is no helper, even if there was one when it was forked; and the guard may
+ * still be entered by one. */
+void
+evl_claim_end(struct evl_claim *claim)
+{
+	if (!evl_opened_is_ours(&claim->file) || !stop_for_good(claim))
 		close_down(claim);
 }
 
