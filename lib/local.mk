@@ -13,45 +13,55 @@ evlockinclude_HEADERS = \
 
 noinst_LTLIBRARIES = lib/libevlock_internal.la
 lib_libevlock_internal_la_SOURCES = \
-	lib/bound.c lib/bound.h \
-	lib/cancel.h \
-	lib/check.c \
-	lib/core.c lib/core.h \
-	lib/deadlock.c \
 	lib/exports.h \
-	lib/extra.c lib/extra.h \
-	lib/file.c \
-	lib/forget.c lib/forget.h \
-	lib/file/claim.c lib/file/claim.h \
-	lib/file/kernel.c lib/file/kernel.h \
-	lib/file/opened.c lib/file/opened.h \
-	lib/file/path.c lib/file/path.h \
-	lib/giving_up.c \
-	lib/guard.c lib/guard.h \
-	lib/handles.c lib/handles.h \
-	lib/list.h \
-	lib/lock.c lib/lock.h \
-	lib/look.c \
-	lib/mem.c lib/mem.h \
-	lib/own.c \
-	lib/outside.c lib/outside.h \
-	lib/owner.c lib/owner.h \
-	lib/base.c lib/base.h lib/base_settings.c lib/base_settings.h \
-	lib/port.c lib/port.h \
-	lib/acquire.c \
-	lib/convert.c \
-	lib/deliver.c \
-	lib/end.c \
-	lib/life.h \
-	lib/release.c \
-	lib/request.h \
-	lib/semaphore.c \
-	lib/set.c \
-	lib/siphash.c lib/siphash.h \
-	lib/table.c \
-	lib/tell.c \
-	lib/text.c lib/text.h \
-	lib/timeout.c lib/timeout.h
+	lib/base/cancel.h \
+	lib/base/fail.c lib/base/fail.h \
+	lib/base/list.h \
+	lib/base/mem.c lib/base/mem.h \
+	lib/base/siphash.c lib/base/siphash.h \
+	lib/base/text.c lib/base/text.h \
+	lib/base/threads.c lib/base/threads.h \
+	lib/rules/bound.c lib/rules/bound.h \
+	lib/rules/change.c lib/rules/change.h \
+	lib/rules/core.c lib/rules/core.h \
+	lib/rules/deadlock.c lib/rules/deadlock.h \
+	lib/rules/grant.c lib/rules/grant.h \
+	lib/requests/chosen.c \
+	lib/requests/extra.c lib/requests/extra.h \
+	lib/requests/handles.c lib/requests/handles.h \
+	lib/requests/request.h \
+	lib/requests/timeout.c lib/requests/timeout.h \
+	lib/loop/port.c lib/loop/port.h \
+	lib/loop/settings.c lib/loop/settings.h \
+	lib/lock/check.c lib/lock/check.h \
+	lib/lock/guard.c lib/lock/guard.h \
+	lib/lock/kind.h \
+	lib/lock/lock.c lib/lock/lock.h \
+	lib/lock/member.c lib/lock/member.h \
+	lib/lock/notify.c lib/lock/notify.h \
+	lib/lock/step.c lib/lock/step.h \
+	lib/calls/acquire.c \
+	lib/calls/close.c lib/calls/close.h \
+	lib/calls/convert.c \
+	lib/calls/deliver.c lib/calls/deliver.h \
+	lib/calls/dump.c \
+	lib/calls/end.c \
+	lib/calls/forget.c lib/calls/forget.h \
+	lib/calls/life.h \
+	lib/calls/look.c \
+	lib/calls/objects.c lib/calls/objects.h \
+	lib/calls/owner.c lib/calls/owner.h \
+	lib/calls/release.c \
+	lib/calls/watch.c lib/calls/watch.h \
+	lib/kinds/semaphore.c \
+	lib/kinds/set.c \
+	lib/kinds/table.c \
+	lib/scopes/outside.c lib/scopes/outside.h \
+	lib/scopes/file/claim.c lib/scopes/file/claim.h \
+	lib/scopes/file/kernel.c lib/scopes/file/kernel.h \
+	lib/scopes/file/lock.c \
+	lib/scopes/file/opened.c lib/scopes/file/opened.h \
+	lib/scopes/file/path.c lib/scopes/file/path.h
 lib_libevlock_internal_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/lib/exports.h
 lib_libevlock_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
 lib_libevlock_internal_la_LIBADD = $(LIBEVENT_CORE_LIBS)

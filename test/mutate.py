@@ -29,10 +29,11 @@ import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FILES = ['core.c', 'core.h', 'bound.c', 'bound.h', 'giving_up.c', 'deadlock.c', 'handles.c',
-         'handles.h', 'acquire.c', 'convert.c', 'deliver.c', 'end.c', 'release.c', 'life.h',
-         'extra.c', 'own.c', 'base.c', 'base_settings.c', 'port.c', 'tell.c', 'text.c', 'timeout.c',
-         'list.h']
+FILES = ['rules/core.c', 'rules/core.h', 'rules/bound.c', 'rules/bound.h', 'rules/giving_up.c',
+         'rules/deadlock.c', 'requests/handles.c', 'requests/handles.h', 'calls/acquire.c',
+         'calls/convert.c', 'calls/deliver.c', 'calls/end.c', 'calls/release.c', 'calls/life.h',
+         'requests/extra.c', 'requests/chosen.c', 'base/threads.c', 'loop/port.c', 'lock/notify.c',
+         'base/list.h']
 CC = os.environ.get('CC', 'gcc').split()
 PLAIN = ['-O1']
 SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
@@ -100,6 +101,11 @@ def programs():
     return result, result.pop('model/libmodel_la')
 
 
+def library():
+    """The files of the library proper."""
+    return [f for f in glob.glob(TOP + '/lib/**/*.[ch]', recursive=True) if '/etcd/' not in f]
+
+
 def run(command, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
@@ -115,7 +121,7 @@ class Build:
         os.makedirs(folder, exist_ok=True)
         with open(folder + '/default.c', 'w') as file:
             file.write(DEFAULT)
-        files = glob.glob(TOP + '/lib/*.c') + glob.glob(TOP + '/lib/file/*.c')
+        files = [f for f in library() if f.endswith('.c')]
         self.lib = {f[len(TOP + '/lib/'):-2].replace('/', '_'): f for f in sorted(files)}
         self.lib['default'] = folder + '/default.c'
         self.order = []
@@ -210,10 +216,11 @@ class Build:
     def rebuild(self, folder, file, text):
         """Builds the mutant in `folder`.  Returns the programs built anew, or None."""
         lib = folder + '/lib'
-        os.makedirs(lib + '/file')
         changed = os.path.realpath(TOP + '/lib/' + file)
-        for f in glob.glob(TOP + '/lib/*.[ch]') + glob.glob(TOP + '/lib/file/*.[ch]'):
-            os.symlink(f, lib + f[len(TOP + '/lib'):])
+        for f in library():
+            copy = lib + f[len(TOP + '/lib'):]
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            os.symlink(f, copy)
         os.remove(lib + '/' + file)
         with open(lib + '/' + file, 'w') as out:
             out.write(text)

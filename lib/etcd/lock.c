@@ -9,7 +9,7 @@
 
 #include "clock.h"
 #include "memory.h"
-#include "outside.h"
+#include "scopes/outside.h"
 #include "place.h"
 
 struct lock {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "outside.h"
+#include "scopes/outside.h"
 
 /** Zeroed.  NULL with errno ENOMEM, as the next. */
 static inline void *

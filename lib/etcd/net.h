@@ -12,7 +12,7 @@
 
 #include <openssl/ssl.h>
 
-#include "list.h"
+#include "base/list.h"
 #include "reply.h"
 #include "url.h"
 

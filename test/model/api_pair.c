@@ -11,7 +11,7 @@
 
 #include "api_pair.h"
 #include "must.h"
-#include "request.h"
+#include "requests/request.h"
 
 /* What a callback is given. */
 struct told {

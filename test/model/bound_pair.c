@@ -14,7 +14,7 @@
 
 #include "bound_pair.h"
 #include "must.h"
-#include "request.h"
+#include "requests/request.h"
 
 /* What a callback is given. */
 struct told {

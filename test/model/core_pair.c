@@ -302,23 +302,51 @@ nowait(struct pair *p, const struct pair_op *op)
 		memset(seat, 0, sizeof *seat);
 }
 
+/* Ends what `change` has begun: all who are granted by it go to `out`, and count as told.  What
+ * the change has noted in the core is no part of its state. */
+static void
+finish(struct pair *p, struct evl_change *change, struct evl_link *out)
+{
+	struct evl_core *core = &p->core;
+	struct evl_link *link;
+
+	evl_grant_finish(change);
+	while (evl_change_next_touched(change))
+		;
+	core->n_over = core->has_room = 0;
+	core->next_dirty = core->next_touched = core->next_doubted = NULL;
+	while ((link = evl_list_pop(&change->done)))
+		evl_list_push(out, link);
+}
+
+static void
+withdraw(struct pair *p, struct evl_seat *seat, struct evl_link *out)
+{
+	struct evl_change change;
+
+	evl_change_init(&change);
+	evl_grant_withdraw(&change, &p->core, seat);
+	finish(p, &change, out);
+}
+
 /* Its conversion ends with it, without another word. */
 static void
 end(struct pair *p, unsigned who, struct evl_link *out)
 {
 	struct pair_actor *a = &p->actor[who];
-	struct evl_step step = { .out = out };
+	struct evl_change change;
 
+	evl_change_init(&change);
 	if (a->conversion.state == EVL_QUEUED)
-		evl_step_withdraw(&step, &p->core, &a->conversion);
+		evl_grant_withdraw(&change, &p->core, &a->conversion);
 	clear_conversion(a);
 	if (a->seat.state == EVL_QUEUED) {
-		evl_step_withdraw(&step, &p->core, &a->seat);
+		evl_grant_withdraw(&change, &p->core, &a->seat);
 	} else {
 		take_back(p, a->seat.mode, a->seat.units);
-		evl_step_release(&step, &p->core, &a->seat);
+		evl_grant_release(&change, &p->core, &a->seat);
 	}
-	evl_step_finish(&step);
+	finish(p, &change, out);
 	memset(&a->seat, 0, sizeof a->seat);
 }
 
@@ -361,7 +389,7 @@ expire_conversion(struct pair *p, unsigned who, struct evl_link *out)
 {
 	model_expire(&p->model, who, 1);
 	tell(p, who, 1, ETIMEDOUT);
-	evl_core_withdraw(&p->core, &p->actor[who].conversion, out);
+	withdraw(p, &p->actor[who].conversion, out);
 	clear_conversion(&p->actor[who]);
 }
 
@@ -384,15 +412,15 @@ prepare_conversion(struct pair *p, const struct pair_op *op)
 static int
 try_conversion(struct pair *p, struct evl_seat *conversion, struct evl_link *out)
 {
-	struct evl_link gain, *link;
+	struct evl_change change;
+	int granted;
 
-	evl_list_init(&gain);
-	if (evl_core_try(&p->core, conversion, &gain) <= 0)
-		return 0;
-	evl_list_push(out, &conversion->link);
-	while ((link = evl_list_pop(&gain)))
-		evl_list_push(out, link);
-	return 1;
+	evl_change_init(&change);
+	granted = evl_grant_try(&change, &p->core, conversion);
+	if (granted > 0)
+		evl_list_push(out, &conversion->link);
+	finish(p, &change, out);
+	return granted > 0;
 }
 
 static int
@@ -403,9 +431,9 @@ convert_core(struct pair *p, const struct pair_op *op, struct evl_link *out)
 	if (try_conversion(p, conversion, out))
 		return 0;
 	evl_core_enqueue(&p->core, conversion);
-	if (!evl_core_is_stuck(conversion))
+	if (!evl_deadlock_is_stuck(conversion))
 		return 0;
-	evl_core_withdraw(&p->core, conversion, out);
+	withdraw(p, conversion, out);
 	clear_conversion(&p->actor[op->who]);
 	return EDEADLK;
 }
@@ -426,22 +454,25 @@ convert_nowait(struct pair *p, const struct pair_op *op, struct evl_link *out)
 	int error = model_convert_nowait(&p->model, op->who, op->mode);
 	unsigned former = seat->mode;
 	struct evl_seat *conversion = prepare_conversion(p, op);
+	struct evl_change change;
 
-	MUST((evl_core_try(&p->core, conversion, out) > 0) == !error, "error %d", error);
+	evl_change_init(&change);
+	MUST((evl_grant_try(&change, &p->core, conversion) > 0) == !error, "error %d", error);
+	finish(p, &change, out);
 	clear_conversion(&p->actor[op->who]);
 	if (!error)
 		give_instead(p, former, seat->mode, seat->units);
 }
 
 static void
-dismiss_list(struct pair *p, struct evl_link *list, struct evl_step *step)
+dismiss_list(struct pair *p, struct evl_link *list, struct evl_change *change)
 {
 	while (!evl_list_is_empty(list)) {
 		struct evl_seat *seat = EVL_SEAT(list->next);
 		unsigned who = actor_of(p, seat);
 		int is_conversion = seat == &p->actor[who].conversion;
 
-		evl_step_withdraw(step, &p->core, seat);
+		evl_grant_withdraw(change, &p->core, seat);
 		if (is_conversion)
 			clear_conversion(&p->actor[who]);
 		else
@@ -453,13 +484,16 @@ dismiss_list(struct pair *p, struct evl_link *list, struct evl_step *step)
 static void
 dismiss(struct pair *p)
 {
-	struct evl_step step = { .out = NULL };
+	struct evl_change change;
+	struct evl_link none;
 
 	model_close(&p->model, 0);
 	p->core.is_closed = 1;
-	dismiss_list(p, &p->core.ahead, &step);
-	dismiss_list(p, &p->core.queue, &step);
-	evl_step_finish(&step);
+	evl_change_init(&change);
+	evl_list_init(&none);
+	dismiss_list(p, &p->core.ahead, &change);
+	dismiss_list(p, &p->core.queue, &change);
+	finish(p, &change, &none);
 	p->core.is_closed = 0;
 	p->model.lock[0].is_closed = 0;
 }

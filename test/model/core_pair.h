@@ -9,7 +9,8 @@
  * Actors stand for requests.  All is in one piece of memory without pointers out of it,
  * so that a state can be kept aside with memcpy() and put back into its place. */
 
-#include "core.h"
+#include "rules/deadlock.h"
+#include "rules/grant.h"
 #include "model.h"
 
 #define PAIR_ACTORS 12

@@ -28,7 +28,7 @@
 
 #include "../shim.h"
 #include "choices.h"
-#include "life.h"
+#include "calls/life.h"
 #include "must.h"
 #include "tables.h"
 

@@ -5,7 +5,7 @@
 
 #include <signal.h>
 
-#include "lock.h"
+#include "lock/lock.h"
 
 #include "../shim.h"
 #include "../util.h"

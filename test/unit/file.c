@@ -20,8 +20,8 @@
 #include <evlock/owner.h>
 #include <evlock/set.h>
 
-#include "file/claim.h"
-#include "file/path.h"
+#include "scopes/file/claim.h"
+#include "scopes/file/path.h"
 
 #include "../shim.h"
 #include "../files.h"

@@ -20,11 +20,11 @@
 
 #include <evlock/evlock.h>
 
-#include "file/claim.h"
-#include "file/kernel.h"
-#include "file/path.h"
+#include "scopes/file/claim.h"
+#include "scopes/file/kernel.h"
+#include "scopes/file/path.h"
 
-#include "mem.h"
+#include "base/mem.h"
 
 #include "../shim.h"
 #include "../files.h"

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "lock.h"
+#include "lock/lock.h"
 
 #include "../shim.h"
 #include "../util.h"

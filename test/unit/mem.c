@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "port.h"
+#include "loop/port.h"
 
 #include "../shim.h"
 #include "../util.h"

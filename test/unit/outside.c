@@ -9,8 +9,8 @@
 #include <evlock/owner.h>
 #include <evlock/set.h>
 
-#include "lock.h"
-#include "outside.h"
+#include "lock/lock.h"
+#include "scopes/outside.h"
 
 #include "../shim.h"
 #include "../util.h"
@@ -566,7 +566,7 @@ LockTest(outside, freed_when_others_are_about_to_have_their_turn)
 	cr_assert_str_eq(seen(), "df");
 }
 
-LockTest(outside, lost_when_others_are_about_to_have_their_turn)
+LockTest(outside, lost_when_others_have_it)
 {
 	struct evlock *l = play();
 	evlock_handle h = ask(l, "a", X);
@@ -576,7 +576,7 @@ LockTest(outside, lost_when_others_are_about_to_have_their_turn)
 	evl_outside_lost(evl_outside_of(l), ESTALE);
 	h = ask(l, "b", X);
 	cr_assert_str_eq(run(), "b");
-	cr_assert_str_eq(seen(), "wXwX", "what is lost is not given back");
+	cr_assert_str_eq(seen(), "wXdwX", "others have had their turn at the release");
 	drop(l, h);
 	run();
 	seen();
@@ -691,9 +691,11 @@ LockTest(outside, nowait_does_not_try_in_vain)
 	evlock_notify(l, X, ev);
 	cr_assert_str_eq(seen(), "wX");
 	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
+	cr_assert_str_eq(seen(), "", "it is asked for");
 	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(seen(), "d", "it is not kept for those who only want to know");
 	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
-	cr_assert_str_eq(seen(), "", "it is asked for, or on its way");
+	cr_assert_str_eq(seen(), "tXwX");
 	evlock_unnotify(l, ev);
 	event_free(ev);
 	run();

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "port.h"
+#include "loop/port.h"
 
 #include "../shim.h"
 #include "../util.h"

@@ -13,7 +13,7 @@
 
 #include <event2/thread.h>
 
-#include "port.h"
+#include "loop/port.h"
 #include "../util.h"
 #include "../util3.h"
 

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "port.h"
+#include "loop/port.h"
 
 #include "../shim.h"
 #include "../util.h"

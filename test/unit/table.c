@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "siphash.h"
+#include "base/siphash.h"
 
 #include "../shim.h"
 #include "../util.h"

@@ -6,7 +6,7 @@
 
 #include "../shim.h"
 #include "../util.h"
-#include "text.h"
+#include "base/text.h"
 
 static struct evl_text text;
 

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Acquiring: the public calls that make a request, which is granted at once or waits.
+ * Called in the thread of the lock's base.  What a call does quickly, without a look at
+ * everything, it does for locks without a guard alone. */
+
+#include "calls/life.h"
+#include "calls/owner.h"
+#include "lock/check.h"
+#include "rules/deadlock.h"
+
+/* --- Any lock, any request -------------------------------------------------- */
+
+/* Makes `r` wait: there is memory, and it does not wait for itself. */
+static int
+enqueue(struct evl_step *step, struct evlock *lock, struct evl_request *r,
+    const struct timeval *timeout)
+{
+	struct evl_core *core = evl_core_of(lock);
+	int passes_bound = r->seat.rank && core->n_bound;
+	struct evl_extra *extra = evl_extra_of(r);
+	int error = 0;
+
+	if ((timeout || passes_bound) && !(extra = evl_lock_need_extra(r, lock->port)))
+		return -1;
+	if (passes_bound)
+		extra->ties.is_bound = 1;
+	evl_grant_enqueue(&step->change, core, &r->seat);
+	if (evl_deadlock_is_stuck(&r->seat))
+		error = EDEADLK;
+	else if (timeout && evl_extra_start_timer(extra, timeout) < 0)
+		error = errno;
+	if (error) {
+		evl_grant_withdraw(&step->change, core, &r->seat);
+		return evl_fail(error);
+	}
+	evl_lock_await(lock);
+	return 0;
+}
+
+int
+evl_request_submit(struct evl_step *step, struct evlock *lock, struct evl_request *r,
+    const struct timeval *timeout)
+{
+	int granted = evl_grant_try(&step->change, evl_core_of(lock), &r->seat);
+
+	if (granted < 0)
+		return evl_fail(EDEADLK);
+	if (!granted)
+		return enqueue(step, lock, r, timeout);
+	evl_step_send(r);
+	return 0;
+}
+
+/* Holds at once, as nobody is in its way, unless its owner would wait for ever. */
+static int
+submit_nowait(struct evl_step *step, struct evlock *lock, struct evl_request *r)
+{
+	if (evl_grant_try(&step->change, evl_core_of(lock), &r->seat) <= 0)
+		return evl_fail(EDEADLK);
+	evl_request_hold(lock, r);
+	if (r->seat.ties && evl_extra_of(r)->notice_cb)
+		evl_notify_hold(step, r);
+	return 0;
+}
+
+static inline uint32_t
+units_of(const struct evlock_request *q)
+{
+	return q->units ? q->units : 1;
+}
+
+int
+evl_request_judge_terms(const struct evlock_request *q, int is_closed, const struct evl_pool *pool,
+    uint64_t scope)
+{
+	if (q->priority >= EVL_PRIORITIES || (q->handle && !(q->handle & EVL_HIDDEN)))
+		return EINVAL;
+	if (is_closed)
+		return ECANCELED;
+	return q->handle && evl_own_find(pool, scope, q->handle) ? EEXIST : 0;
+}
+
+/* The errno that a request deserves, or 0: the first in the order of <evlock/evlock.h>, up to
+ * those for which others' holds are looked at. */
+static int
+judge(const struct evlock *lock, const struct evlock_request *q)
+{
+	int error = evl_lock_judge(lock, q->mode, units_of(q));
+
+	return error ? error : evl_request_judge_terms(q,
+	    evl_core_of(lock)->is_closed || lock->is_ending, lock->pool, lock->identity->scope);
+}
+
+int
+evl_request_is_busy(const struct evlock *lock, const struct evlock_request *q)
+{
+	struct evl_core *core = evl_core_of(lock);
+	unsigned mode = evl_request_mode(lock, q->mode), rank = evl_core_rank(core, mode, q->priority);
+	struct evl_owner *owner = q->owner ? evl_owner_core(q->owner) : NULL;
+
+	if (lock->body->kind->bind)
+		return !lock->body->kind->admits(lock, owner, q->mode, units_of(q), rank);
+	return !evl_core_admits(core, mode, units_of(q), rank) &&
+	    !(owner && evl_core_admits_owner(core, owner, mode, units_of(q), rank));
+}
+
+/* A kind may have to make room first for a request that does not wait, or be passed by one of
+ * a higher rank.  Returns an errno or 0. */
+static int
+approach(struct evl_step *step, struct evlock *lock, const struct evlock_request *q)
+{
+	const struct evl_kind *kind = lock->body->kind;
+	int error = 0;
+
+	if (!kind->make_room)
+		return 0;
+	evl_step_note(step, lock->body, 0);	/* so that it is looked at, whatever comes of this */
+	if (!q->cb)
+		error = kind->make_room(step, lock, q->mode);
+	if (kind->pass && evl_core_rank(evl_core_of(lock), q->mode, q->priority))
+		kind->pass(step, lock->body);
+	return error;
+}
+
+/* Sets what few requests ask for. */
+static int
+equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q)
+{
+	struct evl_extra *extra;
+
+	if (!q->handle && !q->notice_cb && !q->owner && !lock->body->kind->bind)
+		return 0;
+	extra = evl_lock_need_extra(r, lock->port);
+	if (!extra)
+		return -1;
+	evl_list_init(&extra->notice_link);
+	extra->notice_cb = q->notice_cb;
+	if (q->handle) {
+		if (evl_own_add(lock->pool, extra, lock->identity->scope, q->handle) < 0)
+			return -1;
+		r->handle |= EVL_HIDDEN;
+	}
+	if (q->owner)
+		evl_ties_own(&extra->ties, evl_owner_core(q->owner));
+	return lock->body->kind->bind ? lock->body->kind->bind(lock, r) : 0;
+}
+
+evlock_handle
+evl_request_make(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
+    enum evl_role role)
+{
+	struct evl_core *core = evl_core_of(lock);
+	unsigned mode = evl_request_mode(lock, q->mode);
+	struct evl_request *r;
+	int error;
+
+	if (role == EVL_ACQUISITION && lock->body->guard)
+		role = EVL_GUARDED;
+	core->is_counted |= units_of(q) > 1;
+	r = evl_request_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority), role);
+	if (!r)
+		return 0;
+	r->cb = q->cb;
+	r->arg = q->arg;
+	if (equip(lock, r, q) == 0 && (q->cb ? evl_request_submit(step, lock, r, q->timeout)
+	    : submit_nowait(step, lock, r)) == 0)
+		return evl_request_handle(r);
+	error = errno;
+	evl_request_discard(r);
+	return evl_fail_handle(error);
+}
+
+static evlock_handle
+judge_and_make(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
+    enum evl_role role)
+{
+	int error = judge(lock, q);
+
+	if (!error)
+		error = approach(step, lock, q);
+	if (!error && !q->cb && evl_request_is_busy(lock, q))
+		error = EAGAIN;
+	return error ? evl_fail_handle(error) : evl_request_make(step, lock, q, role);
+}
+
+static evlock_handle
+ask(struct evlock *lock, const struct evlock_request *q, enum evl_role role)
+{
+	struct evl_step step;
+	evlock_handle handle;
+
+	if (!evl_owner_may_ask(q->owner, lock->body->guard))
+		return evl_fail_handle(EINVAL);
+	evl_step_begin(&step, lock->body);
+	handle = judge_and_make(&step, lock, q, role);
+	evl_step_end(&step);
+	return handle;
+}
+
+evlock_handle
+evlock_acquire_request(struct evlock *lock, const struct evlock_request *q)
+{
+	return ask(lock, q, EVL_ACQUISITION);
+}
+
+static EVL_NOINLINE evlock_handle
+acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
+    evlock_cb cb, void *arg, enum evl_role role)
+{
+	struct evlock_request q = { 0 };
+
+	if (!cb)
+		return evl_fail_handle(EINVAL);
+	q.mode = mode;
+	q.timeout = timeout;
+	q.cb = cb;
+	q.arg = arg;
+	return ask(lock, &q, role);
+}
+
+/* --- The short paths ---------------------------------------------------------- */
+
+/* Holds at once, without a callback. */
+static inline evlock_handle
+hold_now(struct evlock *lock, struct evl_request *r)
+{
+	evl_core_take(evl_core_of(lock), r->seat.mode, r->seat.units);
+	evl_request_hold_plain(lock, r);
+	evl_check(lock->body);
+	return r->handle;
+}
+
+/* Holds, and will be called back. */
+static inline void
+grant(struct evlock *lock, struct evl_request *r)
+{
+	evl_core_take(evl_core_of(lock), r->seat.mode, r->seat.units);
+	r->seat.state = EVL_GRANTED;
+	evl_list_push(&lock->port->fifo, &r->seat.link);
+}
+
+/* The same behind what was sent as a letter, or where no drain is on its way. */
+static EVL_NOINLINE evlock_handle
+grant_and_wake(struct evlock *lock, struct evl_request *r)
+{
+	evl_port_collect(lock->port);
+	grant(lock, r);
+	evl_port_wake(lock->port);
+	return r->handle;
+}
+
+/* Will a request be granted at once, as there is nothing to look at but what is held? */
+static inline int
+is_granted_easily(const struct evl_core *core, unsigned mode)
+{
+	return !core->n_waiting && !core->is_closed && !core->is_counted &&
+	    evl_core_is_compatible(core, mode);
+}
+
+/* Will a request without a timeout, that is not granted easily, be just one more in the queue? */
+static inline int
+is_queued_easily(const struct evl_core *core, unsigned mode)
+{
+	return (core->n_waiting || !core->is_counted) && !core->is_closed && !core->is_watched &&
+	    mode != core->preferred;
+}
+
+static inline evlock_handle
+acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
+    evlock_cb cb, void *arg, enum evl_role role)
+{
+	struct evl_core *core = evl_core_of(lock);
+	struct evl_request *r;
+	int is_granted;
+
+	if (!cb || mode >= core->n_modes || !lock->quick->free)
+		return acquire_any(lock, mode, timeout, cb, arg, role);
+	is_granted = is_granted_easily(core, mode);
+	if (!is_granted && (timeout || !is_queued_easily(core, mode)))
+		return acquire_any(lock, mode, timeout, cb, arg, role);
+	r = evl_request_begin(lock, lock->quick, mode, 1, 0, role);
+	r->cb = cb;
+	r->arg = arg;
+	if (is_granted && (!lock->port->is_armed || evl_port_is_posted(lock->port)))
+		return grant_and_wake(lock, r);
+	if (is_granted)
+		grant(lock, r);
+	else
+		evl_core_enqueue(core, &r->seat);
+	return r->handle;
+}
+
+evlock_handle
+evlock_acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
+    evlock_cb cb, void *arg)
+{
+	return acquire(lock, mode, timeout, cb, arg, EVL_ACQUISITION);
+}
+
+evlock_handle
+evlock_with(struct evlock *lock, unsigned mode, const struct timeval *timeout,
+    evlock_cb cb, void *arg)
+{
+	return acquire(lock, mode, timeout, cb, arg, EVL_SCOPED);
+}
+
+static EVL_NOINLINE evlock_handle
+acquire_nowait(struct evlock *lock, unsigned mode)
+{
+	struct evlock_request q = { 0 };
+
+	q.mode = mode;
+	return ask(lock, &q, EVL_ACQUISITION);
+}
+
+evlock_handle
+evlock_acquire_nowait(struct evlock *lock, unsigned mode)
+{
+	struct evl_core *core = evl_core_of(lock);
+
+	if (mode >= core->n_modes || !lock->quick->free || !is_granted_easily(core, mode))
+		return acquire_nowait(lock, mode);
+	return hold_now(lock, evl_request_begin(lock, lock->quick, mode, 1, 0, EVL_ACQUISITION));
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Many requests end at once: a lock is closed, an object of it freed, a member of a set.  All
+ * are ended before anybody is granted what they leave. */
+
+#include "calls/close.h"
+#include "calls/life.h"
+#include "lock/member.h"
+
+/* Fails those of `list` who were asked for through `lock`, or all if that is NULL.  The former
+ * go to lock->due, the others to their own loops. */
+static void
+fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
+    struct evlock *lock, int error)
+{
+	struct evl_link *link, *after;
+
+	evl_core_sweep(core);
+	EVL_LIST_EACH_SAFE(link, after, list) {
+		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
+
+		if (r->seat.role == EVL_MEMBER || r->seat.role == EVL_OUTSIDE ||
+		    (lock && r->lock != lock))
+			continue;
+		evl_grant_withdraw(&step->change, core, &r->seat);
+		if (lock)
+			evl_lock_unawait(lock);
+		evl_core_conclude(core, &r->seat, error, lock ? &lock->due : &step->change.done);
+	}
+}
+
+void
+evl_close_fail_all(struct evl_step *step, struct evl_body *body, int error)
+{
+	fail_list(step, &body->core, &body->core.ahead, NULL, error);
+	fail_list(step, &body->core, &body->core.queue, NULL, error);
+}
+
+/* --- Sets ------------------------------------------------------------------- */
+
+/* Fails those who wait for a set that has `body` as a member, through `object` or, if that
+ * is NULL, through any. */
+static void
+fail_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object, int error)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->sets)
+		if (!object || EVL_MEMBER_LINK(link)->lock == object)
+			evl_close_fail_all(step, EVL_MEMBER_LINK(link)->body, error);
+}
+
+void
+evl_close_fail_sets(struct evl_step *step, struct evl_body *body, int error)
+{
+	fail_sets(step, body, NULL, error);
+}
+
+/* Closes such sets.  All are closed before anyone who waits for one fails: they may wait in
+ * each other's members. */
+static void
+close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->sets)
+		if (!object || EVL_MEMBER_LINK(link)->lock == object)
+			EVL_MEMBER_LINK(link)->body->core.is_closed = 1;
+	fail_sets(step, body, object, ECANCELED);
+}
+
+/* The requests for the set no longer hold member `m`, which leaves it. */
+static void
+leave_set(struct evl_step *step, struct evl_member *m)
+{
+	struct evl_link *group;
+
+	EVL_LIST_EACH(group, &evl_member_set(m)->groups) {
+		struct evl_ties *ties = evl_member_part_held(m, EVL_GROUP(group));
+
+		if (m->is_seated && ties)
+			evl_bound_abandon(&step->change, ties);
+	}
+	m->lock = NULL;
+	evl_list_remove(&m->link);
+	evl_list_init(&m->link);
+	evl_step_touch(step, m->body, 0);
+}
+
+void
+evl_close_sets_of(struct evlock *lock)
+{
+	struct evl_link *link, *after;
+	struct evl_step step;
+
+	evl_step_begin(&step, lock->body);
+	close_sets(&step, lock->body, lock);
+	EVL_LIST_EACH_SAFE(link, after, &lock->body->sets)
+		if (EVL_MEMBER_LINK(link)->lock == lock)
+			leave_set(&step, EVL_MEMBER_LINK(link));
+	evl_step_touch(&step, lock->body, 0);
+	evl_body_update_watched(lock->body);
+	evl_step_end(&step);
+}
+
+/* --- Closing ------------------------------------------------------------------ */
+
+void
+evlock_close(struct evlock *lock)
+{
+	struct evl_step step;
+
+	evl_step_begin(&step, lock->body);
+	if (!evl_core_of(lock)->is_closed) {
+		evl_core_of(lock)->is_closed = 1;
+		close_sets(&step, lock->body, NULL);
+		evl_close_fail_all(&step, lock->body, ECANCELED);
+		evl_step_touch(&step, lock->body, 1);
+	}
+	evl_step_end(&step);
+}
+
+/* --- Ending all that was asked for through an object ------------------------- */
+
+/* What is converted goes, and with it a conversion that still waits, and was asked for
+ * through another object: this one's fail, and are told.  One that waits no more goes when
+ * its request is discarded. */
+static void
+drop_others_conversion(struct evl_step *step, struct evl_request *r)
+{
+	const struct evl_seat *c = r->seat.ties ? r->seat.ties->conversion : NULL;
+
+	if (c && c->state == EVL_QUEUED && EVL_REQUEST(c)->lock != r->lock)
+		evl_request_end_conversion(step, r);
+}
+
+/* What a request that was not told yet is told, as `lock` is freed.  A conversion that has been
+ * given stays so, if the handle was made through another object. */
+static int
+outcome(const struct evl_seat *seat, const struct evlock *lock)
+{
+	if (seat->state == EVL_FAILED)
+		return (int)seat->units;
+	if (seat->role == EVL_CONVERSION && EVL_REQUEST(seat->ties->of)->lock != lock)
+		return 0;
+	return ECANCELED;
+}
+
+static void
+let_go(struct evl_step *step, struct evl_request *r)
+{
+	drop_others_conversion(step, r);
+	evl_lock_let_go(step, r->lock->body, &r->seat);
+	evl_grant_release(&step->change, evl_core_of(r->lock), &r->seat);
+}
+
+/* Takes what the port still has to deliver, if it is of an object that ends, and puts it before
+ * `place`, or if that is NULL, at the end of the object's list.  What is void stays void, and what
+ * failed before keeps its errno.  Returns how much of owed() that was. */
+static uint32_t
+take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
+{
+	struct evl_seat *seat = EVL_SEAT(link);
+	struct evlock *lock = seat->role < EVL_NOTICE ? EVL_REQUEST(seat)->lock : NULL;
+	uint32_t weight;
+
+	if (!lock || !lock->is_ending)
+		return 0;
+	evl_list_remove(link);
+	lock->n_sent -= lock->body->guard != NULL;
+	weight = lock->body->guard || evl_seat_is_over(seat) ? 1 : seat->units;
+	place = place ? place : &lock->due;
+	if (seat->state == EVL_VOID || seat->state == EVL_FAILED) {
+		evl_list_push(place, link);
+		return weight;
+	}
+	if (seat->role != EVL_CONVERSION)
+		let_go(step, EVL_REQUEST(seat));
+	evl_core_conclude(evl_core_of(lock), seat, outcome(seat, lock), place);
+	return weight;
+}
+
+/* How much the port has to deliver for an object, or more: requests, if it has a guard; else the
+ * units that are granted, and those who failed or were converted. */
+static uint64_t
+owed(struct evlock *lock)
+{
+	const struct evl_core *core = evl_core_of(lock);
+	uint64_t owed = core->n_over;
+	struct evl_link *link;
+	unsigned m;
+
+	if (lock->body->guard)
+		return lock->n_sent;
+	for (m = 0; m < core->n_modes; m++)
+		owed += evl_core_held(core)[m];
+	evl_lock_gather(lock);
+	EVL_LIST_EACH(link, &lock->held)
+		owed -= EVL_SEAT(link)->units;
+	return owed;
+}
+
+/* What is owed to one object.  The FIFO is looked through from both its ends: locks are often freed
+ * in the order in which they were granted, or the other way round. */
+static void
+collect_own(struct evl_step *step, struct evlock *lock)
+{
+	struct evl_link *fifo = &lock->port->fifo, *first = fifo->next, *last = fifo->prev, *link;
+	struct evl_link *place = &lock->due;
+	uint64_t rest = owed(lock);
+	uint32_t weight;
+
+	while (rest && first != fifo) {
+		link = first;
+		first = link->next;
+		rest -= take(step, link, place);
+		if (link == last || !rest)
+			break;
+		link = last;
+		last = link->prev;
+		weight = take(step, link, place);
+		rest -= weight;
+		place = weight ? link : place;
+		if (link == first)
+			break;
+	}
+}
+
+/* What is owed to all objects that end, in one pass. */
+static void
+collect_all(struct evl_step *step, struct evl_port *port)
+{
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, &port->fifo)
+		take(step, link, NULL);
+}
+
+/* Those who wait fail, and what is held is let go.  The holders stay, as requests that have failed,
+ * until all is told. */
+static void
+clear(struct evl_step *step, struct evlock *lock)
+{
+	struct evl_core *core = evl_core_of(lock);
+	struct evl_link *link, over;
+
+	fail_list(step, core, &core->ahead, lock, ECANCELED);
+	fail_list(step, core, &core->queue, lock, ECANCELED);
+	evl_list_init(&over);
+	evl_lock_gather(lock);
+	while ((link = evl_list_pop(&lock->held))) {
+		let_go(step, EVL_REQUEST(EVL_SEAT(link)));
+		evl_core_conclude(core, EVL_SEAT(link), ECANCELED, &over);
+	}
+	if (!evl_list_is_empty(&over))
+		evl_list_move(&over, &lock->held);
+}
+
+/* Tells one who is due, in no step; the callback may end the request. */
+static void
+tell(const struct evl_request *r)
+{
+	const struct evl_body *body = r->lock->body;
+	evlock_handle handle = evl_request_told_handle(r);
+	evlock_cb cb = r->cb;
+	int error = (int)r->seat.units;
+	void *arg = r->arg;
+
+	evl_body_leave(body->guard);
+	cb(r->lock, handle, error, arg);
+	evl_body_enter(body);
+}
+
+/* Runs the callbacks of those who are due, and moves them to `done`. */
+static void
+tell_due(struct evl_link *due, struct evl_link *done)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(due))) {
+		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
+
+		evl_list_push(done, link);
+		if (r->seat.state == EVL_FAILED)
+			tell(r);
+	}
+}
+
+/* Discards the requests of a list.  One may take its conversion along, out of
+ * whatever list that is in. */
+static void
+discard_list(struct evl_link *list)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(list)))
+		evl_request_discard(EVL_REQUEST(EVL_SEAT(link)));
+}
+
+/* The object takes no more requests, by short cuts neither. */
+static void
+mark(struct evlock *lock)
+{
+	evl_list_init(&lock->due);
+	lock->is_ending = 1;
+	lock->quick = &evl_no_pool;
+}
+
+/* The callbacks that are still due run.  They may end requests that are due, too. */
+static void
+finish(struct evlock *lock)
+{
+	struct evl_link done;
+
+	evl_list_init(&done);
+	tell_due(&lock->due, &done);
+	discard_list(&lock->due);
+	discard_list(&done);
+	discard_list(&lock->held);
+}
+
+void
+evl_close_object(struct evlock *lock)
+{
+	struct evl_guard *guard;
+	struct evl_step step;
+
+	evl_step_begin(&step, lock->body);
+	evl_port_collect(lock->port);
+	mark(lock);
+	collect_own(&step, lock);
+	clear(&step, lock);
+	evl_step_touch(&step, lock->body, 1);
+	evl_step_end(&step);
+	guard = evl_body_enter(lock->body);
+	finish(lock);
+	evl_body_leave(guard);
+}
+
+/* In one step: all are of one table. */
+static void
+clear_all(struct evl_link *locks)
+{
+	struct evl_port *port = EVL_LOCK(locks->next)->port;
+	struct evl_link *link;
+	struct evl_step step;
+
+	evl_step_begin(&step, EVL_LOCK(locks->next)->body);
+	evl_port_collect(port);
+	EVL_LIST_EACH(link, locks)
+		mark(EVL_LOCK(link));
+	collect_all(&step, port);
+	EVL_LIST_EACH(link, locks)
+		clear(&step, EVL_LOCK(link));
+	evl_step_end(&step);
+}
+
+void
+evl_close_objects(struct evl_link *locks)
+{
+	struct evl_guard *guard;
+	struct evl_link *link;
+
+	if (evl_list_is_empty(locks))
+		return;
+	clear_all(locks);
+	guard = evl_body_enter(EVL_LOCK(locks->next)->body);
+	EVL_LIST_EACH(link, locks)
+		finish(EVL_LOCK(link));
+	evl_body_leave(guard);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Converting.  A conversion is a request of its own, tied to the one that it
+ * converts.  Called in the thread of the lock's base; what is
+ * converted may belong to another's. */
+
+#include "calls/life.h"
+
+/* The errno that the new mode deserves, or 0. */
+static int
+judge(const struct evlock *lock, unsigned mode, const struct evl_request *r)
+{
+	int error = evl_lock_judge(lock, mode, r->seat.units);
+
+	if (error || mode <= r->seat.mode)
+		return error;
+	return lock->body->kind->is_fixed && lock->body->kind->is_fixed(lock->body) ? ENOTSUP : 0;
+}
+
+/* Finds the holder that is to be converted, or sets errno, by the order of <evlock/evlock.h>.
+ * `is_valid`: so is what else was asked. */
+static struct evl_request *
+find_holder(struct evlock *lock, evlock_handle handle, unsigned mode, int is_valid)
+{
+	struct evl_request *r = evl_request_find(lock, handle);
+	int error = 0;
+
+	if (!r || !evl_seat_holds(&r->seat))
+		error = ENOENT;
+	else if (!is_valid)
+		error = EINVAL;
+	else if ((error = judge(lock, mode, r)))
+		;
+	else if (evl_core_of(lock)->is_closed)
+		error = ECANCELED;
+	else if (r->seat.ties && r->seat.ties->conversion)
+		error = EBUSY;
+	if (!error)
+		return r;
+	errno = error;
+	return NULL;
+}
+
+/* A set's holder has members that its conversion does not wait in: an owner of its own makes
+ * them one. */
+static void
+own_self(struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+	struct evl_ties *t;
+
+	evl_owner_init(&extra->self);
+	extra->self.is_self = 1;
+	EVL_TIES_EACH(t, &extra->ties)
+		evl_ties_own_held(t, &extra->self);
+}
+
+/* Ties the conversion `c` to what it converts. */
+static int
+tie_conversion(struct evlock *lock, struct evl_request *c, struct evl_request *r)
+{
+	struct evl_extra *extra = evl_lock_need_extra(c, lock->port);
+
+	if (!extra)
+		return -1;
+	extra->ties.of = &r->seat;
+	extra->ties.is_bound = 1;
+	r->seat.ties->conversion = &c->seat;
+	if (lock->body->kind->bind && !r->seat.ties->owner)
+		own_self(r);
+	if (r->seat.ties->owner)
+		evl_ties_own(&extra->ties, r->seat.ties->owner);
+	return lock->body->kind->bind ? lock->body->kind->bind(lock, c) : 0;
+}
+
+/* Makes the request that converts `r`. */
+static struct evl_request *
+begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
+{
+	struct evl_request *c;
+
+	if (!evl_lock_need_extra(r, lock->port))
+		return NULL;
+	c = evl_request_begin_any(lock, evl_request_mode(lock, mode), r->seat.units, 0,
+	    EVL_CONVERSION);
+	if (!c)
+		return NULL;
+	c->handle |= EVL_HIDDEN;
+	if (tie_conversion(lock, c, r) == 0)
+		return c;
+	evl_request_discard(c);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Returns 0 or an errno. */
+static int
+convert(struct evl_step *step, struct evlock *lock, evlock_handle handle, unsigned mode,
+    const struct timeval *timeout, evlock_cb cb, void *arg)
+{
+	struct evl_request *r = find_holder(lock, handle, mode, cb != NULL), *c;
+	int error;
+
+	if (!r || !(c = begin_conversion(lock, r, mode)))
+		return errno;
+	c->cb = cb;
+	c->arg = arg;
+	if (evl_request_submit(step, lock, c, timeout) == 0)
+		return 0;
+	error = errno;
+	evl_request_discard(c);
+	return error;
+}
+
+/* Would the new mode be given at once? */
+static int
+could_convert(const struct evlock *lock, struct evl_request *r, unsigned mode)
+{
+	struct evl_owner *owner = r->seat.ties ? r->seat.ties->owner : NULL;
+
+	return lock->body->kind->bind ? lock->body->kind->admits_conversion(lock, r, mode)
+	    : evl_core_could_hold(evl_core_of(lock), owner, mode, r->seat.units, &r->seat);
+}
+
+static int
+convert_nowait(struct evl_step *step, struct evlock *lock, evlock_handle handle, unsigned mode)
+{
+	struct evl_request *r = find_holder(lock, handle, mode, 1), *c;
+	int granted;
+
+	if (!r)
+		return errno;
+	if (!could_convert(lock, r, mode))
+		return EAGAIN;
+	if (!(c = begin_conversion(lock, r, mode)))
+		return errno;
+	granted = evl_grant_try(&step->change, evl_core_of(lock), &c->seat) > 0;
+	evl_request_discard(c);
+	return granted ? 0 : EDEADLK;
+}
+
+int
+evlock_convert(struct evlock *lock, evlock_handle handle, unsigned mode,
+    const struct timeval *timeout, evlock_cb cb, void *arg)
+{
+	struct evl_step step;
+	int error;
+
+	evl_step_begin(&step, lock->body);
+	error = convert(&step, lock, handle, mode, timeout, cb, arg);
+	evl_step_end(&step);
+	return error ? evl_fail(error) : 0;
+}
+
+int
+evlock_convert_nowait(struct evlock *lock, evlock_handle handle, unsigned mode)
+{
+	struct evl_step step;
+	int error;
+
+	evl_step_begin(&step, lock->body);
+	error = convert_nowait(&step, lock, handle, mode);
+	evl_step_end(&step);
+	return error ? evl_fail(error) : 0;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Delivering: what a port does for a seat that comes out of its FIFO.  Called from
+ * the loop, with no mutex held: the step that a request takes is over, and its guard
+ * left, before its callback runs. */
+
+#include <event2/event.h>
+
+#include "base/cancel.h"
+#include "calls/deliver.h"
+#include "calls/life.h"
+
+/** What is to be called when the step is over. */
+struct call {
+	evlock_cb cb;
+	struct evlock *lock;
+	evlock_handle handle;
+	int error;
+	void *arg;
+};
+
+static inline void
+prepare(struct call *call, const struct evl_request *r, int error)
+{
+	call->cb = r->cb;
+	call->lock = r->lock;
+	call->handle = evl_request_told_handle(r);
+	call->error = error;
+	call->arg = r->arg;
+}
+
+static inline void
+make(const struct call *call)
+{
+	call->cb(call->lock, call->handle, call->error, call->arg);
+}
+
+/* --- A request, or a conversion, that is gone when it is told ----------------- */
+
+static void
+end_use(struct evl_body *body)
+{
+	struct evl_step step;
+
+	evl_step_begin(&step, body);
+	if (body->kind->unuse)
+		body->kind->unuse(body);
+	evl_step_note(&step, body, 0);
+	evl_step_end(&step);
+}
+
+/* That of a key: its lock stays until the callback has run, or frees the table.  Until then
+ * the callback is one more user, but not in a child that it has forked. */
+static void
+deliver_keyed_end(struct evl_step *step, struct evl_request *r, int error)
+{
+	struct evl_body *body = r->lock->body;
+	unsigned n_forks = evl_port_n_forks;
+	struct call call;
+
+	prepare(&call, r, error);
+	evl_body_keep(body);
+	body->kind->use(body);
+	evl_request_discard(r);
+	evl_step_end(step);
+	make(&call);
+	if (n_forks == evl_port_n_forks)
+		end_use(body);
+	evl_body_drop(body);
+}
+
+static void
+deliver_end(struct evl_step *step, struct evl_request *r, int error)
+{
+	struct call call;
+
+	if (r->lock->body->kind->use) {
+		deliver_keyed_end(step, r, error);
+		return;
+	}
+	prepare(&call, r, error);
+	evl_request_discard(r);
+	evl_step_end(step);
+	make(&call);
+}
+
+/* --- One that holds ----------------------------------------------------------- */
+
+/* The wait is over: gives back what only the wait needed. */
+static void
+deliver_extra(struct evl_step *step, struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+
+	evl_extra_stop_timer(extra);
+	if (extra->notice_cb)
+		evl_notify_hold(step, r);
+	else if (!extra->own.handle && !extra->ties.conversion && !extra->ties.is_bound)
+		evl_extra_drop(r);
+}
+
+/* Releases what the callback of evlock_with() may have released itself, or freed the
+ * lock of. */
+static void
+end_scope(const struct evl_pool *pool, struct evl_guard *guard, evlock_handle handle)
+{
+	struct evl_request *r;
+	struct evl_step step;
+
+	evl_step_begin_in(&step, guard);
+	r = evl_pool_find(pool, handle);
+	if (r)
+		evl_request_end(&step, r);
+	evl_step_end(&step);
+}
+
+/* A child that the callback has forked has nothing to release. */
+static void
+deliver_scoped(struct evl_step *step, struct evl_request *r)
+{
+	const struct evl_pool *pool = r->lock->pool;
+	unsigned n_forks = evl_port_n_forks;
+	struct evl_guard *guard = step->guard;
+	struct call call;
+
+	prepare(&call, r, 0);
+	if (guard)
+		evl_guard_keep(guard);
+	evl_step_end(step);
+	make(&call);
+	if (n_forks == evl_port_n_forks)
+		end_scope(pool, guard, call.handle);
+	if (guard)
+		evl_guard_drop(guard);
+}
+
+static void
+deliver_hold(struct evl_step *step, struct evl_request *r)
+{
+	struct call call;
+
+	evl_request_hold(r->lock, r);
+	if (r->seat.ties)
+		deliver_extra(step, r);
+	if (r->seat.role == EVL_SCOPED) {
+		deliver_scoped(step, r);
+		return;
+	}
+	prepare(&call, r, 0);
+	evl_step_end(step);
+	make(&call);
+}
+
+/* --- A notice, or an event ---------------------------------------------------- */
+
+static void
+deliver_notice(struct evl_step *step, const struct evl_request *r)
+{
+	struct call call;
+
+	prepare(&call, r, 0);
+	call.cb = evl_extra_of(r)->notice_cb;
+	evl_step_end(step);
+	make(&call);
+}
+
+/* The event may be one of a loop that another thread runs, even if the lock is not. */
+static void
+activate(const struct evl_watch *watch)
+{
+	int state = evl_cancel_disable();
+
+	event_active(watch->ev, EV_TIMEOUT, 0);
+	evl_cancel_restore(state);
+}
+
+static void
+deliver_watch(struct evl_step *step, struct evl_seat *seat)
+{
+	int is_void = seat->state == EVL_VOID;
+
+	seat->state = EVL_FREE;
+	if (!is_void && seat->role == EVL_NOTICE) {
+		deliver_notice(step, EVL_CONTAINER(seat, struct evl_extra, notice)->request);
+		return;
+	}
+	if (!is_void)
+		activate(EVL_CONTAINER(seat, struct evl_watch, seat));
+	evl_step_end(step);
+}
+
+/* --- Any ---------------------------------------------------------------------- */
+
+/* A request that has ended on its way. */
+static void
+deliver_nothing(struct evl_step *step, struct evl_request *r)
+{
+	evl_step_note(step, r->lock->body, 0);
+	evl_request_discard(r);
+	evl_step_end(step);
+}
+
+static void
+deliver_request(struct evl_step *step, struct evl_request *r)
+{
+	if (r->seat.state == EVL_VOID)
+		deliver_nothing(step, r);
+	else if (r->seat.state == EVL_FAILED)
+		deliver_end(step, r, (int)r->seat.units);
+	else if (r->seat.role == EVL_CONVERSION)
+		deliver_end(step, r, 0);
+	else
+		deliver_hold(step, r);
+}
+
+static EVL_NOINLINE void
+deliver_any(struct evl_seat *seat)
+{
+	struct evl_step step;
+
+	if (seat->role >= EVL_NOTICE) {
+		evl_step_begin(&step, evl_notify_lock(seat)->body);
+		deliver_watch(&step, seat);
+	} else {
+		evl_step_begin(&step, EVL_REQUEST(seat)->lock->body);
+		if (step.guard)
+			EVL_REQUEST(seat)->lock->n_sent--;
+		deliver_request(&step, EVL_REQUEST(seat));
+	}
+}
+
+/* Those without a guard, and without ties, need no step. */
+static void
+deliver(struct evl_seat *seat)
+{
+	struct evl_request *r = EVL_REQUEST(seat);
+
+	if (seat->role != EVL_ACQUISITION || seat->state == EVL_FAILED || seat->ties) {
+		deliver_any(seat);
+		return;
+	}
+	evl_request_hold_plain(r->lock, r);
+	r->cb(r->lock, r->handle, 0, r->arg);
+}
+
+static void
+expire(struct evl_request *r)
+{
+	if (!r->lock->port->is_inherited)
+		evl_request_expire(r);
+}
+
+const struct evl_port_calls evl_deliver_calls = { deliver, expire };

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* How one request ends: it is released or withdrawn, times out, is refused.  Called in a step,
+ * in the thread of the lock's base or, if the lock has a guard, in any. */
+
+#include "calls/life.h"
+
+/* Is a request of a guarded lock somewhere between the thread that ended its wait, and
+ * the one that is to be told? */
+static inline int
+is_in_transit(const struct evl_request *r)
+{
+	return r->lock->body->guard && (r->seat.state == EVL_GRANTED ||
+	    r->seat.state == EVL_FAILED || r->seat.state == EVL_VOID);
+}
+
+/* --- Its memory -------------------------------------------------------------- */
+
+static void
+dismiss_conversion(struct evl_seat *conversion)
+{
+	struct evl_request *r = EVL_REQUEST(conversion);
+
+	if (conversion->state != EVL_FREE && !is_in_transit(r))
+		evl_list_remove(&conversion->link);
+	evl_request_dismiss(r);
+}
+
+/* What few requests have is undone.  May be called again: what was undone, is undone. */
+static void
+detach(struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+
+	if (extra->ties.conversion)
+		dismiss_conversion(extra->ties.conversion);
+	if (extra->ties.of)
+		extra->ties.of->ties->conversion = NULL;
+	extra->ties.of = NULL;
+	if (extra->group)
+		r->lock->body->kind->unbind(r->lock, extra);
+	evl_ties_disown(&extra->ties);
+	if (extra->own.handle)
+		evl_own_remove(r->lock->pool, extra);
+	if (extra->notice_cb)
+		evl_notify_release(r);
+	extra->notice_cb = NULL;
+}
+
+void
+evl_request_discard_extra(struct evl_request *r)
+{
+	struct evl_extra *extra = evl_extra_of(r);
+
+	detach(r);
+	if (extra->notice.state == EVL_VOID) {
+		evl_port_collect(r->lock->port);
+		evl_list_remove(&extra->notice.link);
+	}
+	evl_extra_drop(r);
+}
+
+/* What remains of a request that its own thread has to look at: it is unknown from now on. */
+static void
+void_request(struct evl_request *r)
+{
+	evl_core_of(r->lock)->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
+	r->seat.state = EVL_VOID;
+	r->handle |= EVL_HIDDEN;
+	if (r->seat.ties)
+		detach(r);
+}
+
+void
+evl_request_dismiss(struct evl_request *r)
+{
+	if (is_in_transit(r)) {
+		void_request(r);
+	} else if (!r->lock->body->guard || !r->seat.ties || evl_port_is_home(r->lock->port)) {
+		evl_request_discard(r);
+	} else {
+		void_request(r);
+		evl_lock_post(r->lock, &r->seat);
+	}
+}
+
+/* --- Leaving ------------------------------------------------------------------ */
+
+static void
+let_go(struct evl_step *step, struct evl_request *r)
+{
+	evl_lock_let_go(step, r->lock->body, &r->seat);
+	evl_grant_release(&step->change, evl_core_of(r->lock), &r->seat);
+}
+
+/* One that is in transit stays there. */
+static void
+leave_transit(struct evl_step *step, struct evl_request *r)
+{
+	if (r->seat.state == EVL_GRANTED && r->seat.role != EVL_CONVERSION)
+		let_go(step, r);
+	r->seat.state = EVL_VOID;
+}
+
+/* Takes `r` out of whatever it is in, if it has not left yet. */
+static void
+leave(struct evl_step *step, struct evl_request *r)
+{
+	evl_core_of(r->lock)->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
+	if (is_in_transit(r)) {
+		leave_transit(step, r);
+		return;
+	}
+	if (r->seat.state == EVL_QUEUED) {
+		evl_grant_withdraw(&step->change, evl_core_of(r->lock), &r->seat);
+		evl_lock_unawait(r->lock);
+	} else if (r->seat.state != EVL_FREE) {
+		evl_request_unlink(r->lock, r);
+		if (evl_seat_holds(&r->seat) && r->seat.role != EVL_CONVERSION)
+			let_go(step, r);
+	}
+	r->seat.state = EVL_FREE;
+}
+
+void
+evl_request_leave(struct evl_step *step, struct evl_request *r)
+{
+	if (r->seat.ties && r->seat.ties->conversion)
+		leave(step, EVL_REQUEST(r->seat.ties->conversion));
+	leave(step, r);
+}
+
+void
+evl_request_end_conversion(struct evl_step *step, struct evl_request *r)
+{
+	struct evl_seat *conversion = r->seat.ties->conversion;
+
+	leave(step, EVL_REQUEST(conversion));
+	dismiss_conversion(conversion);
+}
+
+void
+evl_request_end(struct evl_step *step, struct evl_request *r)
+{
+	evl_request_leave(step, r);
+	evl_step_note(step, r->lock->body, 0);
+	evl_request_dismiss(r);
+}
+
+/* --- Failing ------------------------------------------------------------------ */
+
+/* Those who gain by it are told before. */
+static void
+fail(struct evl_step *step, struct evl_request *r, int error)
+{
+	struct evl_core *core = evl_core_of(r->lock);
+
+	evl_grant_withdraw(&step->change, core, &r->seat);
+	evl_grant_finish(&step->change);
+	evl_core_conclude(core, &r->seat, error, &step->change.done);
+}
+
+void
+evl_request_fail(struct evl_request *r, int error)
+{
+	struct evl_step step;
+
+	evl_step_begin(&step, r->lock->body);
+	if (r->seat.state == EVL_QUEUED)
+		fail(&step, r, error);
+	evl_step_end(&step);
+}
+
+void
+evl_request_expire(struct evl_request *r)
+{
+	evl_request_fail(r, ETIMEDOUT);
+}

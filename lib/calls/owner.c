@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Owners: whoever a set of requests belongs to.  What they may, and when they
+ * would wait for each other, is in bound.c and deadlock.c; here is their list. */
+
+#include "base/mem.h"
+#include "calls/life.h"
+#include "calls/owner.h"
+
+struct evlock_owner {
+	struct evl_owner core;	/* protected by the tied guards' mutex, if is_shared */
+	unsigned n_forks;	/* that led to the process that made it */
+	int is_shared;		/* its locks have guards; changes only while it has none */
+	char *name;
+};
+
+#define TIES(l) EVL_CONTAINER(l, struct evl_ties, owner_link)
+
+struct evlock_owner *
+evlock_owner_new(const char *name)
+{
+	struct evlock_owner *owner = evl_mem_zalloc(sizeof *owner);
+
+	if (!owner)
+		return NULL;
+	evl_owner_init(&owner->core);
+	owner->n_forks = evl_port_n_forks;
+	if (name && !(owner->name = evl_mem_strdup(name))) {
+		evl_mem_free(owner);
+		return NULL;
+	}
+	return owner;
+}
+
+struct evl_owner *
+evl_owner_core(struct evlock_owner *owner)
+{
+	return &owner->core;
+}
+
+const char *
+evl_owner_name(const struct evl_owner *owner)
+{
+	return EVL_CONTAINER(owner, struct evlock_owner, core)->name;
+}
+
+/* The guard that its locks have in common, or NULL. */
+static struct evl_guard *
+guard_of(const struct evlock_owner *owner)
+{
+	return owner->is_shared ? &evl_guard_tied : NULL;
+}
+
+static void
+enter(const struct evlock_owner *owner)
+{
+	if (owner->is_shared)
+		evl_guard_enter(&evl_guard_tied);
+}
+
+static void
+leave(const struct evlock_owner *owner)
+{
+	evl_body_leave(guard_of(owner));
+}
+
+static int
+has_nothing(const struct evl_owner *owner)
+{
+	return evl_list_is_empty(&owner->ties) && evl_list_is_empty(&owner->over);
+}
+
+int
+evl_owner_may_ask(struct evlock_owner *owner, struct evl_guard *guard)
+{
+	int has_none;
+
+	if (!owner)
+		return 1;
+	if (guard)
+		evl_guard_tie(guard);
+	if (owner->is_shared == (guard != NULL))
+		return 1;
+	enter(owner);
+	has_none = has_nothing(&owner->core);
+	leave(owner);
+	if (has_none)
+		owner->is_shared = guard != NULL;
+	return has_none;
+}
+
+/* The request that ends with the seat: that which a conversion converts. */
+static struct evl_request *
+acquisition_of(const struct evl_ties *ties)
+{
+	const struct evl_seat *lead = ties->lead;
+
+	if (lead->ties->of)
+		lead = lead->ties->of;
+	return EVL_REQUEST(lead);
+}
+
+/* Returns how many there were. */
+static size_t
+end_each(struct evl_step *step, struct evl_link *list)
+{
+	size_t n;
+
+	for (n = 0; !evl_list_is_empty(list); n++)
+		evl_request_end(step, acquisition_of(TIES(list->next)));
+	return n;
+}
+
+/* In one step, so that nobody gains by half of it. */
+size_t
+evlock_owner_release_all(struct evlock_owner *owner)
+{
+	struct evl_step step;
+	size_t n;
+
+	evl_step_begin_in(&step, guard_of(owner));
+	n = end_each(&step, &owner->core.ties) + end_each(&step, &owner->core.over);
+	evl_step_end(&step);
+	return n;
+}
+
+/* In a forked child: what it had is the parent's. */
+static void
+forget_each(struct evl_link *list)
+{
+	while (!evl_list_is_empty(list))
+		evl_ties_disown(TIES(list->next));
+}
+
+void
+evlock_owner_free(struct evlock_owner *owner)
+{
+	if (!owner)
+		return;
+	if (owner->n_forks == evl_port_n_forks) {
+		evlock_owner_release_all(owner);
+	} else {
+		forget_each(&owner->core.ties);
+		forget_each(&owner->core.over);
+	}
+	evl_mem_free(owner->name);
+	evl_mem_free(owner);
+}
+
+int
+evlock_owner_mode(const struct evlock_owner *owner, const struct evlock *lock)
+{
+	const struct evl_link *link;
+	int strongest = -1;
+
+	enter(owner);
+	EVL_LIST_EACH(link, &owner->core.ties) {
+		const struct evl_ties *ties = TIES(link);
+
+		if (ties->core == evl_core_of(lock) && !ties->of && evl_seat_holds(ties->seat) &&
+		    ties->seat->mode > strongest)
+			strongest = ties->seat->mode;
+	}
+	leave(owner);
+	if (strongest < 0)
+		errno = ENOENT;
+	return strongest;
+}

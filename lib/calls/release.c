@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* evlock_release().  Called in the thread of the lock's base or, if the lock has a guard, in
+ * any. */
+
+#include "calls/life.h"
+#include "lock/check.h"
+
+static EVL_NOINLINE int
+end(struct evlock *lock, struct evl_request *r)
+{
+	struct evl_step step;
+
+	evl_step_begin(&step, lock->body);
+	evl_request_end(&step, r);
+	evl_step_end(&step);
+	return 0;
+}
+
+static EVL_NOINLINE int
+find_and_end(struct evlock *lock, evlock_handle handle)
+{
+	struct evl_step step;
+	struct evl_request *r;
+
+	evl_step_begin(&step, lock->body);
+	r = evl_request_find(lock, handle);
+	if (r)
+		evl_request_end(&step, r);
+	evl_step_end(&step);
+	return r ? 0 : evl_fail(ENOENT);
+}
+
+/* --- The short paths: a lock of one loop, a request without ties ---------------- */
+
+/* Grants the next, with everything there is to think of. */
+static int
+promote_any(struct evlock *lock)
+{
+	struct evl_step step;
+
+	evl_step_begin(&step, lock->body);
+	evl_step_touch(&step, lock->body, 1);
+	evl_step_end(&step);
+	return 0;
+}
+
+/* Grants the next, behind what was sent as a letter, or where no drain is on its way. */
+static EVL_NOINLINE int
+promote_and_wake(struct evlock *lock)
+{
+	evl_port_collect(lock->port);
+	evl_grant_promote(evl_core_of(lock), &lock->port->fifo);
+	evl_port_wake(lock->port);
+	evl_check(lock->body);
+	return 0;
+}
+
+/* A plain hold in `mode` has ended: grants the next.  While others hold in that mode
+ * as well, whoever is first still waits for them, unless it is units that count. */
+static EVL_NOINLINE int
+pass_on(struct evlock *lock, unsigned mode)
+{
+	struct evl_core *core = evl_core_of(lock);
+
+	if (core->is_conditional || core->n_bound)
+		return promote_any(lock);
+	if (evl_core_held(core)[mode] && !core->is_counted)
+		return 0;
+	if (!lock->port->is_armed || evl_port_is_posted(lock->port))
+		return promote_and_wake(lock);
+	evl_grant_promote(core, &lock->port->fifo);
+	evl_check(lock->body);
+	return 0;
+}
+
+/* Is it nothing but a seat, in a lock that nobody watches? */
+static inline int
+is_plain(const struct evlock *lock, const struct evl_request *r)
+{
+	return !r->seat.ties && !evl_core_of(lock)->is_watched;
+}
+
+/* Ends a plain hold that is in no list any more. */
+static inline int
+end_hold(struct evlock *lock, struct evl_request *r)
+{
+	struct evl_core *core = evl_core_of(lock);
+	unsigned mode = r->seat.mode;
+
+	evl_core_drop(core, mode, r->seat.units);
+	evl_pool_put(lock->pool, r);
+	return core->n_waiting ? pass_on(lock, mode) : 0;
+}
+
+/* Ends the wait of one who waits without ties.  The seat may stay, but the handle is
+ * no more; so not if it was the last of its slot. */
+static inline int
+end_wait(struct evlock *lock, struct evl_request *r)
+{
+	evlock_handle next = evl_handle_after(r->handle);
+
+	if (!evl_core_may_mark_gone(evl_core_of(lock), &r->seat) || next & EVL_HIDDEN)
+		return end(lock, r);
+	r->handle = next;
+	evl_core_mark_gone(evl_core_of(lock), &r->seat);
+	evl_check(lock->body);
+	return 0;
+}
+
+static EVL_NOINLINE int
+release_other(struct evlock *lock, evlock_handle handle)
+{
+	struct evl_request *r = evl_pool_find(lock->quick, handle);
+
+	if (!r || handle & EVL_HIDDEN || r->lock != lock || !is_plain(lock, r))
+		return find_and_end(lock, handle);
+	if (r->seat.state == EVL_QUEUED)
+		return end_wait(lock, r);
+	if (r->seat.state != EVL_HELD)
+		return end(lock, r);
+	evl_request_unlink(lock, r);
+	return end_hold(lock, r);
+}
+
+int
+evlock_release(struct evlock *lock, evlock_handle handle)
+{
+	struct evl_request *r = lock->sole;
+
+	if (!r || r->handle != handle || !is_plain(lock, r))
+		return release_other(lock, handle);
+	lock->sole = NULL;
+	return end_hold(lock, r);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Semaphores: locks with one mode, whose limit can be changed. */
+
+#include <evlock/semaphore.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "calls/objects.h"
+#include "lock/step.h"
+
+static const struct evlock_options no_options;
+
+/* A limit of 0 means none, so that none at all needs a predicate. */
+static int
+is_never(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
+{
+	(void)mode;
+	(void)units;
+	(void)held;
+	(void)arg;
+	return 0;
+}
+
+static void
+set_permits(struct evlock_mode *mode, uint32_t permits)
+{
+	mode->limit = permits;
+	mode->is_compatible = permits ? NULL : is_never;
+}
+
+static struct evlock_mode *
+create_mode(uint32_t permits)
+{
+	struct evlock_mode *mode = evl_mem_zalloc(sizeof *mode);
+
+	if (!mode)
+		return NULL;
+	mode->name = "permit";
+	set_permits(mode, permits);
+	return mode;
+}
+
+static struct evlock_mode *
+permit_of(const struct evl_body *body)
+{
+	return body->of_kind;
+}
+
+/* It may be given more permits before those are asked for. */
+static int
+judge(const struct evlock *lock, unsigned mode, uint32_t units)
+{
+	(void)units;
+	return mode < evl_core_of(lock)->n_modes ? 0 : EINVAL;
+}
+
+static void
+destroy(struct evl_body *body)
+{
+	evl_mem_free(permit_of(body));
+}
+
+static const struct evl_kind semaphore_kind = {
+	.judge = judge,
+	.destroy = destroy,
+	.has_moving_limits = 1
+};
+
+static int
+is_semaphore(const struct evl_body *body)
+{
+	return body->kind == &semaphore_kind;
+}
+
+struct evlock *
+evlock_semaphore_new(struct event_base *base, uint32_t permits,
+    const struct evlock_options *options)
+{
+	struct evlock_modes modes = { NULL, 1, NULL };
+	struct evlock_mode *mode;
+	struct evlock *lock;
+
+	if (!options)
+		options = &no_options;
+	if (!base || options->modes || !evl_options_are_valid(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	mode = create_mode(permits);
+	if (!mode)
+		return NULL;
+	modes.mode = mode;
+	lock = evl_objects_create_lock(base, options, &modes);
+	if (!lock) {
+		evl_mem_free(mode);
+		return NULL;
+	}
+	lock->body->core.is_counted = 1;
+	lock->body->of_kind = mode;
+	lock->body->kind = &semaphore_kind;
+	return lock;
+}
+
+int
+evlock_semaphore_resize(struct evlock *semaphore, uint32_t permits)
+{
+	struct evl_body *body = semaphore->body;
+	struct evl_step step;
+
+	if (!is_semaphore(body))
+		return evl_fail(EINVAL);
+	evl_step_begin(&step, body);
+	set_permits(permit_of(body), permits);
+	body->core.is_conditional = !permits;
+	evl_step_touch(&step, body, 1);
+	evl_step_end(&step);
+	return 0;
+}
+
+uint32_t
+evlock_semaphore_available(const struct evlock *semaphore)
+{
+	const struct evl_body *body = semaphore->body;
+	struct evl_guard *guard = evl_body_enter(body);
+	uint32_t held = evl_core_held(&body->core)[EVLOCK_PERMIT];
+	uint32_t limit = is_semaphore(body) ? permit_of(body)->limit : 0;
+
+	evl_body_leave(guard);
+	return limit > held ? limit - held : 0;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_KIND_H_INCLUDED_
+#define EVL_KIND_H_INCLUDED_
+
+/* A kind of lock, as a table of what it does otherwise than a plain lock: a set, a
+ * semaphore, the lock of a table's key, a lock that other processes or machines hold as
+ * well.  An operation that is NULL does nothing; evl_plain_kind has none but `judge`.
+ *
+ * All operations are called in a step, with the lock's guard entered if it has one, except
+ * `destroy`. */
+
+#include <stdint.h>
+
+#include "rules/core.h"
+
+struct evl_body;
+struct evl_extra;
+struct evl_request;
+struct evl_step;
+struct evl_text;
+struct evlock;
+
+struct evl_kind {
+	/* --- A request is made --------------------------------------------------- */
+
+	/** Returns the errno that a request for `units` in `mode` deserves, or 0. */
+	int (*judge)(const struct evlock *lock, unsigned mode, uint32_t units);
+
+	/** Makes room for a request that does not wait.  Returns the errno of having tried,
+	 * or 0. */
+	int (*make_room)(struct evl_step *step, struct evlock *lock, unsigned mode);
+
+	/** A request with a rank is about to be made. */
+	void (*pass)(struct evl_step *step, struct evl_body *body);
+
+	/** Gives a request the seats that it needs in other locks: 0, or -1 with errno ENOMEM.
+	 * `unbind` takes them away again. */
+	int (*bind)(struct evlock *lock, struct evl_request *r);
+	void (*unbind)(struct evlock *lock, struct evl_extra *extra);
+
+	/** Is it impossible to convert a holder to a stronger mode? */
+	int (*is_fixed)(const struct evl_body *body);
+
+	/* --- A step changes the lock --------------------------------------------- */
+
+	/** A holder is about to let go. */
+	void (*let_go)(struct evl_step *step, struct evl_body *body);
+
+	/** The step has changed the lock, and granted whoever could be: does whatever follows
+	 * from that, which may change it again. */
+	void (*look)(struct evl_step *step, struct evl_body *body);
+
+	/* --- The lock is used, and ends ------------------------------------------ */
+
+	/** Counts one user more, or one less. */
+	void (*use)(struct evl_body *body);
+	void (*unuse)(struct evl_body *body);
+
+	/** The step that has changed the lock is over: frees it if it has no user left. */
+	void (*retire)(struct evl_body *body);
+
+	/** One of the lock's objects has been freed. */
+	void (*leave)(struct evl_step *step, struct evl_body *body);
+
+	/** In a forked child, the lock has no object any more; `is_whole`: see calls/forget.h. */
+	void (*forget)(struct evl_body *body, int is_whole);
+
+	/** The lock's memory is about to be freed.  Called in no step. */
+	void (*destroy)(struct evl_body *body);
+
+	/* --- The lock is looked at ----------------------------------------------- */
+
+	/** Would a newcomer be granted at once?  `owner` may be NULL. */
+	int (*admits)(const struct evlock *lock, struct evl_owner *owner, unsigned mode,
+	    uint32_t units, unsigned rank);
+
+	/** Could a holder be converted to `mode` at once?  Of a kind that has `bind`. */
+	int (*admits_conversion)(const struct evlock *lock, const struct evl_request *r,
+	    unsigned mode);
+
+	/** The strongest mode held. */
+	unsigned (*strongest)(const struct evlock *lock);
+
+	/** May its waiters wait for another thread, process or machine? */
+	int (*is_far)(const struct evl_body *body);
+
+	/** How many of the seats that wait are no requests of this process. */
+	uint32_t (*n_hidden)(const struct evl_body *body);
+
+	/** Has this process nothing of the lock? */
+	int (*is_away)(const struct evl_body *body);
+
+	/** Writes what belongs to the lock's name. */
+	void (*dump_name)(const struct evl_body *body, struct evl_text *text);
+
+	uint8_t has_moving_limits;	/**< more may be held than the limits allow by now */
+	uint8_t has_own_seat;		/**< the lock takes part in its own queue, so that nothing
+					     is granted without a look at it */
+};
+
+extern const struct evl_kind evl_plain_kind;
+
+#endif

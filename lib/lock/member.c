@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The members of sets, as the members see it; see member.h. */
+
+#include "lock/member.h"
+
+struct evl_ties *
+evl_member_part_held(const struct evl_member *m, struct evl_group *group)
+{
+	struct evl_ties *ties = &group->part[m - evl_member_set(m)->member].ties;
+
+	return ties->seat && evl_ties_hold(ties) ? ties : NULL;
+}
+
+struct evl_request *
+evl_member_first_holder(const struct evl_body *body)
+{
+	const struct evl_link *link, *group;
+
+	EVL_LIST_EACH(link, &body->sets) {
+		const struct evl_member *m = EVL_MEMBER_LINK(link);
+
+		if (!evl_member_is_there(m))
+			continue;
+		EVL_LIST_EACH(group, &evl_member_set(m)->groups)
+			if (evl_member_part_held(m, EVL_GROUP(group)))
+				return EVL_GROUP(group)->request;
+	}
+	return NULL;
+}
+
+/* A request for the set may have come to be the first who waits here: the others of its members
+ * may be asked for now. */
+static void
+look_at_members(struct evl_step *step, const struct evl_set *set)
+{
+	const struct evl_member *m;
+
+	EVL_MEMBERS_EACH(m, set)
+		if (evl_member_is_there(m) && m->lock->body->kind->look)
+			m->lock->body->kind->look(step, m->lock->body);
+}
+
+void
+evl_member_look(struct evl_step *step, const struct evl_body *body)
+{
+	const struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->sets)
+		if (EVL_MEMBER_LINK(link)->body->core.n_waiting)
+			look_at_members(step, evl_member_set(EVL_MEMBER_LINK(link)));
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The end of a step; see step.h. */
+
+#include <errno.h>
+
+#include "lock/check.h"
+#include "lock/member.h"
+#include "lock/notify.h"
+#include "lock/step.h"
+
+#define BODY(c) EVL_CONTAINER(c, struct evl_body, core)
+
+/* --- What follows from a change ------------------------------------------- */
+
+/* Lets a kind of lock, and those of its sets' other members, look at a change.  Returns whether
+ * there was anybody to look. */
+static int
+look(struct evl_step *step, struct evl_body *body)
+{
+	if (body->kind->look)
+		body->kind->look(step, body);
+	if (!evl_list_is_empty(&body->sets))
+		evl_member_look(step, body);
+	return body->kind->look || !evl_list_is_empty(&body->sets);
+}
+
+/* Returns whether more may have changed by that. */
+static int
+look_at_all(struct evl_step *step)
+{
+	struct evl_core *core;
+	int has_looked = 0;
+
+	EVL_TOUCHED_EACH(core, &step->change) {
+		int is_news = core->is_changed && core->is_watched;
+
+		core->is_changed = 0;
+		if (is_news)
+			has_looked |= look(step, BODY(core));
+	}
+	return has_looked;
+}
+
+static void
+tell_all(struct evl_step *step)
+{
+	struct evl_core *core;
+
+	EVL_TOUCHED_EACH(core, &step->change)
+		if (core->is_watched)
+			evl_notify_tell(step, BODY(core), core->has_room);
+}
+
+/* --- Sending -------------------------------------------------------------- */
+
+static void
+push(struct evl_port *port, struct evl_seat *seat)
+{
+	evl_list_push(evl_port_fifo(port), &seat->link);
+	evl_port_wake(port);
+}
+
+void
+evl_step_send(struct evl_request *r)
+{
+	if (r->lock->body->guard)
+		evl_lock_post(r->lock, &r->seat);
+	else
+		push(r->lock->port, &r->seat);
+}
+
+/* A request in change->done has waited, or it would have been sent at once.  It counts as
+ * waiting until its loop has it, so that the loop is kept alive by one or the other. */
+static void
+send_request(struct evl_request *r)
+{
+	struct evlock *lock = r->lock;
+
+	lock->n_queued -= lock->body->guard != NULL;
+	evl_step_send(r);
+	if (lock->body->is_far)
+		evl_port_await(lock->port, (uint32_t)-1);
+}
+
+/* A notice, or an event. */
+static void
+send_watch(const struct evlock *lock, struct evl_seat *seat)
+{
+	if (lock->body->guard)
+		evl_port_post(lock->port, seat);
+	else
+		push(lock->port, seat);
+}
+
+static EVL_NOINLINE void
+send_all(struct evl_step *step)
+{
+	struct evl_link *link;
+
+	while ((link = evl_list_pop(&step->change.done))) {
+		struct evl_seat *seat = EVL_SEAT(link);
+
+		if (seat->role >= EVL_NOTICE)
+			send_watch(evl_notify_lock(seat), seat);
+		else
+			send_request(EVL_REQUEST(seat));
+	}
+}
+
+/* Nothing of the step is left in the locks that it touched.  Those that it leaves without a
+ * use are freed. */
+static EVL_NOINLINE void
+forget_all(struct evl_step *step)
+{
+	struct evl_core *core;
+
+	while ((core = evl_change_next_touched(&step->change))) {
+		struct evl_body *body = BODY(core);
+
+		evl_check(body);
+		if (body->kind->retire)
+			body->kind->retire(body);
+	}
+}
+
+/* Somebody watches a lock that has changed. */
+static EVL_NOINLINE void
+settle(struct evl_step *step)
+{
+	while (look_at_all(step))
+		evl_grant_finish(&step->change);
+	tell_all(step);
+}
+
+void
+evl_step_end(struct evl_step *step)
+{
+	int error = errno;
+
+	if (step->change.dirty || step->change.doubted)
+		evl_grant_finish(&step->change);
+	if (step->change.touched)
+		settle(step);
+	if (!evl_list_is_empty(&step->change.done))
+		send_all(step);
+	if (step->change.touched)
+		forget_all(step);
+	if (step->guard)
+		evl_guard_leave(step->guard);
+	errno = error;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Handles that callers make from pointers of their own: a hash table from
+ * (lock, handle) to the request's extra, one for each pool, protected as the
+ * pool is.  uthash frees its table when the last entry goes; an entry that
+ * stays, the keeper, saves the next request that allocation. */
+
+#include <string.h>
+
+#include "base/mem.h"
+
+static void
+free_sized(void *ptr, size_t size)
+{
+	(void)size;
+	evl_mem_free(ptr);
+}
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_malloc(size) evl_mem_new(size)
+#define uthash_free(ptr, size) free_sized(ptr, size)
+#define uthash_nonfatal_oom(extra) ((extra)->own.handle = 0)
+
+#include "requests/extra.h"
+
+/* Returns -1 with errno ENOMEM. */
+static int
+insert(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
+    evlock_handle handle)
+{
+	memset(&extra->own, 0, sizeof extra->own);
+	extra->own.scope = scope;
+	extra->own.handle = handle;
+	HASH_ADD(hh, pool->own, own, sizeof extra->own, extra);
+	return extra->own.handle ? 0 : -1;
+}
+
+static int
+add_keeper(struct evl_pool *pool)
+{
+	pool->own_keeper = evl_mem_zalloc(sizeof *pool->own_keeper);
+	if (!pool->own_keeper)
+		return -1;
+	if (insert(pool, pool->own_keeper, 0, EVL_HIDDEN) == 0)
+		return 0;
+	evl_mem_free(pool->own_keeper);
+	pool->own_keeper = NULL;
+	return -1;
+}
+
+int
+evl_own_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
+    evlock_handle handle)
+{
+	if (!pool->own_keeper && add_keeper(pool) < 0)
+		return -1;
+	return insert(pool, extra, scope, handle);
+}
+
+void
+evl_own_remove(struct evl_pool *pool, struct evl_extra *extra)
+{
+	HASH_DELETE(hh, pool->own, extra);
+	extra->own.handle = 0;
+}
+
+struct evl_request *
+evl_own_find(const struct evl_pool *pool, uint64_t scope, evlock_handle handle)
+{
+	struct evl_own_key key;
+	struct evl_extra *extra;
+
+	memset(&key, 0, sizeof key);
+	key.scope = scope;
+	key.handle = handle;
+	HASH_FIND(hh, pool->own, &key, sizeof key, extra);
+	return extra ? extra->request : NULL;
+}
+
+void
+evl_own_forget(struct evl_pool *pool)
+{
+	HASH_CLEAR(hh, pool->own);
+	evl_mem_free(pool->own_keeper);
+	pool->own_keeper = NULL;
+}
+
+void
+evl_own_clear(struct evl_pool *pool)
+{
+	if (pool->own_keeper)
+		HASH_DELETE(hh, pool->own, pool->own_keeper);
+	evl_mem_free(pool->own_keeper);
+	pool->own_keeper = NULL;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef EVL_CHANGE_H_INCLUDED_
+#define EVL_CHANGE_H_INCLUDED_
+
+/* What one step changes.  A step may concern many locks: each that it touches is noted
+ * here, so that those who wait there are looked at when the step ends, and no earlier.
+ * Pure, as the core.  Called with all locks that it touches serialized. */
+
+#include "rules/core.h"
+
+/** Is each core that was touched checked at the end of the step? */
+#ifdef EVLOCK_DEBUG
+#define EVL_IS_CHECKED 1
+#else
+#define EVL_IS_CHECKED 0
+#endif
+
+struct evl_change {
+	struct evl_link done;		/**< seats that were granted, or failed, in order */
+	struct evl_core *dirty;		/**< the last of a ring of cores to be promoted */
+	struct evl_core *touched;	/**< the last of a ring of cores that were noted */
+	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now ... */
+	struct evl_core *doubted_cores;	/**< ... in one of these */
+};
+
+static inline void
+evl_change_init(struct evl_change *change)
+{
+	evl_list_init(&change->done);
+	change->dirty = change->touched = NULL;
+	change->doubted = NULL;
+	change->doubted_cores = NULL;
+}
+
+/** Something has happened in a core, by which nobody gains who waits there.  It is noted only
+ * where somebody watches.  `has_room`: somebody left it, or took less. */
+void evl_change_note_watched(struct evl_change *change, struct evl_core *core, int has_room);
+static inline void
+evl_change_note(struct evl_change *change, struct evl_core *core, int has_room)
+{
+	if (core->is_watched || EVL_IS_CHECKED)
+		evl_change_note_watched(change, core, has_room);
+}
+
+/** The same, and those who wait there have to be looked at. */
+void evl_change_touch(struct evl_change *change, struct evl_core *core, int has_room);
+
+/** Takes the first core off that has to be promoted.  NULL: there is none. */
+struct evl_core *evl_change_next_dirty(struct evl_change *change);
+
+/** Goes through the cores that were touched, in order, and those touched meanwhile. */
+#define EVL_TOUCHED_EACH(core, change) \
+	for ((core) = evl_change_first(change); (core); (core) = evl_change_after(change, core))
+
+static inline struct evl_core *
+evl_change_first(const struct evl_change *change)
+{
+	return change->touched ? change->touched->next_touched : NULL;
+}
+
+static inline struct evl_core *
+evl_change_after(const struct evl_change *change, const struct evl_core *core)
+{
+	return core == change->touched ? NULL : core->next_touched;
+}
+
+/** Takes the first core off that was touched.  NULL: there is none. */
+struct evl_core *evl_change_next_touched(struct evl_change *change);
+
+/** A seat leaves its queue, and its owner does not come to hold the lock by it. */
+void evl_change_give_up(struct evl_change *change, struct evl_ties *ties);
+
+/** Whoever else of the owner waits in that lock may do so in vain now. */
+void evl_change_doubt(struct evl_change *change, const struct evl_ties *ties);
+
+/** A request that waits would do so for ever, and gives up. */
+void evl_change_deny(struct evl_change *change, struct evl_ties *ties);
+
+/** The same for those who are doubted, and do wait in vain. */
+void evl_change_deny_doubted(struct evl_change *change);
+
+#endif

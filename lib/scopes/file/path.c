@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Paths of lock files; see path.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#include "scopes/file/path.h"
+
+/* The current folder, in memory with room for `more` bytes behind it.  NULL with errno. */
+static char *
+new_folder(size_t more)
+{
+	size_t size = 256;
+	char *folder;
+
+	for (;;) {
+		folder = evl_mem_new(size + more);
+		if (!folder || getcwd(folder, size))
+			return folder;
+		evl_mem_free(folder);
+		if (errno != ERANGE)
+			return NULL;
+		size *= 2;
+	}
+}
+
+/* Appends the parts of `path`, each behind a slash. */
+static void
+append_parts(char *to, const char *path)
+{
+	to += strlen(to);
+	if (to[-1] == '/')
+		to--;
+	while (*path) {
+		size_t length = strcspn(path, "/");
+
+		if (length && strncmp(path, ".", length)) {
+			*to++ = '/';
+			memcpy(to, path, length);
+			to += length;
+		}
+		path += length + (path[length] == '/');
+	}
+	*to = '\0';
+}
+
+char *
+evl_path_new(const char *path)
+{
+	size_t size = strlen(path) + 2;
+	char *whole;
+
+	if (!*path) {
+		errno = ENOENT;
+		return NULL;
+	}
+	whole = *path == '/' ? evl_mem_new(size) : new_folder(size);
+	if (!whole)
+		return NULL;
+	if (*path == '/')
+		strcpy(whole, "/");
+	append_parts(whole, path);
+	return whole;
+}
+
+static int
+make_folder(const char *path)
+{
+	if (mkdir(path, 0777) == 0 || errno == EEXIST)
+		return 0;
+	return errno;
+}
+
+int
+evl_path_make_folders(char *path)
+{
+	char *slash = path;
+	int error = 0;
+
+	while (!error && (slash = strchr(slash + 1, '/'))) {
+		*slash = '\0';
+		error = make_folder(path);
+		*slash = '/';
+	}
+	return error;
+}
