@@ -26,12 +26,16 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/rules/core.c lib/rules/core.h \
 	lib/rules/deadlock.c lib/rules/deadlock.h \
 	lib/rules/grant.c lib/rules/grant.h \
-	lib/requests/chosen.c \
+	lib/rules/ties.c lib/rules/ties.h \
+	lib/requests/chosen.c lib/requests/chosen.h \
 	lib/requests/extra.c lib/requests/extra.h \
 	lib/requests/handles.c lib/requests/handles.h \
 	lib/requests/request.h \
 	lib/requests/timeout.c lib/requests/timeout.h \
-	lib/loop/port.c lib/loop/port.h \
+	lib/loop/drain.c lib/loop/drain.h \
+	lib/loop/letters.c lib/loop/letters.h \
+	lib/loop/port.h \
+	lib/loop/ports.c lib/loop/ports.h \
 	lib/loop/settings.c lib/loop/settings.h \
 	lib/lock/check.c lib/lock/check.h \
 	lib/lock/guard.c lib/lock/guard.h \
@@ -40,12 +44,13 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/lock/member.c lib/lock/member.h \
 	lib/lock/notify.c lib/lock/notify.h \
 	lib/lock/step.c lib/lock/step.h \
-	lib/calls/acquire.c \
+	lib/calls/acquire.c lib/calls/acquire.h \
+	lib/calls/base.c \
 	lib/calls/close.c lib/calls/close.h \
 	lib/calls/convert.c \
 	lib/calls/deliver.c lib/calls/deliver.h \
 	lib/calls/dump.c \
-	lib/calls/end.c \
+	lib/calls/end.c lib/calls/end.h \
 	lib/calls/forget.c lib/calls/forget.h \
 	lib/calls/life.h \
 	lib/calls/look.c \

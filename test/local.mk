@@ -83,7 +83,7 @@ test_model_libmodel_la_SOURCES = \
 	test/model/tables.c test/model/tables.h
 
 # See api_pair.h.
-api_pair_ldflags = $(AM_LDFLAGS) -Wl,--wrap=evl_request_expire
+api_pair_ldflags = $(AM_LDFLAGS) -Wl,--wrap=evl_end_expire
 
 model_tests = \
 	test/model/core_exhaustive \
@@ -132,7 +132,7 @@ fuzz: test/fuzz/replay $(etcd_fuzz)
 		--hex $(top_srcdir)/test/fuzz/known.txt
 	$(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) -std=c99 $(FUZZ_CFLAGS) \
 		$(addprefix $(top_srcdir)/,$(filter-out $(fuzz_unwanted),$(fuzz_sources))) \
-		-o variants/fuzz/fuzz_lock -Wl,--wrap=evl_request_expire $(LIBEVENT_CORE_LIBS) -lpthread
+		-o variants/fuzz/fuzz_lock -Wl,--wrap=evl_end_expire $(LIBEVENT_CORE_LIBS) -lpthread
 	cd variants/fuzz && ./fuzz_lock -max_total_time=$${FUZZ_SECONDS:-60} -max_len=600 \
 		-seed=$${EVLOCK_TEST_SEED:-0} -timeout=20 -print_final_stats=1 corpus seeds
 

@@ -38,7 +38,7 @@ CC = os.environ.get('CC', 'gcc').split()
 PLAIN = ['-O1']
 SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 COMMON = ['-std=c99', '-w', '-fPIC', '-D_GNU_SOURCE', '-DEVLOCK_TEST_SHIM']
-WRAP = ('-Wl,--wrap=evl_request_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,'
+WRAP = ('-Wl,--wrap=evl_end_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,'
         '--wrap=event_active,--wrap=write,--wrap=eventfd')
 LIBS = ['-levent_core', '-levent_pthreads', '-lpthread']
 
@@ -79,11 +79,11 @@ __wrap_event_active(struct event *ev, int what, short n_calls)
 	__real_event_active(ev, what, n_calls);
 }
 struct evl_request;
-void __real_evl_request_expire(struct evl_request *r);
+void __real_evl_end_expire(struct evl_request *r);
 __attribute__((weak)) void
-__wrap_evl_request_expire(struct evl_request *r)
+__wrap_evl_end_expire(struct evl_request *r)
 {
-	__real_evl_request_expire(r);
+	__real_evl_end_expire(r);
 }
 '''
 

@@ -74,7 +74,7 @@ need_waker(void)
 }
 
 int
-evl_base_is_threaded(struct event_base *base)
+evl_threads_can_wake(struct event_base *base)
 {
 	struct sought sought = { need_waker(), 0 };
 

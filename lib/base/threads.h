@@ -5,6 +5,6 @@
 struct event_base;
 
 /** Can other threads wake `base`: was libevent set up for threads before it was made? */
-int evl_base_is_threaded(struct event_base *base);
+int evl_threads_can_wake(struct event_base *base);
 
 #endif

@@ -4,10 +4,17 @@
  * Called in the thread of the lock's base.  What a call does quickly, without a look at
  * everything, it does for locks without a guard alone. */
 
+#include "base/fail.h"
+#include "calls/acquire.h"
+#include "calls/end.h"
 #include "calls/life.h"
 #include "calls/owner.h"
 #include "lock/check.h"
+#include "lock/notify.h"
+#include "lock/step.h"
+#include "loop/drain.h"
 #include "rules/deadlock.h"
+#include "rules/grant.h"
 
 /* --- Any lock, any request -------------------------------------------------- */
 
@@ -16,7 +23,7 @@ static int
 enqueue(struct evl_step *step, struct evlock *lock, struct evl_request *r,
     const struct timeval *timeout)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 	int passes_bound = r->seat.rank && core->n_bound;
 	struct evl_extra *extra = evl_extra_of(r);
 	int error = 0;
@@ -39,10 +46,10 @@ enqueue(struct evl_step *step, struct evlock *lock, struct evl_request *r,
 }
 
 int
-evl_request_submit(struct evl_step *step, struct evlock *lock, struct evl_request *r,
+evl_acquire_submit(struct evl_step *step, struct evlock *lock, struct evl_request *r,
     const struct timeval *timeout)
 {
-	int granted = evl_grant_try(&step->change, evl_core_of(lock), &r->seat);
+	int granted = evl_grant_try(&step->change, evl_lock_core(lock), &r->seat);
 
 	if (granted < 0)
 		return evl_fail(EDEADLK);
@@ -56,11 +63,11 @@ evl_request_submit(struct evl_step *step, struct evlock *lock, struct evl_reques
 static int
 submit_nowait(struct evl_step *step, struct evlock *lock, struct evl_request *r)
 {
-	if (evl_grant_try(&step->change, evl_core_of(lock), &r->seat) <= 0)
+	if (evl_grant_try(&step->change, evl_lock_core(lock), &r->seat) <= 0)
 		return evl_fail(EDEADLK);
-	evl_request_hold(lock, r);
+	evl_life_hold(lock, r);
 	if (r->seat.ties && evl_extra_of(r)->notice_cb)
-		evl_notify_hold(step, r);
+		evl_notify_hold(&step->change, r);
 	return 0;
 }
 
@@ -71,14 +78,14 @@ units_of(const struct evlock_request *q)
 }
 
 int
-evl_request_judge_terms(const struct evlock_request *q, int is_closed, const struct evl_pool *pool,
+evl_acquire_judge_terms(const struct evlock_request *q, int is_closed, const struct evl_pool *pool,
     uint64_t scope)
 {
 	if (q->priority >= EVL_PRIORITIES || (q->handle && !(q->handle & EVL_HIDDEN)))
 		return EINVAL;
 	if (is_closed)
 		return ECANCELED;
-	return q->handle && evl_own_find(pool, scope, q->handle) ? EEXIST : 0;
+	return q->handle && evl_chosen_find(pool, scope, q->handle) ? EEXIST : 0;
 }
 
 /* The errno that a request deserves, or 0: the first in the order of <evlock/evlock.h>, up to
@@ -88,15 +95,15 @@ judge(const struct evlock *lock, const struct evlock_request *q)
 {
 	int error = evl_lock_judge(lock, q->mode, units_of(q));
 
-	return error ? error : evl_request_judge_terms(q,
-	    evl_core_of(lock)->is_closed || lock->is_ending, lock->pool, lock->identity->scope);
+	return error ? error : evl_acquire_judge_terms(q,
+	    evl_lock_core(lock)->is_closed || lock->is_ending, lock->pool, lock->identity->scope);
 }
 
 int
-evl_request_is_busy(const struct evlock *lock, const struct evlock_request *q)
+evl_acquire_is_busy(const struct evlock *lock, const struct evlock_request *q)
 {
-	struct evl_core *core = evl_core_of(lock);
-	unsigned mode = evl_request_mode(lock, q->mode), rank = evl_core_rank(core, mode, q->priority);
+	struct evl_core *core = evl_lock_core(lock);
+	unsigned mode = evl_life_mode(lock, q->mode), rank = evl_core_rank(core, mode, q->priority);
 	struct evl_owner *owner = q->owner ? evl_owner_core(q->owner) : NULL;
 
 	if (lock->body->kind->bind)
@@ -118,7 +125,7 @@ approach(struct evl_step *step, struct evlock *lock, const struct evlock_request
 	evl_step_note(step, lock->body, 0);	/* so that it is looked at, whatever comes of this */
 	if (!q->cb)
 		error = kind->make_room(step, lock, q->mode);
-	if (kind->pass && evl_core_rank(evl_core_of(lock), q->mode, q->priority))
+	if (kind->pass && evl_core_rank(evl_lock_core(lock), q->mode, q->priority))
 		kind->pass(step, lock->body);
 	return error;
 }
@@ -137,7 +144,7 @@ equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q
 	evl_list_init(&extra->notice_link);
 	extra->notice_cb = q->notice_cb;
 	if (q->handle) {
-		if (evl_own_add(lock->pool, extra, lock->identity->scope, q->handle) < 0)
+		if (evl_chosen_add(lock->pool, extra, lock->identity->scope, q->handle) < 0)
 			return -1;
 		r->handle |= EVL_HIDDEN;
 	}
@@ -147,27 +154,27 @@ equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q
 }
 
 evlock_handle
-evl_request_make(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
+evl_acquire_make(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
     enum evl_role role)
 {
-	struct evl_core *core = evl_core_of(lock);
-	unsigned mode = evl_request_mode(lock, q->mode);
+	struct evl_core *core = evl_lock_core(lock);
+	unsigned mode = evl_life_mode(lock, q->mode);
 	struct evl_request *r;
 	int error;
 
 	if (role == EVL_ACQUISITION && lock->body->guard)
 		role = EVL_GUARDED;
 	core->is_counted |= units_of(q) > 1;
-	r = evl_request_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority), role);
+	r = evl_life_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority), role);
 	if (!r)
 		return 0;
 	r->cb = q->cb;
 	r->arg = q->arg;
-	if (equip(lock, r, q) == 0 && (q->cb ? evl_request_submit(step, lock, r, q->timeout)
+	if (equip(lock, r, q) == 0 && (q->cb ? evl_acquire_submit(step, lock, r, q->timeout)
 	    : submit_nowait(step, lock, r)) == 0)
-		return evl_request_handle(r);
+		return evl_lock_handle(r);
 	error = errno;
-	evl_request_discard(r);
+	evl_end_discard(r);
 	return evl_fail_handle(error);
 }
 
@@ -179,9 +186,9 @@ judge_and_make(struct evl_step *step, struct evlock *lock, const struct evlock_r
 
 	if (!error)
 		error = approach(step, lock, q);
-	if (!error && !q->cb && evl_request_is_busy(lock, q))
+	if (!error && !q->cb && evl_acquire_is_busy(lock, q))
 		error = EAGAIN;
-	return error ? evl_fail_handle(error) : evl_request_make(step, lock, q, role);
+	return error ? evl_fail_handle(error) : evl_acquire_make(step, lock, q, role);
 }
 
 static evlock_handle
@@ -225,9 +232,9 @@ acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 static inline evlock_handle
 hold_now(struct evlock *lock, struct evl_request *r)
 {
-	evl_core_take(evl_core_of(lock), r->seat.mode, r->seat.units);
-	evl_request_hold_plain(lock, r);
-	evl_check(lock->body);
+	evl_core_take(evl_lock_core(lock), r->seat.mode, r->seat.units);
+	evl_life_hold_plain(lock, r);
+	evl_check_lock(lock->body);
 	return r->handle;
 }
 
@@ -235,7 +242,7 @@ hold_now(struct evlock *lock, struct evl_request *r)
 static inline void
 grant(struct evlock *lock, struct evl_request *r)
 {
-	evl_core_take(evl_core_of(lock), r->seat.mode, r->seat.units);
+	evl_core_take(evl_lock_core(lock), r->seat.mode, r->seat.units);
 	r->seat.state = EVL_GRANTED;
 	evl_list_push(&lock->port->fifo, &r->seat.link);
 }
@@ -244,9 +251,9 @@ grant(struct evlock *lock, struct evl_request *r)
 static EVL_NOINLINE evlock_handle
 grant_and_wake(struct evlock *lock, struct evl_request *r)
 {
-	evl_port_collect(lock->port);
+	evl_letters_collect(lock->port);
 	grant(lock, r);
-	evl_port_wake(lock->port);
+	evl_drain_wake(lock->port);
 	return r->handle;
 }
 
@@ -270,7 +277,7 @@ static inline evlock_handle
 acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
     evlock_cb cb, void *arg, enum evl_role role)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 	struct evl_request *r;
 	int is_granted;
 
@@ -279,7 +286,7 @@ acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	is_granted = is_granted_easily(core, mode);
 	if (!is_granted && (timeout || !is_queued_easily(core, mode)))
 		return acquire_any(lock, mode, timeout, cb, arg, role);
-	r = evl_request_begin(lock, lock->quick, mode, 1, 0, role);
+	r = evl_life_begin(lock, lock->quick, mode, 1, 0, role);
 	r->cb = cb;
 	r->arg = arg;
 	if (is_granted && (!lock->port->is_armed || evl_port_is_posted(lock->port)))
@@ -317,9 +324,9 @@ acquire_nowait(struct evlock *lock, unsigned mode)
 evlock_handle
 evlock_acquire_nowait(struct evlock *lock, unsigned mode)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 
 	if (mode >= core->n_modes || !lock->quick->free || !is_granted_easily(core, mode))
 		return acquire_nowait(lock, mode);
-	return hold_now(lock, evl_request_begin(lock, lock->quick, mode, 1, 0, EVL_ACQUISITION));
+	return hold_now(lock, evl_life_begin(lock, lock->quick, mode, 1, 0, EVL_ACQUISITION));
 }

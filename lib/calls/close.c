@@ -3,9 +3,15 @@
 /* Many requests end at once: a lock is closed, an object of it freed, a member of a set.  All
  * are ended before anybody is granted what they leave. */
 
+#include <errno.h>
+
 #include "calls/close.h"
+#include "calls/end.h"
 #include "calls/life.h"
 #include "lock/member.h"
+#include "lock/step.h"
+#include "rules/bound.h"
+#include "rules/grant.h"
 
 /* Fails those of `list` who were asked for through `lock`, or all if that is NULL.  The former
  * go to lock->due, the others to their own loops. */
@@ -99,7 +105,7 @@ evl_close_sets_of(struct evlock *lock)
 		if (EVL_MEMBER_LINK(link)->lock == lock)
 			leave_set(&step, EVL_MEMBER_LINK(link));
 	evl_step_touch(&step, lock->body, 0);
-	evl_body_update_watched(lock->body);
+	evl_lock_update_watched(lock->body);
 	evl_step_end(&step);
 }
 
@@ -111,8 +117,8 @@ evlock_close(struct evlock *lock)
 	struct evl_step step;
 
 	evl_step_begin(&step, lock->body);
-	if (!evl_core_of(lock)->is_closed) {
-		evl_core_of(lock)->is_closed = 1;
+	if (!evl_lock_core(lock)->is_closed) {
+		evl_lock_core(lock)->is_closed = 1;
 		close_sets(&step, lock->body, NULL);
 		evl_close_fail_all(&step, lock->body, ECANCELED);
 		evl_step_touch(&step, lock->body, 1);
@@ -131,7 +137,7 @@ drop_others_conversion(struct evl_step *step, struct evl_request *r)
 	const struct evl_seat *c = r->seat.ties ? r->seat.ties->conversion : NULL;
 
 	if (c && c->state == EVL_QUEUED && EVL_REQUEST(c)->lock != r->lock)
-		evl_request_end_conversion(step, r);
+		evl_end_conversion(step, r);
 }
 
 /* What a request that was not told yet is told, as `lock` is freed.  A conversion that has been
@@ -151,7 +157,7 @@ let_go(struct evl_step *step, struct evl_request *r)
 {
 	drop_others_conversion(step, r);
 	evl_lock_let_go(step, r->lock->body, &r->seat);
-	evl_grant_release(&step->change, evl_core_of(r->lock), &r->seat);
+	evl_grant_release(&step->change, evl_lock_core(r->lock), &r->seat);
 }
 
 /* Takes what the port still has to deliver, if it is of an object that ends, and puts it before
@@ -168,7 +174,7 @@ take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
 		return 0;
 	evl_list_remove(link);
 	lock->n_sent -= lock->body->guard != NULL;
-	weight = lock->body->guard || evl_seat_is_over(seat) ? 1 : seat->units;
+	weight = lock->body->guard || evl_ties_are_over(seat) ? 1 : seat->units;
 	place = place ? place : &lock->due;
 	if (seat->state == EVL_VOID || seat->state == EVL_FAILED) {
 		evl_list_push(place, link);
@@ -176,7 +182,7 @@ take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
 	}
 	if (seat->role != EVL_CONVERSION)
 		let_go(step, EVL_REQUEST(seat));
-	evl_core_conclude(evl_core_of(lock), seat, outcome(seat, lock), place);
+	evl_core_conclude(evl_lock_core(lock), seat, outcome(seat, lock), place);
 	return weight;
 }
 
@@ -185,7 +191,7 @@ take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
 static uint64_t
 owed(struct evlock *lock)
 {
-	const struct evl_core *core = evl_core_of(lock);
+	const struct evl_core *core = evl_lock_core(lock);
 	uint64_t owed = core->n_over;
 	struct evl_link *link;
 	unsigned m;
@@ -241,7 +247,7 @@ collect_all(struct evl_step *step, struct evl_port *port)
 static void
 clear(struct evl_step *step, struct evlock *lock)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 	struct evl_link *link, over;
 
 	fail_list(step, core, &core->ahead, lock, ECANCELED);
@@ -261,14 +267,14 @@ static void
 tell(const struct evl_request *r)
 {
 	const struct evl_body *body = r->lock->body;
-	evlock_handle handle = evl_request_told_handle(r);
+	evlock_handle handle = evl_life_told_handle(r);
 	evlock_cb cb = r->cb;
 	int error = (int)r->seat.units;
 	void *arg = r->arg;
 
-	evl_body_leave(body->guard);
+	evl_lock_leave(body->guard);
 	cb(r->lock, handle, error, arg);
-	evl_body_enter(body);
+	evl_lock_enter(body);
 }
 
 /* Runs the callbacks of those who are due, and moves them to `done`. */
@@ -294,7 +300,7 @@ discard_list(struct evl_link *list)
 	struct evl_link *link;
 
 	while ((link = evl_list_pop(list)))
-		evl_request_discard(EVL_REQUEST(EVL_SEAT(link)));
+		evl_end_discard(EVL_REQUEST(EVL_SEAT(link)));
 }
 
 /* The object takes no more requests, by short cuts neither. */
@@ -303,7 +309,7 @@ mark(struct evlock *lock)
 {
 	evl_list_init(&lock->due);
 	lock->is_ending = 1;
-	lock->quick = &evl_no_pool;
+	lock->quick = &evl_handles_none;
 }
 
 /* The callbacks that are still due run.  They may end requests that are due, too. */
@@ -326,15 +332,15 @@ evl_close_object(struct evlock *lock)
 	struct evl_step step;
 
 	evl_step_begin(&step, lock->body);
-	evl_port_collect(lock->port);
+	evl_letters_collect(lock->port);
 	mark(lock);
 	collect_own(&step, lock);
 	clear(&step, lock);
 	evl_step_touch(&step, lock->body, 1);
 	evl_step_end(&step);
-	guard = evl_body_enter(lock->body);
+	guard = evl_lock_enter(lock->body);
 	finish(lock);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 }
 
 /* In one step: all are of one table. */
@@ -346,7 +352,7 @@ clear_all(struct evl_link *locks)
 	struct evl_step step;
 
 	evl_step_begin(&step, EVL_LOCK(locks->next)->body);
-	evl_port_collect(port);
+	evl_letters_collect(port);
 	EVL_LIST_EACH(link, locks)
 		mark(EVL_LOCK(link));
 	collect_all(&step, port);
@@ -364,8 +370,8 @@ evl_close_objects(struct evl_link *locks)
 	if (evl_list_is_empty(locks))
 		return;
 	clear_all(locks);
-	guard = evl_body_enter(EVL_LOCK(locks->next)->body);
+	guard = evl_lock_enter(EVL_LOCK(locks->next)->body);
 	EVL_LIST_EACH(link, locks)
 		finish(EVL_LOCK(link));
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 }

@@ -4,7 +4,12 @@
  * converts.  Called in the thread of the lock's base; what is
  * converted may belong to another's. */
 
+#include "base/fail.h"
+#include "calls/acquire.h"
+#include "calls/end.h"
 #include "calls/life.h"
+#include "lock/step.h"
+#include "rules/grant.h"
 
 /* The errno that the new mode deserves, or 0. */
 static int
@@ -22,16 +27,16 @@ judge(const struct evlock *lock, unsigned mode, const struct evl_request *r)
 static struct evl_request *
 find_holder(struct evlock *lock, evlock_handle handle, unsigned mode, int is_valid)
 {
-	struct evl_request *r = evl_request_find(lock, handle);
+	struct evl_request *r = evl_life_find(lock, handle);
 	int error = 0;
 
-	if (!r || !evl_seat_holds(&r->seat))
+	if (!r || !evl_ties_are_held(&r->seat))
 		error = ENOENT;
 	else if (!is_valid)
 		error = EINVAL;
 	else if ((error = judge(lock, mode, r)))
 		;
-	else if (evl_core_of(lock)->is_closed)
+	else if (evl_lock_core(lock)->is_closed)
 		error = ECANCELED;
 	else if (r->seat.ties && r->seat.ties->conversion)
 		error = EBUSY;
@@ -49,10 +54,10 @@ own_self(struct evl_request *r)
 	struct evl_extra *extra = evl_extra_of(r);
 	struct evl_ties *t;
 
-	evl_owner_init(&extra->self);
+	evl_ties_init_owner(&extra->self);
 	extra->self.is_self = 1;
 	EVL_TIES_EACH(t, &extra->ties)
-		evl_ties_own_held(t, &extra->self);
+		evl_core_own_held(t, &extra->self);
 }
 
 /* Ties the conversion `c` to what it converts. */
@@ -81,14 +86,14 @@ begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
 
 	if (!evl_lock_need_extra(r, lock->port))
 		return NULL;
-	c = evl_request_begin_any(lock, evl_request_mode(lock, mode), r->seat.units, 0,
+	c = evl_life_begin_any(lock, evl_life_mode(lock, mode), r->seat.units, 0,
 	    EVL_CONVERSION);
 	if (!c)
 		return NULL;
 	c->handle |= EVL_HIDDEN;
 	if (tie_conversion(lock, c, r) == 0)
 		return c;
-	evl_request_discard(c);
+	evl_end_discard(c);
 	errno = ENOMEM;
 	return NULL;
 }
@@ -105,10 +110,10 @@ convert(struct evl_step *step, struct evlock *lock, evlock_handle handle, unsign
 		return errno;
 	c->cb = cb;
 	c->arg = arg;
-	if (evl_request_submit(step, lock, c, timeout) == 0)
+	if (evl_acquire_submit(step, lock, c, timeout) == 0)
 		return 0;
 	error = errno;
-	evl_request_discard(c);
+	evl_end_discard(c);
 	return error;
 }
 
@@ -119,7 +124,7 @@ could_convert(const struct evlock *lock, struct evl_request *r, unsigned mode)
 	struct evl_owner *owner = r->seat.ties ? r->seat.ties->owner : NULL;
 
 	return lock->body->kind->bind ? lock->body->kind->admits_conversion(lock, r, mode)
-	    : evl_core_could_hold(evl_core_of(lock), owner, mode, r->seat.units, &r->seat);
+	    : evl_core_could_hold(evl_lock_core(lock), owner, mode, r->seat.units, &r->seat);
 }
 
 static int
@@ -134,8 +139,8 @@ convert_nowait(struct evl_step *step, struct evlock *lock, evlock_handle handle,
 		return EAGAIN;
 	if (!(c = begin_conversion(lock, r, mode)))
 		return errno;
-	granted = evl_grant_try(&step->change, evl_core_of(lock), &c->seat) > 0;
-	evl_request_discard(c);
+	granted = evl_grant_try(&step->change, evl_lock_core(lock), &c->seat) > 0;
+	evl_end_discard(c);
 	return granted ? 0 : EDEADLK;
 }
 

@@ -8,7 +8,11 @@
 
 #include "base/cancel.h"
 #include "calls/deliver.h"
+#include "calls/end.h"
 #include "calls/life.h"
+#include "lock/notify.h"
+#include "lock/step.h"
+#include "loop/ports.h"
 
 /** What is to be called when the step is over. */
 struct call {
@@ -24,7 +28,7 @@ prepare(struct call *call, const struct evl_request *r, int error)
 {
 	call->cb = r->cb;
 	call->lock = r->lock;
-	call->handle = evl_request_told_handle(r);
+	call->handle = evl_life_told_handle(r);
 	call->error = error;
 	call->arg = r->arg;
 }
@@ -55,18 +59,18 @@ static void
 deliver_keyed_end(struct evl_step *step, struct evl_request *r, int error)
 {
 	struct evl_body *body = r->lock->body;
-	unsigned n_forks = evl_port_n_forks;
+	unsigned n_forks = evl_ports_n_forks;
 	struct call call;
 
 	prepare(&call, r, error);
-	evl_body_keep(body);
+	evl_lock_keep(body);
 	body->kind->use(body);
-	evl_request_discard(r);
+	evl_end_discard(r);
 	evl_step_end(step);
 	make(&call);
-	if (n_forks == evl_port_n_forks)
+	if (n_forks == evl_ports_n_forks)
 		end_use(body);
-	evl_body_drop(body);
+	evl_lock_drop(body);
 }
 
 static void
@@ -79,7 +83,7 @@ deliver_end(struct evl_step *step, struct evl_request *r, int error)
 		return;
 	}
 	prepare(&call, r, error);
-	evl_request_discard(r);
+	evl_end_discard(r);
 	evl_step_end(step);
 	make(&call);
 }
@@ -94,7 +98,7 @@ deliver_extra(struct evl_step *step, struct evl_request *r)
 
 	evl_extra_stop_timer(extra);
 	if (extra->notice_cb)
-		evl_notify_hold(step, r);
+		evl_notify_hold(&step->change, r);
 	else if (!extra->own.handle && !extra->ties.conversion && !extra->ties.is_bound)
 		evl_extra_drop(r);
 }
@@ -108,9 +112,9 @@ end_scope(const struct evl_pool *pool, struct evl_guard *guard, evlock_handle ha
 	struct evl_step step;
 
 	evl_step_begin_in(&step, guard);
-	r = evl_pool_find(pool, handle);
+	r = evl_handles_find(pool, handle);
 	if (r)
-		evl_request_end(&step, r);
+		evl_end_request(&step, r);
 	evl_step_end(&step);
 }
 
@@ -119,7 +123,7 @@ static void
 deliver_scoped(struct evl_step *step, struct evl_request *r)
 {
 	const struct evl_pool *pool = r->lock->pool;
-	unsigned n_forks = evl_port_n_forks;
+	unsigned n_forks = evl_ports_n_forks;
 	struct evl_guard *guard = step->guard;
 	struct call call;
 
@@ -128,7 +132,7 @@ deliver_scoped(struct evl_step *step, struct evl_request *r)
 		evl_guard_keep(guard);
 	evl_step_end(step);
 	make(&call);
-	if (n_forks == evl_port_n_forks)
+	if (n_forks == evl_ports_n_forks)
 		end_scope(pool, guard, call.handle);
 	if (guard)
 		evl_guard_drop(guard);
@@ -139,7 +143,7 @@ deliver_hold(struct evl_step *step, struct evl_request *r)
 {
 	struct call call;
 
-	evl_request_hold(r->lock, r);
+	evl_life_hold(r->lock, r);
 	if (r->seat.ties)
 		deliver_extra(step, r);
 	if (r->seat.role == EVL_SCOPED) {
@@ -196,7 +200,7 @@ static void
 deliver_nothing(struct evl_step *step, struct evl_request *r)
 {
 	evl_step_note(step, r->lock->body, 0);
-	evl_request_discard(r);
+	evl_end_discard(r);
 	evl_step_end(step);
 }
 
@@ -239,7 +243,7 @@ deliver(struct evl_seat *seat)
 		deliver_any(seat);
 		return;
 	}
-	evl_request_hold_plain(r->lock, r);
+	evl_life_hold_plain(r->lock, r);
 	r->cb(r->lock, r->handle, 0, r->arg);
 }
 
@@ -247,7 +251,7 @@ static void
 expire(struct evl_request *r)
 {
 	if (!r->lock->port->is_inherited)
-		evl_request_expire(r);
+		evl_end_expire(r);
 }
 
 const struct evl_port_calls evl_deliver_calls = { deliver, expire };

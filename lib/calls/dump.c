@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "calls/owner.h"
 #include "lock/member.h"
+#include "loop/ports.h"
 
 static void
 dump_mode(const struct evl_core *core, unsigned mode, struct evl_text *text)
@@ -53,7 +54,7 @@ dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *
 
 	if (lead->ties && lead->ties->of)
 		lead = lead->ties->of;
-	evl_text_printf(text, "  %-8s %#018" PRIx64 " ", what, evl_request_handle(EVL_REQUEST(lead)));
+	evl_text_printf(text, "  %-8s %#018" PRIx64 " ", what, evl_lock_handle(EVL_REQUEST(lead)));
 	if (of) {
 		dump_mode(core, of->mode, text);
 		evl_text_add(text, " -> ");
@@ -161,7 +162,7 @@ dump_name(const struct evl_body *body, struct evl_text *text)
 static void
 dump_title(const struct evlock *lock, struct evl_text *text)
 {
-	const struct evl_core *core = evl_core_of(lock);
+	const struct evl_core *core = evl_lock_core(lock);
 
 	dump_name(lock->body, text);
 	evl_text_printf(text, " (%p): ", (const void *)lock);
@@ -180,7 +181,7 @@ static void
 dump_lock(const struct evlock *lock, void *arg)
 {
 	struct evl_text *text = arg;
-	const struct evl_core *core = evl_core_of(lock);
+	const struct evl_core *core = evl_lock_core(lock);
 
 	if (!is_first_object(lock))
 		return;
@@ -195,10 +196,10 @@ dump_lock(const struct evlock *lock, void *arg)
 static void
 enter_and_dump(const struct evlock *lock, struct evl_text *text)
 {
-	struct evl_guard *guard = evl_body_enter(lock->body);
+	struct evl_guard *guard = evl_lock_enter(lock->body);
 
 	dump_lock(lock, text);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 }
 
 /* With no guard entered. */
@@ -207,10 +208,10 @@ dump_port(struct evl_port *port, struct evl_text *text)
 {
 	struct evl_link *link;
 
-	evl_port_collect(port);
-	for (link = &port->locks; (link = evl_port_next(port, &port->locks, link)); )
+	evl_letters_collect(port);
+	for (link = &port->locks; (link = evl_ports_next(port, &port->locks, link)); )
 		enter_and_dump(EVL_LOCK(link), text);
-	for (link = &port->families; (link = evl_port_next(port, &port->families, link)); )
+	for (link = &port->families; (link = evl_ports_next(port, &port->families, link)); )
 		EVL_FAMILY(link)->each(EVL_FAMILY(link), dump_lock, text);
 }
 
@@ -237,7 +238,7 @@ write_out(struct evl_text *text, FILE *out)
 void
 evlock_dump(struct event_base *base, FILE *out)
 {
-	struct evl_port *port = evl_port_find(base);
+	struct evl_port *port = evl_ports_find(base);
 	struct evl_text text = { 0 };
 
 	if (!port)

@@ -3,7 +3,13 @@
 /* How one request ends: it is released or withdrawn, times out, is refused.  Called in a step,
  * in the thread of the lock's base or, if the lock has a guard, in any. */
 
+#include <errno.h>
+
+#include "calls/end.h"
 #include "calls/life.h"
+#include "lock/notify.h"
+#include "lock/step.h"
+#include "rules/grant.h"
 
 /* Is a request of a guarded lock somewhere between the thread that ended its wait, and
  * the one that is to be told? */
@@ -23,7 +29,7 @@ dismiss_conversion(struct evl_seat *conversion)
 
 	if (conversion->state != EVL_FREE && !is_in_transit(r))
 		evl_list_remove(&conversion->link);
-	evl_request_dismiss(r);
+	evl_end_dismiss(r);
 }
 
 /* What few requests have is undone.  May be called again: what was undone, is undone. */
@@ -41,20 +47,20 @@ detach(struct evl_request *r)
 		r->lock->body->kind->unbind(r->lock, extra);
 	evl_ties_disown(&extra->ties);
 	if (extra->own.handle)
-		evl_own_remove(r->lock->pool, extra);
+		evl_chosen_remove(r->lock->pool, extra);
 	if (extra->notice_cb)
 		evl_notify_release(r);
 	extra->notice_cb = NULL;
 }
 
 void
-evl_request_discard_extra(struct evl_request *r)
+evl_end_discard_extra(struct evl_request *r)
 {
 	struct evl_extra *extra = evl_extra_of(r);
 
 	detach(r);
 	if (extra->notice.state == EVL_VOID) {
-		evl_port_collect(r->lock->port);
+		evl_letters_collect(r->lock->port);
 		evl_list_remove(&extra->notice.link);
 	}
 	evl_extra_drop(r);
@@ -64,7 +70,7 @@ evl_request_discard_extra(struct evl_request *r)
 static void
 void_request(struct evl_request *r)
 {
-	evl_core_of(r->lock)->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
+	evl_lock_core(r->lock)->n_over -= (uint32_t)evl_ties_are_over(&r->seat);
 	r->seat.state = EVL_VOID;
 	r->handle |= EVL_HIDDEN;
 	if (r->seat.ties)
@@ -72,12 +78,12 @@ void_request(struct evl_request *r)
 }
 
 void
-evl_request_dismiss(struct evl_request *r)
+evl_end_dismiss(struct evl_request *r)
 {
 	if (is_in_transit(r)) {
 		void_request(r);
-	} else if (!r->lock->body->guard || !r->seat.ties || evl_port_is_home(r->lock->port)) {
-		evl_request_discard(r);
+	} else if (!r->lock->body->guard || !r->seat.ties || evl_letters_is_home(r->lock->port)) {
+		evl_end_discard(r);
 	} else {
 		void_request(r);
 		evl_lock_post(r->lock, &r->seat);
@@ -90,7 +96,7 @@ static void
 let_go(struct evl_step *step, struct evl_request *r)
 {
 	evl_lock_let_go(step, r->lock->body, &r->seat);
-	evl_grant_release(&step->change, evl_core_of(r->lock), &r->seat);
+	evl_grant_release(&step->change, evl_lock_core(r->lock), &r->seat);
 }
 
 /* One that is in transit stays there. */
@@ -106,24 +112,24 @@ leave_transit(struct evl_step *step, struct evl_request *r)
 static void
 leave(struct evl_step *step, struct evl_request *r)
 {
-	evl_core_of(r->lock)->n_over -= (uint32_t)evl_seat_is_over(&r->seat);
+	evl_lock_core(r->lock)->n_over -= (uint32_t)evl_ties_are_over(&r->seat);
 	if (is_in_transit(r)) {
 		leave_transit(step, r);
 		return;
 	}
 	if (r->seat.state == EVL_QUEUED) {
-		evl_grant_withdraw(&step->change, evl_core_of(r->lock), &r->seat);
+		evl_grant_withdraw(&step->change, evl_lock_core(r->lock), &r->seat);
 		evl_lock_unawait(r->lock);
 	} else if (r->seat.state != EVL_FREE) {
-		evl_request_unlink(r->lock, r);
-		if (evl_seat_holds(&r->seat) && r->seat.role != EVL_CONVERSION)
+		evl_life_unlink(r->lock, r);
+		if (evl_ties_are_held(&r->seat) && r->seat.role != EVL_CONVERSION)
 			let_go(step, r);
 	}
 	r->seat.state = EVL_FREE;
 }
 
 void
-evl_request_leave(struct evl_step *step, struct evl_request *r)
+evl_end_leave(struct evl_step *step, struct evl_request *r)
 {
 	if (r->seat.ties && r->seat.ties->conversion)
 		leave(step, EVL_REQUEST(r->seat.ties->conversion));
@@ -131,7 +137,7 @@ evl_request_leave(struct evl_step *step, struct evl_request *r)
 }
 
 void
-evl_request_end_conversion(struct evl_step *step, struct evl_request *r)
+evl_end_conversion(struct evl_step *step, struct evl_request *r)
 {
 	struct evl_seat *conversion = r->seat.ties->conversion;
 
@@ -140,11 +146,11 @@ evl_request_end_conversion(struct evl_step *step, struct evl_request *r)
 }
 
 void
-evl_request_end(struct evl_step *step, struct evl_request *r)
+evl_end_request(struct evl_step *step, struct evl_request *r)
 {
-	evl_request_leave(step, r);
+	evl_end_leave(step, r);
 	evl_step_note(step, r->lock->body, 0);
-	evl_request_dismiss(r);
+	evl_end_dismiss(r);
 }
 
 /* --- Failing ------------------------------------------------------------------ */
@@ -153,7 +159,7 @@ evl_request_end(struct evl_step *step, struct evl_request *r)
 static void
 fail(struct evl_step *step, struct evl_request *r, int error)
 {
-	struct evl_core *core = evl_core_of(r->lock);
+	struct evl_core *core = evl_lock_core(r->lock);
 
 	evl_grant_withdraw(&step->change, core, &r->seat);
 	evl_grant_finish(&step->change);
@@ -161,7 +167,7 @@ fail(struct evl_step *step, struct evl_request *r, int error)
 }
 
 void
-evl_request_fail(struct evl_request *r, int error)
+evl_end_fail(struct evl_request *r, int error)
 {
 	struct evl_step step;
 
@@ -172,7 +178,7 @@ evl_request_fail(struct evl_request *r, int error)
 }
 
 void
-evl_request_expire(struct evl_request *r)
+evl_end_expire(struct evl_request *r)
 {
-	evl_request_fail(r, ETIMEDOUT);
+	evl_end_fail(r, ETIMEDOUT);
 }

@@ -8,6 +8,8 @@
 #include "calls/forget.h"
 #include "calls/watch.h"
 #include "lock/member.h"
+#include "loop/ports.h"
+#include "requests/chosen.h"
 
 /* --- Requests ------------------------------------------------------------- */
 
@@ -44,13 +46,13 @@ evl_forget_requests(struct evl_pool *pool, struct evl_guard *guard, const struct
 	int is_whole = guard ? evl_guard_is_whole(guard) : !port->is_foreign;
 
 	if (is_whole) {
-		evl_pool_visit(pool, untie);	/* before what they are tied to has gone */
-		evl_own_forget(pool);
-		evl_pool_visit(pool, forget_whole);
+		evl_handles_visit(pool, untie);	/* before what they are tied to has gone */
+		evl_chosen_forget(pool);
+		evl_handles_visit(pool, forget_whole);
 	} else if (guard) {
-		evl_pool_visit(pool, forget_torn);
+		evl_handles_visit(pool, forget_torn);
 	}
-	evl_pool_clear(pool);
+	evl_handles_clear(pool);
 	return is_whole;
 }
 
@@ -77,7 +79,7 @@ unlink_object(struct evlock *lock)
 	if (lock->table)
 		evl_list_remove(&lock->link);
 	else
-		evl_port_remove(lock->port, &lock->link);
+		evl_ports_remove(lock->port, &lock->link);
 	evl_list_remove(&lock->body_link);
 	lock->identity->n_objects--;
 }

@@ -10,22 +10,22 @@
 unsigned
 evlock_locked(const struct evlock *lock)
 {
-	struct evl_guard *guard = evl_body_enter(lock->body);
+	struct evl_guard *guard = evl_lock_enter(lock->body);
 	unsigned mode = lock->body->kind->strongest ? lock->body->kind->strongest(lock)
-	    : evl_core_strongest(evl_core_of(lock));
+	    : evl_core_strongest(evl_lock_core(lock));
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return mode;
 }
 
 uint32_t
 evlock_held(const struct evlock *lock, unsigned mode)
 {
-	const struct evl_core *core = evl_core_of(lock);
-	struct evl_guard *guard = evl_body_enter(lock->body);
+	const struct evl_core *core = evl_lock_core(lock);
+	struct evl_guard *guard = evl_lock_enter(lock->body);
 	uint32_t held = mode < core->n_modes ? evl_core_held(core)[mode] : 0;
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return held;
 }
 
@@ -38,10 +38,10 @@ n_hidden(const struct evl_body *body)
 size_t
 evlock_waiting(const struct evlock *lock)
 {
-	struct evl_guard *guard = evl_body_enter(lock->body);
-	size_t n = evl_core_of(lock)->n_waiting - n_hidden(lock->body);
+	struct evl_guard *guard = evl_lock_enter(lock->body);
+	size_t n = evl_lock_core(lock)->n_waiting - n_hidden(lock->body);
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return n;
 }
 
@@ -55,7 +55,7 @@ find_through_sets(const struct evlock *lock, evlock_handle handle)
 	struct evl_request *r;
 
 	EVL_LIST_EACH(link, &lock->body->sets) {
-		r = evl_request_find(evl_body_object(EVL_MEMBER_LINK(link)->body), handle);
+		r = evl_life_find(evl_lock_object(EVL_MEMBER_LINK(link)->body), handle);
 		if (r)
 			return r;
 	}
@@ -67,7 +67,7 @@ find_through_sets(const struct evlock *lock, evlock_handle handle)
 static struct evl_seat *
 find_seat(const struct evlock *lock, evlock_handle handle)
 {
-	struct evl_request *r = evl_request_find(lock, handle);
+	struct evl_request *r = evl_life_find(lock, handle);
 	struct evl_ties *t;
 
 	if (r)
@@ -76,7 +76,7 @@ find_seat(const struct evlock *lock, evlock_handle handle)
 	    !r->seat.ties)
 		return NULL;
 	EVL_TIES_EACH(t, r->seat.ties)
-		if (t->core == evl_core_of(lock))
+		if (t->core == evl_lock_core(lock))
 			return t->seat;
 	return NULL;
 }
@@ -85,11 +85,11 @@ find_seat(const struct evlock *lock, evlock_handle handle)
 static int
 mode_of(const struct evlock *lock, evlock_handle handle)
 {
-	struct evl_guard *guard = evl_body_enter(lock->body);
+	struct evl_guard *guard = evl_lock_enter(lock->body);
 	const struct evl_seat *seat = find_seat(lock, handle);
-	int mode = seat && evl_seat_holds(seat) ? seat->mode : -1;
+	int mode = seat && evl_ties_are_held(seat) ? seat->mode : -1;
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return mode;
 }
 
@@ -108,7 +108,7 @@ value(const struct evlock *lock, evlock_handle handle, enum evlock_access needed
 {
 	int mode = mode_of(lock, handle);
 
-	if (mode >= 0 && evl_core_of(lock)->mode[mode].access >= needed)
+	if (mode >= 0 && evl_lock_core(lock)->mode[mode].access >= needed)
 		return lock->identity->value;
 	errno = EPERM;
 	return NULL;

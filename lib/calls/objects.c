@@ -2,14 +2,17 @@
 
 /* Making, sharing and freeing lock objects. */
 
-#include "base/fail.h"
+#include <errno.h>
+
 #include "base/mem.h"
 #include "calls/close.h"
 #include "calls/deliver.h"
 #include "calls/forget.h"
 #include "calls/objects.h"
 #include "calls/watch.h"
+#include "lock/member.h"
 #include "lock/step.h"
+#include "loop/ports.h"
 
 static const struct evlock_options no_options;
 
@@ -60,13 +63,13 @@ forget_identity(struct evl_identity *identity, const struct evl_body *body)
 static void
 join_body(struct evlock *lock, struct evl_body *body)
 {
-	evl_body_keep(body);
+	evl_lock_keep(body);
 	body->n_ports += !is_on(body, lock->port);
 	evl_list_push(&body->objects, &lock->body_link);
 	if (!body->guard)
 		return;
 	__atomic_store_n(&lock->port->is_shared, 1, __ATOMIC_RELAXED);
-	evl_body_update_far(body);
+	evl_member_update_far(body);
 }
 
 static void
@@ -75,7 +78,7 @@ leave_body(struct evlock *lock, struct evl_body *body)
 	evl_list_remove(&lock->body_link);
 	body->n_ports -= !is_on(body, lock->port);
 	if (body->guard)
-		evl_body_update_far(body);
+		evl_member_update_far(body);
 }
 
 /* Makes an object of zero-filled memory. */
@@ -87,13 +90,13 @@ set_up(struct evlock *lock, struct evl_body *body, struct evl_port *port,
 	lock->port = port;
 	lock->table = table;
 	lock->pool = body->guard ? &body->guard->pool : &port->pool;
-	lock->quick = body->guard || body->kind->has_own_seat ? &evl_no_pool : lock->pool;
+	lock->quick = body->guard || body->kind->has_own_seat ? &evl_handles_none : lock->pool;
 	lock->identity = identity;
 	identity->n_objects++;
 	body->core.free = &lock->pool->free;
 	evl_list_init(&lock->held);
 	if (!table)
-		evl_port_add(port, &port->locks, &lock->link);
+		evl_ports_add(port, &port->locks, &lock->link);
 	join_body(lock, body);
 	return lock;
 }
@@ -113,7 +116,7 @@ static struct evlock *
 create_on(struct event_base *base, struct evl_body *body, struct evl_identity *identity)
 {
 	struct evlock *lock = evl_mem_zalloc(sizeof *lock);
-	struct evl_port *port = lock ? evl_port_get(base, &evl_deliver_calls) : NULL;
+	struct evl_port *port = lock ? evl_ports_get(base, &evl_deliver_calls) : NULL;
 
 	if (port)
 		return set_up(lock, body, port, identity, NULL);
@@ -126,7 +129,7 @@ void
 evl_objects_destroy(struct evlock *lock)
 {
 	if (!lock->table)
-		evl_port_remove(lock->port, &lock->link);
+		evl_ports_remove(lock->port, &lock->link);
 	leave_body(lock, lock->body);
 	lock->identity->n_objects--;
 	evl_mem_free(lock);
@@ -160,13 +163,13 @@ struct evlock *
 evl_objects_create_lock(struct event_base *base, const struct evlock_options *options,
     const struct evlock_modes *modes)
 {
-	struct evl_body *body = evl_body_create(options, modes, NULL);
+	struct evl_body *body = evl_lock_create(options, modes, NULL);
 	struct evlock *lock;
 
 	if (!body)
 		return NULL;
 	lock = evl_objects_attach(body, base, options);
-	evl_body_drop(body);	/* the object keeps it */
+	evl_lock_drop(body);	/* the object keeps it */
 	return lock;
 }
 
@@ -175,11 +178,11 @@ evlock_new(struct event_base *base, const struct evlock_options *options)
 {
 	if (!options)
 		options = &no_options;
-	if (!base || !evl_options_are_valid(options)) {
+	if (!base || !evl_lock_takes(options)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return evl_objects_create_lock(base, options, options->modes ? options->modes : &evl_standard_modes);
+	return evl_objects_create_lock(base, options, options->modes ? options->modes : &evl_lock_standard_modes);
 }
 
 /* Frees an object that has no requests.  Returns its identity, if that goes with it, or NULL. */
@@ -231,11 +234,11 @@ evlock_free(struct evlock *lock)
 		return;
 	port = lock->port;
 	body = lock->body;
-	identity = evl_port_is_ours(port) ? free_object(lock) : forget_object(lock);
+	identity = evl_ports_is_ours(port) ? free_object(lock) : forget_object(lock);
 	if (identity)
 		free_identity(identity, body);
-	evl_body_drop(body);
-	evl_port_put(port);
+	evl_lock_drop(body);
+	evl_ports_put(port);
 }
 
 struct evlock *
@@ -244,11 +247,11 @@ evlock_share(struct evlock *lock, struct event_base *base)
 	struct evl_guard *guard;
 	struct evlock *object;
 
-	if (!evl_port_is_sharable(lock->port, lock->body->guard, base))
+	if (!evl_ports_is_sharable(lock->port, lock->body->guard, base))
 		return NULL;
-	guard = evl_body_enter(lock->body);
+	guard = evl_lock_enter(lock->body);
 	object = evl_objects_add(lock, base);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return object;
 }
 

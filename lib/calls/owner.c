@@ -3,9 +3,13 @@
 /* Owners: whoever a set of requests belongs to.  What they may, and when they
  * would wait for each other, is in bound.c and deadlock.c; here is their list. */
 
+#include <errno.h>
+
 #include "base/mem.h"
-#include "calls/life.h"
+#include "calls/end.h"
 #include "calls/owner.h"
+#include "lock/step.h"
+#include "loop/ports.h"
 
 struct evlock_owner {
 	struct evl_owner core;	/* protected by the tied guards' mutex, if is_shared */
@@ -23,8 +27,8 @@ evlock_owner_new(const char *name)
 
 	if (!owner)
 		return NULL;
-	evl_owner_init(&owner->core);
-	owner->n_forks = evl_port_n_forks;
+	evl_ties_init_owner(&owner->core);
+	owner->n_forks = evl_ports_n_forks;
 	if (name && !(owner->name = evl_mem_strdup(name))) {
 		evl_mem_free(owner);
 		return NULL;
@@ -61,7 +65,7 @@ enter(const struct evlock_owner *owner)
 static void
 leave(const struct evlock_owner *owner)
 {
-	evl_body_leave(guard_of(owner));
+	evl_lock_leave(guard_of(owner));
 }
 
 static int
@@ -107,7 +111,7 @@ end_each(struct evl_step *step, struct evl_link *list)
 	size_t n;
 
 	for (n = 0; !evl_list_is_empty(list); n++)
-		evl_request_end(step, acquisition_of(TIES(list->next)));
+		evl_end_request(step, acquisition_of(TIES(list->next)));
 	return n;
 }
 
@@ -137,7 +141,7 @@ evlock_owner_free(struct evlock_owner *owner)
 {
 	if (!owner)
 		return;
-	if (owner->n_forks == evl_port_n_forks) {
+	if (owner->n_forks == evl_ports_n_forks) {
 		evlock_owner_release_all(owner);
 	} else {
 		forget_each(&owner->core.ties);
@@ -157,7 +161,7 @@ evlock_owner_mode(const struct evlock_owner *owner, const struct evlock *lock)
 	EVL_LIST_EACH(link, &owner->core.ties) {
 		const struct evl_ties *ties = TIES(link);
 
-		if (ties->core == evl_core_of(lock) && !ties->of && evl_seat_holds(ties->seat) &&
+		if (ties->core == evl_lock_core(lock) && !ties->of && evl_ties_are_held(ties->seat) &&
 		    ties->seat->mode > strongest)
 			strongest = ties->seat->mode;
 	}

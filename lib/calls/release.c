@@ -3,8 +3,13 @@
 /* evlock_release().  Called in the thread of the lock's base or, if the lock has a guard, in
  * any. */
 
+#include "base/fail.h"
+#include "calls/end.h"
 #include "calls/life.h"
 #include "lock/check.h"
+#include "lock/step.h"
+#include "loop/drain.h"
+#include "rules/grant.h"
 
 static EVL_NOINLINE int
 end(struct evlock *lock, struct evl_request *r)
@@ -12,7 +17,7 @@ end(struct evlock *lock, struct evl_request *r)
 	struct evl_step step;
 
 	evl_step_begin(&step, lock->body);
-	evl_request_end(&step, r);
+	evl_end_request(&step, r);
 	evl_step_end(&step);
 	return 0;
 }
@@ -24,9 +29,9 @@ find_and_end(struct evlock *lock, evlock_handle handle)
 	struct evl_request *r;
 
 	evl_step_begin(&step, lock->body);
-	r = evl_request_find(lock, handle);
+	r = evl_life_find(lock, handle);
 	if (r)
-		evl_request_end(&step, r);
+		evl_end_request(&step, r);
 	evl_step_end(&step);
 	return r ? 0 : evl_fail(ENOENT);
 }
@@ -49,10 +54,10 @@ promote_any(struct evlock *lock)
 static EVL_NOINLINE int
 promote_and_wake(struct evlock *lock)
 {
-	evl_port_collect(lock->port);
-	evl_grant_promote(evl_core_of(lock), &lock->port->fifo);
-	evl_port_wake(lock->port);
-	evl_check(lock->body);
+	evl_letters_collect(lock->port);
+	evl_grant_promote(evl_lock_core(lock), &lock->port->fifo);
+	evl_drain_wake(lock->port);
+	evl_check_lock(lock->body);
 	return 0;
 }
 
@@ -61,7 +66,7 @@ promote_and_wake(struct evlock *lock)
 static EVL_NOINLINE int
 pass_on(struct evlock *lock, unsigned mode)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 
 	if (core->is_conditional || core->n_bound)
 		return promote_any(lock);
@@ -70,7 +75,7 @@ pass_on(struct evlock *lock, unsigned mode)
 	if (!lock->port->is_armed || evl_port_is_posted(lock->port))
 		return promote_and_wake(lock);
 	evl_grant_promote(core, &lock->port->fifo);
-	evl_check(lock->body);
+	evl_check_lock(lock->body);
 	return 0;
 }
 
@@ -78,18 +83,18 @@ pass_on(struct evlock *lock, unsigned mode)
 static inline int
 is_plain(const struct evlock *lock, const struct evl_request *r)
 {
-	return !r->seat.ties && !evl_core_of(lock)->is_watched;
+	return !r->seat.ties && !evl_lock_core(lock)->is_watched;
 }
 
 /* Ends a plain hold that is in no list any more. */
 static inline int
 end_hold(struct evlock *lock, struct evl_request *r)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 	unsigned mode = r->seat.mode;
 
 	evl_core_drop(core, mode, r->seat.units);
-	evl_pool_put(lock->pool, r);
+	evl_handles_put(lock->pool, r);
 	return core->n_waiting ? pass_on(lock, mode) : 0;
 }
 
@@ -98,20 +103,20 @@ end_hold(struct evlock *lock, struct evl_request *r)
 static inline int
 end_wait(struct evlock *lock, struct evl_request *r)
 {
-	evlock_handle next = evl_handle_after(r->handle);
+	evlock_handle next = evl_handles_after(r->handle);
 
-	if (!evl_core_may_mark_gone(evl_core_of(lock), &r->seat) || next & EVL_HIDDEN)
+	if (!evl_core_may_mark_gone(evl_lock_core(lock), &r->seat) || next & EVL_HIDDEN)
 		return end(lock, r);
 	r->handle = next;
-	evl_core_mark_gone(evl_core_of(lock), &r->seat);
-	evl_check(lock->body);
+	evl_core_mark_gone(evl_lock_core(lock), &r->seat);
+	evl_check_lock(lock->body);
 	return 0;
 }
 
 static EVL_NOINLINE int
 release_other(struct evlock *lock, evlock_handle handle)
 {
-	struct evl_request *r = evl_pool_find(lock->quick, handle);
+	struct evl_request *r = evl_handles_find(lock->quick, handle);
 
 	if (!r || handle & EVL_HIDDEN || r->lock != lock || !is_plain(lock, r))
 		return find_and_end(lock, handle);
@@ -119,7 +124,7 @@ release_other(struct evlock *lock, evlock_handle handle)
 		return end_wait(lock, r);
 	if (r->seat.state != EVL_HELD)
 		return end(lock, r);
-	evl_request_unlink(lock, r);
+	evl_life_unlink(lock, r);
 	return end_hold(lock, r);
 }
 

@@ -3,9 +3,11 @@
 /* evlock_notify() and evlock_unnotify(): events of callers' that watch a lock.  Called in the
  * thread of the lock's base. */
 
+#include "base/fail.h"
 #include "base/mem.h"
-#include "calls/life.h"
 #include "calls/watch.h"
+#include "lock/notify.h"
+#include "lock/step.h"
 
 static struct evl_watch *
 find_watch(const struct evlock *lock, const struct event *ev)
@@ -42,7 +44,7 @@ create(struct evlock *lock, unsigned mode, struct event *ev)
 	watch->ev = ev;
 	watch->is_armed = 1;
 	evl_list_push(&lock->body->notifies, &watch->link);
-	evl_body_update_watched(lock->body);
+	evl_lock_update_watched(lock->body);
 	return watch;
 }
 
@@ -58,7 +60,7 @@ begin(struct evl_step *step, struct evlock *lock, unsigned mode, struct event *e
 	watch = create(lock, mode, ev);
 	if (!watch)
 		return ENOMEM;
-	evl_notify_tell_if_free(step, watch);
+	evl_notify_tell_if_free(&step->change, watch);
 	evl_step_note(step, lock->body, 0);
 	return 0;
 }
@@ -69,7 +71,7 @@ evlock_notify(struct evlock *lock, unsigned mode, struct event *ev)
 	struct evl_step step;
 	int error;
 
-	evl_port_use(lock->port);
+	evl_letters_use(lock->port);
 	evl_step_begin(&step, lock->body);
 	error = begin(&step, lock, mode, ev);
 	evl_step_end(&step);
@@ -80,7 +82,7 @@ static void
 forget(struct evl_watch *watch)
 {
 	if (watch->seat.state != EVL_FREE) {
-		evl_port_collect(watch->lock->port);
+		evl_letters_collect(watch->lock->port);
 		evl_list_remove(&watch->seat.link);
 	}
 	evl_list_remove(&watch->link);
@@ -96,7 +98,7 @@ end(struct evl_step *step, struct evlock *lock, struct event *ev)
 		return ENOENT;
 	forget(watch);
 	evl_step_note(step, lock->body, 0);
-	evl_body_update_watched(lock->body);
+	evl_lock_update_watched(lock->body);
 	return 0;
 }
 
@@ -115,14 +117,14 @@ evlock_unnotify(struct evlock *lock, struct event *ev)
 void
 evl_watch_forget_all(struct evlock *lock)
 {
-	struct evl_guard *guard = evl_body_enter(lock->body);
+	struct evl_guard *guard = evl_lock_enter(lock->body);
 	struct evl_link *link, *after;
 
 	EVL_LIST_EACH_SAFE(link, after, &lock->body->notifies)
 		if (EVL_WATCH(link)->lock == lock)
 			forget(EVL_WATCH(link));
-	evl_body_update_watched(lock->body);
-	evl_body_leave(guard);
+	evl_lock_update_watched(lock->body);
+	evl_lock_leave(guard);
 }
 
 void

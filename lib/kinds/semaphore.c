@@ -52,7 +52,7 @@ static int
 judge(const struct evlock *lock, unsigned mode, uint32_t units)
 {
 	(void)units;
-	return mode < evl_core_of(lock)->n_modes ? 0 : EINVAL;
+	return mode < evl_lock_core(lock)->n_modes ? 0 : EINVAL;
 }
 
 static void
@@ -83,7 +83,7 @@ evlock_semaphore_new(struct event_base *base, uint32_t permits,
 
 	if (!options)
 		options = &no_options;
-	if (!base || options->modes || !evl_options_are_valid(options)) {
+	if (!base || options->modes || !evl_lock_takes(options)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -122,10 +122,10 @@ uint32_t
 evlock_semaphore_available(const struct evlock *semaphore)
 {
 	const struct evl_body *body = semaphore->body;
-	struct evl_guard *guard = evl_body_enter(body);
+	struct evl_guard *guard = evl_lock_enter(body);
 	uint32_t held = evl_core_held(&body->core)[EVLOCK_PERMIT];
 	uint32_t limit = is_semaphore(body) ? permit_of(body)->limit : 0;
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return limit > held ? limit - held : 0;
 }

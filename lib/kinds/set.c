@@ -102,7 +102,7 @@ add_all(struct evl_set *set, const struct evlock_set_member *member)
 static int
 mark(const struct evlock *lock, uint8_t is_visited)
 {
-	struct evl_core *core = evl_core_of(lock);
+	struct evl_core *core = evl_lock_core(lock);
 	const struct evl_set *set = as_set(lock);
 	const struct evl_member *m;
 	int had = core->is_visited;
@@ -112,8 +112,8 @@ mark(const struct evlock *lock, uint8_t is_visited)
 		return had;
 	EVL_MEMBERS_EACH(m, set)
 		if (m->lock) {
-			had |= evl_core_of(m->lock)->is_visited;
-			evl_core_of(m->lock)->is_visited = is_visited;
+			had |= evl_lock_core(m->lock)->is_visited;
+			evl_lock_core(m->lock)->is_visited = is_visited;
 		}
 	return had;
 }
@@ -205,7 +205,7 @@ destroy(struct evl_body *body)
 	EVL_MEMBERS_EACH(m, set) {
 		evl_list_remove(&m->link);
 		if (m->lock)
-			evl_body_update_watched(m->lock->body);
+			evl_lock_update_watched(m->lock->body);
 	}
 	while (set->spare) {
 		struct evl_group *group = set->spare;
@@ -214,7 +214,7 @@ destroy(struct evl_body *body)
 		evl_mem_free(group);
 	}
 	evl_mem_free(set);
-	body->kind = &evl_plain_kind;
+	body->kind = &evl_kind_plain;
 }
 
 /* The set goes with its last object. */
@@ -271,7 +271,7 @@ seat(struct evl_set *set, size_t i, struct evl_group *group, struct evl_seat *le
 	s->rank = lead->rank;
 	s->role = EVL_MEMBER;
 	s->state = EVL_FREE;
-	evl_ties_init(ties, s, evl_core_of(m->lock));
+	evl_ties_init(ties, s, evl_lock_core(m->lock));
 	evl_ties_join(ties, lead->ties);
 	ties->of = of;
 	if (lead->ties->owner)
@@ -325,7 +325,7 @@ unbind(struct evlock *lock, struct evl_extra *extra)
 static int
 could_hold(const struct evl_member *m, struct evl_owner *owner, unsigned mode, uint32_t units)
 {
-	return evl_core_could_hold(evl_core_of(m->lock), owner, mode_in(m, mode),
+	return evl_core_could_hold(evl_lock_core(m->lock), owner, mode_in(m, mode),
 	    m->mode == EVLOCK_SAME_MODE ? units : 1, NULL);
 }
 
@@ -336,10 +336,10 @@ admits(const struct evlock *lock, struct evl_owner *owner, unsigned mode, uint32
 	const struct evl_set *set = set_of(lock->body);
 	const struct evl_member *m;
 
-	if (!evl_core_is_next(evl_core_of(lock), rank))
+	if (!evl_core_is_next(evl_lock_core(lock), rank))
 		return 0;
 	EVL_MEMBERS_EACH(m, set)
-		if (evl_member_is_there(m) && (!evl_core_is_next(evl_core_of(m->lock), rank) ||
+		if (evl_member_is_there(m) && (!evl_core_is_next(evl_lock_core(m->lock), rank) ||
 		    !could_hold(m, owner, mode, units)))
 			return 0;
 	return 1;
@@ -354,7 +354,7 @@ admits_conversion(const struct evlock *lock, const struct evl_request *r, unsign
 
 	for (i = 0; i < set->n; i++)
 		if (evl_member_is_there(&set->member[i]) && set->member[i].mode == EVLOCK_SAME_MODE &&
-		    !evl_core_could_hold(evl_core_of(set->member[i].lock), r->seat.ties->owner,
+		    !evl_core_could_hold(evl_lock_core(set->member[i].lock), r->seat.ties->owner,
 		    mode, r->seat.units, &group->part[i].seat))
 			return 0;
 	return 1;
@@ -367,7 +367,7 @@ strongest(const struct evlock *lock)
 	unsigned highest = 0;
 
 	EVL_MEMBERS_EACH(m, set_of(lock->body)) {
-		unsigned mode = evl_member_is_there(m) ? evl_core_strongest(evl_core_of(m->lock)) : 0;
+		unsigned mode = evl_member_is_there(m) ? evl_core_strongest(evl_lock_core(m->lock)) : 0;
 
 		if (mode > highest)
 			highest = mode;
@@ -400,12 +400,12 @@ join(struct evlock *lock)
 	EVL_MEMBERS_EACH(m, set_of(lock->body)) {
 		m->body = lock->body;
 		evl_list_push(&m->lock->body->sets, &m->link);
-		evl_body_update_watched(m->lock->body);
-		if (evl_core_of(m->lock)->is_closed)
-			evl_core_of(lock)->is_closed = 1;
+		evl_lock_update_watched(m->lock->body);
+		if (evl_lock_core(m->lock)->is_closed)
+			evl_lock_core(lock)->is_closed = 1;
 	}
 	if (lock->body->guard)
-		evl_body_update_far(lock->body);
+		evl_member_update_far(lock->body);
 }
 
 /* A set and its members have one guard, if they have any. */
@@ -442,7 +442,7 @@ create_lock(struct evl_set *set, struct event_base *base, const struct evlock_op
 	lock->body->kind = &set_kind;
 	lock->body->of_kind = set;
 	lock->body->core.is_counted = 1;	/* no short cuts */
-	evl_body_update_watched(lock->body);
+	evl_lock_update_watched(lock->body);
 	return lock;
 }
 
@@ -472,6 +472,6 @@ evlock_set_new(const struct evlock_set_member *members, size_t n,
 		join(lock);
 	else
 		evl_mem_free(set);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return lock;
 }

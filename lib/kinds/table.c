@@ -32,12 +32,16 @@ static unsigned char secret[16];
 #define uthash_nonfatal_oom(keyed) ((keyed)->table = NULL)
 
 #include "base/text.h"
+#include "calls/acquire.h"
 #include "calls/close.h"
 #include "calls/deliver.h"
+#include "calls/end.h"
 #include "calls/forget.h"
-#include "calls/life.h"
 #include "calls/objects.h"
 #include "calls/owner.h"
+#include "lock/step.h"
+#include "loop/ports.h"
+#include "requests/chosen.h"
 
 #define LONGEST_KEY 65536
 #define MOST_SHOWN 100
@@ -103,7 +107,7 @@ static void
 forget(struct evl_keyed *keyed)
 {
 	HASH_DELETE(hh, keyed->table->keys, keyed);
-	keyed->body->kind = &evl_plain_kind;
+	keyed->body->kind = &evl_kind_plain;
 	evl_mem_free(keyed);
 }
 
@@ -115,7 +119,7 @@ free_object(struct evlock *lock)
 
 	evl_list_remove(&lock->link);
 	evl_objects_destroy(lock);
-	evl_body_drop(body);
+	evl_lock_drop(body);
 }
 
 /* Frees the lock of a key that nobody uses, so that all its objects are tables'. */
@@ -125,22 +129,22 @@ destroy(struct evl_keyed *keyed)
 	struct evl_body *body = keyed->body;
 
 	forget(keyed);
-	evl_body_keep(body);
+	evl_lock_keep(body);
 	while (!evl_list_is_empty(&body->objects))
 		free_object(EVL_OBJECT(body->objects.next));
-	evl_body_drop(body);
+	evl_lock_drop(body);
 }
 
 static const struct evlock_modes *
 modes_of(const struct evl_table *table)
 {
-	return table->options.modes ? table->options.modes : &evl_standard_modes;
+	return table->options.modes ? table->options.modes : &evl_lock_standard_modes;
 }
 
 static struct evl_body *
 create_body(const struct evl_table *table)
 {
-	struct evl_body *body = evl_body_create(&table->options, modes_of(table), table->guard);
+	struct evl_body *body = evl_lock_create(&table->options, modes_of(table), table->guard);
 
 	if (!body)
 		return NULL;
@@ -164,11 +168,11 @@ create(struct evl_table *table, const void *key, size_t len)
 	if (keyed->body && insert(table, keyed) == 0) {
 		keyed->body->kind = &key_kind;
 		keyed->body->of_kind = keyed;
-		evl_body_update_watched(keyed->body);
+		evl_lock_update_watched(keyed->body);
 		return keyed;
 	}
 	if (keyed->body)
-		evl_body_drop(keyed->body);
+		evl_lock_drop(keyed->body);
 	evl_mem_free(keyed);
 	errno = ENOMEM;
 	return NULL;
@@ -209,7 +213,7 @@ create_lock(struct evlock_table *table, const void *key, size_t len)
 	lock = create_object(table, body);
 	if (!lock)
 		forget(keyed);
-	evl_body_drop(body);	/* the object keeps it */
+	evl_lock_drop(body);	/* the object keeps it */
 	return lock;
 }
 
@@ -322,7 +326,7 @@ draw_secret(void)
 static int
 is_valid(const struct evlock_options *options)
 {
-	return !options->value && !options->free_value && evl_options_are_valid(options);
+	return !options->value && !options->free_value && evl_lock_takes(options);
 }
 
 static int
@@ -386,7 +390,7 @@ each(struct evl_family *family, void (*visit)(const struct evlock *, void *), vo
 
 	EVL_LIST_EACH(link, &table->locks)
 		visit(EVL_LOCK(link), arg);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 }
 
 /* One more object for a table. */
@@ -397,7 +401,7 @@ attach(struct evl_table *common, struct event_base *base)
 
 	if (!table)
 		return NULL;
-	table->port = evl_port_get(base, &evl_deliver_calls);
+	table->port = evl_ports_get(base, &evl_deliver_calls);
 	if (!table->port) {
 		evl_mem_free(table);
 		return NULL;
@@ -406,7 +410,7 @@ attach(struct evl_table *common, struct event_base *base)
 	common->n_objects++;
 	evl_list_init(&table->locks);
 	table->family.each = each;
-	evl_port_add(table->port, &table->port->families, &table->family.link);
+	evl_ports_add(table->port, &table->port->families, &table->family.link);
 	return table;
 }
 
@@ -447,11 +451,11 @@ evlock_table_share(struct evlock_table *table, struct event_base *base)
 	struct evl_guard *guard;
 	struct evlock_table *object;
 
-	if (!evl_port_is_sharable(table->port, table->common->guard, base))
+	if (!evl_ports_is_sharable(table->port, table->common->guard, base))
 		return NULL;
 	guard = enter(table);
 	object = attach(table->common, base);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return object;
 }
 
@@ -465,10 +469,10 @@ end_requests(struct evlock_table *table)
 
 	table->is_ending = 1;
 	EVL_LIST_EACH(link, &table->locks) {
-		evl_body_keep(EVL_LOCK(link)->body);
+		evl_lock_keep(EVL_LOCK(link)->body);
 		use(EVL_LOCK(link)->body);
 	}
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	evl_close_objects(&table->locks);
 }
 
@@ -483,7 +487,7 @@ free_objects(struct evlock_table *table)
 		free_object(EVL_LOCK(link));
 		unuse(body);
 		retire(body);
-		evl_body_drop(body);
+		evl_lock_drop(body);
 	}
 }
 
@@ -509,7 +513,7 @@ end_objects(struct evlock_table *table)
 	guard = enter(table);
 	free_objects(table);
 	is_last = leave_common(table->common, 1);
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return is_last;
 }
 
@@ -524,7 +528,7 @@ forget_objects(struct evlock_table *table)
 		struct evl_body *body = lock->body;
 
 		evl_forget_object(lock);
-		evl_body_drop(body);
+		evl_lock_drop(body);
 	}
 	return leave_common(table->common, is_whole);
 }
@@ -539,11 +543,11 @@ evlock_table_free(struct evlock_table *table)
 		return;
 	common = table->common;
 	port = table->port;
-	evl_port_remove(port, &table->family.link);
-	if (evl_port_is_ours(port) ? end_objects(table) : forget_objects(table))
+	evl_ports_remove(port, &table->family.link);
+	if (evl_ports_is_ours(port) ? end_objects(table) : forget_objects(table))
 		destroy_common(common);
 	evl_mem_free(table);
-	evl_port_put(port);
+	evl_ports_put(port);
 }
 
 /* --- Requests ------------------------------------------------------------- */
@@ -569,11 +573,11 @@ judge(const struct evlock_table *table, const void *key, size_t len,
 	if (!is_key(key, len) || !is_of_modes(table->common, q))
 		return EINVAL;
 	keyed = find(table->common, len ? key : "", len);
-	error = evl_request_judge_terms(q, table->is_ending || (keyed && keyed->body->core.is_closed),
+	error = evl_acquire_judge_terms(q, table->is_ending || (keyed && keyed->body->core.is_closed),
 	    pool_of(table), table->common->scope);
 	if (error || q->cb || !keyed)
 		return error;
-	return evl_request_is_busy(evl_body_object(keyed->body), q) ? EAGAIN : 0;
+	return evl_acquire_is_busy(evl_lock_object(keyed->body), q) ? EAGAIN : 0;
 }
 
 static evlock_handle
@@ -584,7 +588,7 @@ ask(struct evl_step *step, struct evlock_table *table, const void *key, size_t l
 	struct evlock *lock = error ? NULL : need(step, table, key, len);
 
 	errno = error ? error : errno;
-	return lock ? evl_request_make(step, lock, request, EVL_ACQUISITION) : 0;
+	return lock ? evl_acquire_make(step, lock, request, EVL_ACQUISITION) : 0;
 }
 
 evlock_handle
@@ -647,7 +651,7 @@ find_request(const struct evlock_table *table, evlock_handle handle)
 {
 	struct evl_pool *pool = pool_of(table);
 	struct evl_request *r = handle & EVL_HIDDEN
-	    ? evl_own_find(pool, table->common->scope, handle) : evl_pool_find(pool, handle);
+	    ? evl_chosen_find(pool, table->common->scope, handle) : evl_handles_find(pool, handle);
 
 	return r && r->lock->body->kind == &key_kind &&
 	    keyed_of(r->lock->body)->table == table->common ? r : NULL;
@@ -662,7 +666,7 @@ evlock_table_release(struct evlock_table *table, evlock_handle handle)
 	evl_step_begin_in(&step, table->common->guard);
 	r = find_request(table, handle);
 	if (r)
-		evl_request_end(&step, r);
+		evl_end_request(&step, r);
 	evl_step_end(&step);
 	return r ? 0 : evl_fail(ENOENT);
 }
@@ -676,7 +680,7 @@ evlock_table_key(const struct evlock_table *table, evlock_handle handle, size_t 
 
 	if (keyed)
 		*len = keyed->len;
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	if (keyed)
 		return keyed->key;
 	errno = ENOENT;
@@ -689,6 +693,6 @@ evlock_table_count(const struct evlock_table *table)
 	struct evl_guard *guard = enter(table);
 	size_t n = HASH_COUNT(table->common->keys);
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return n;
 }

@@ -37,7 +37,7 @@ check_promoted(const struct evl_core *core)
 	const struct evl_seat *first = EVL_SEAT(core->queue.next);
 
 	if (evl_list_is_empty(&core->ahead) && !evl_list_is_empty(&core->queue))
-		assert(evl_seat_is_bound(first) ||
+		assert(evl_ties_are_bound(first) ||
 		    !evl_core_fits(core, first->mode, first->units));
 }
 
@@ -99,7 +99,7 @@ static void
 check_counts(const struct evl_body *body)
 {
 	const struct evl_core *core = &body->core;
-	const struct evlock *lock = evl_body_object(body);
+	const struct evlock *lock = evl_lock_object(body);
 	uint32_t held[EVLOCK_MAX_MODES] = { 0 };
 	const struct evl_link *link;
 	unsigned n = 0, n_over = 0;
@@ -120,7 +120,7 @@ check_counts(const struct evl_body *body)
 			return;
 		if (seat->role >= EVL_NOTICE || EVL_REQUEST(seat)->lock != lock)
 			continue;
-		n_over += (unsigned)evl_seat_is_over(seat);
+		n_over += (unsigned)evl_ties_are_over(seat);
 		if (seat->role < EVL_CONVERSION && seat->state == EVL_GRANTED)
 			count(held, seat);
 	}
@@ -129,7 +129,7 @@ check_counts(const struct evl_body *body)
 }
 
 void
-evl_check(const struct evl_body *body)
+evl_check_lock(const struct evl_body *body)
 {
 	check_limits(body);
 	check_promoted(&body->core);

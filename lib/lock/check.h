@@ -7,9 +7,9 @@
 /** Asserts the invariants of a lock, if EVLOCK_DEBUG is defined.  Called at the end of each
  * step, with the guard entered if there is one. */
 #ifdef EVLOCK_DEBUG
-void evl_check(const struct evl_body *body);
+void evl_check_lock(const struct evl_body *body);
 #else
-#define evl_check(body) ((void)0)
+#define evl_check_lock(body) ((void)0)
 #endif
 
 #endif

@@ -9,7 +9,8 @@
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "lock/guard.h"
-#include "loop/port.h"
+#include "loop/letters.h"
+#include "requests/chosen.h"
 
 /* Tied guards have its mutex in common. */
 struct evl_guard evl_guard_tied = {
@@ -73,7 +74,7 @@ evl_guard_new(void)
 		return NULL;
 	}
 	guard->current = &guard->own;
-	evl_pool_init(&guard->pool, 64);
+	evl_handles_init(&guard->pool, 64);
 	guard->n_users = 1;
 	return guard;
 }
@@ -90,8 +91,8 @@ evl_guard_drop(struct evl_guard *guard)
 	if (__atomic_sub_fetch(&guard->n_users, 1, __ATOMIC_ACQ_REL))
 		return;
 	pthread_mutex_destroy(&guard->own);
-	evl_own_clear(&guard->pool);
-	evl_pool_clear(&guard->pool);
+	evl_chosen_clear(&guard->pool);
+	evl_handles_clear(&guard->pool);
 	evl_mem_free(guard);
 }
 
@@ -127,7 +128,7 @@ evl_guard_leave(struct evl_guard *guard)
 	int state = guard->cancel_state;
 
 	pthread_mutex_unlock(guard->current);
-	evl_port_wake_others();
+	evl_letters_wake_others();
 	evl_cancel_restore(state);
 }
 

@@ -4,7 +4,7 @@
 
 /* A kind of lock, as a table of what it does otherwise than a plain lock: a set, a
  * semaphore, the lock of a table's key, a lock that other processes or machines hold as
- * well.  An operation that is NULL does nothing; evl_plain_kind has none but `judge`.
+ * well.  An operation that is NULL does nothing; evl_kind_plain has none but `judge`.
  *
  * All operations are called in a step, with the lock's guard entered if it has one, except
  * `destroy`. */
@@ -98,6 +98,6 @@ struct evl_kind {
 					     is granted without a look at it */
 };
 
-extern const struct evl_kind evl_plain_kind;
+extern const struct evl_kind evl_kind_plain;
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/cancel.h"
 #include "base/mem.h"
-#include "lock/member.h"
+#include "lock/lock.h"
 
 #define BIT(mode) ((uint32_t)1 << (mode))
 
@@ -19,10 +19,10 @@ static const struct evlock_mode standard_mode[] = {
 	    EVLOCK_WRITE, NULL },
 };
 
-const struct evlock_modes evl_standard_modes = { standard_mode, 4, NULL };
+const struct evlock_modes evl_lock_standard_modes = { standard_mode, 4, NULL };
 
 int
-evl_options_are_valid(const struct evlock_options *options)
+evl_lock_takes(const struct evlock_options *options)
 {
 	const struct evlock_modes *modes = options->modes;
 
@@ -57,7 +57,7 @@ guard_body(struct evl_body *body, const struct evlock_options *options, struct e
 }
 
 struct evl_body *
-evl_body_create(const struct evlock_options *options, const struct evlock_modes *modes,
+evl_lock_create(const struct evlock_options *options, const struct evlock_modes *modes,
     struct evl_guard *guard)
 {
 	size_t size = offsetof(struct evl_body, core) + evl_core_size(modes->n_modes);
@@ -65,7 +65,7 @@ evl_body_create(const struct evlock_options *options, const struct evlock_modes 
 
 	if (!body)
 		return NULL;
-	body->kind = &evl_plain_kind;
+	body->kind = &evl_kind_plain;
 	evl_core_init(&body->core, modes, !!(options->flags & EVLOCK_OPT_PREFER_EXCLUSIVE));
 	evl_list_init(&body->objects);
 	evl_list_init(&body->sets);
@@ -91,7 +91,7 @@ destroy(struct evl_body *body)
 }
 
 void
-evl_body_drop(struct evl_body *body)
+evl_lock_drop(struct evl_body *body)
 {
 	if (__atomic_sub_fetch(&body->n_objects, 1, __ATOMIC_ACQ_REL))
 		return;
@@ -107,32 +107,11 @@ evl_body_drop(struct evl_body *body)
 
 /* A lock that is a member of a set, or of a kind that looks at changes, is watched as well. */
 void
-evl_body_update_watched(struct evl_body *body)
+evl_lock_update_watched(struct evl_body *body)
 {
 	body->core.is_watched = !evl_list_is_empty(&body->notifies) ||
 	    !evl_list_is_empty(&body->notices) || !evl_list_is_empty(&body->sets) ||
 	    body->kind->look || body->kind->retire || body->kind->bind;
-}
-
-void
-evl_body_update_far(struct evl_body *body)
-{
-	uint8_t is_far = body->n_ports > 1 || (body->kind->is_far && body->kind->is_far(body));
-	struct evl_link *link;
-
-	if (is_far == body->is_far)
-		return;
-	body->is_far = is_far;
-	EVL_LIST_EACH(link, &body->objects) {
-		struct evlock *lock = EVL_OBJECT(link);
-
-		if (!lock->n_queued)
-			continue;
-		evl_port_await(lock->port, is_far ? lock->n_queued : -lock->n_queued);
-		evl_port_poke(lock->port);
-	}
-	EVL_LIST_EACH(link, &body->sets)
-		evl_body_update_far(EVL_MEMBER_LINK(link)->body);
 }
 
 void
@@ -143,8 +122,8 @@ evl_lock_await(struct evlock *lock)
 	lock->n_queued++;
 	if (!lock->body->is_far)
 		return;
-	evl_port_await(lock->port, 1);
-	evl_port_keep(lock->port);
+	evl_letters_await(lock->port, 1);
+	evl_letters_keep(lock->port);
 }
 
 void
@@ -153,8 +132,8 @@ evl_lock_unawait(struct evlock *lock)
 	if (!lock->body->guard)
 		return;
 	lock->n_queued--;
-	if (lock->body->is_far && evl_port_await(lock->port, (uint32_t)-1) == 0)
-		evl_port_poke(lock->port);
+	if (lock->body->is_far && evl_letters_await(lock->port, (uint32_t)-1) == 0)
+		evl_letters_poke(lock->port);
 }
 
 /* --- Plain locks ---------------------------------------------------------- */
@@ -162,13 +141,13 @@ evl_lock_unawait(struct evlock *lock)
 int
 evl_lock_judge_plain(const struct evlock *lock, unsigned mode, uint32_t units)
 {
-	const struct evl_core *core = evl_core_of(lock);
+	const struct evl_core *core = evl_lock_core(lock);
 
 	return mode >= core->n_modes || (core->mode[mode].limit && units > core->mode[mode].limit)
 	    ? EINVAL : 0;
 }
 
-const struct evl_kind evl_plain_kind = { .judge = evl_lock_judge_plain };
+const struct evl_kind evl_kind_plain = { .judge = evl_lock_judge_plain };
 
 static void
 let_go(struct evl_step *step, struct evl_body *body)
@@ -197,5 +176,5 @@ evl_lock_need_extra(struct evl_request *r, const struct evl_port *here)
 {
 	struct evl_port *port = r->lock->port;
 
-	return evl_extra_need(r, evl_core_of(r->lock), &port->extras, port == here);
+	return evl_extra_need(r, evl_lock_core(r->lock), &port->extras, port == here);
 }

@@ -4,6 +4,7 @@
 
 /* What a lock is made of: the body, and one or more objects that stand for it. */
 
+#include "loop/letters.h"
 #include "requests/extra.h"
 #include "lock/guard.h"
 #include "lock/kind.h"
@@ -71,14 +72,14 @@ evl_lock_gather(struct evlock *lock)
 #define EVL_OBJECT(l) EVL_CONTAINER(l, struct evlock, body_link)
 
 static inline struct evl_core *
-evl_core_of(const struct evlock *lock)
+evl_lock_core(const struct evlock *lock)
 {
 	return &lock->body->core;
 }
 
 /** Any object of the lock, which has one. */
 static inline struct evlock *
-evl_body_object(const struct evl_body *body)
+evl_lock_object(const struct evl_body *body)
 {
 	return EVL_OBJECT(body->objects.next);
 }
@@ -95,7 +96,7 @@ struct evl_family {
 
 /** Enters the guard of a lock that may have one, to look at it.  Returns the guard, or NULL. */
 static inline struct evl_guard *
-evl_body_enter(const struct evl_body *body)
+evl_lock_enter(const struct evl_body *body)
 {
 	if (body->guard)
 		evl_guard_enter(body->guard);
@@ -103,7 +104,7 @@ evl_body_enter(const struct evl_body *body)
 }
 
 static inline void
-evl_body_leave(struct evl_guard *guard)
+evl_lock_leave(struct evl_guard *guard)
 {
 	if (guard)
 		evl_guard_leave(guard);
@@ -113,31 +114,28 @@ evl_body_leave(struct evl_guard *guard)
 
 /** Makes a body with the modes given, and what else `options` has, which is valid.  Its guard
  * may be `guard`, which gets a user more, or is made if the options say THREADSAFE.  NULL with
- * errno ENOMEM.  Ends by evl_body_drop(). */
-struct evl_body *evl_body_create(const struct evlock_options *options,
+ * errno ENOMEM.  Ends by evl_lock_drop(). */
+struct evl_body *evl_lock_create(const struct evlock_options *options,
     const struct evlock_modes *modes, struct evl_guard *guard);
 
 /** Keeps a body from being freed, and ends that. */
 static inline void
-evl_body_keep(struct evl_body *body)
+evl_lock_keep(struct evl_body *body)
 {
 	__atomic_add_fetch(&body->n_objects, 1, __ATOMIC_RELAXED);
 }
 
 /** Not in a step, when it may be the last. */
-void evl_body_drop(struct evl_body *body);
+void evl_lock_drop(struct evl_body *body);
 
 /** The modes of a lock that has no table of its own. */
-extern const struct evlock_modes evl_standard_modes;
+extern const struct evlock_modes evl_lock_standard_modes;
 
 /** Are these options that evlock_new() takes? */
-int evl_options_are_valid(const struct evlock_options *options);
+int evl_lock_takes(const struct evlock_options *options);
 
 /** Sets core.is_watched, when somebody has begun to watch, or watches no more. */
-void evl_body_update_watched(struct evl_body *body);
-
-/** Sets is_far, when that may have changed.  No request is on its way out of the lock. */
-void evl_body_update_far(struct evl_body *body);
+void evl_lock_update_watched(struct evl_body *body);
 
 /* --- What a lock is asked --------------------------------------------------- */
 
@@ -164,7 +162,7 @@ static inline void
 evl_lock_post(struct evlock *lock, struct evl_seat *seat)
 {
 	lock->n_sent++;
-	evl_port_post(lock->port, seat);
+	evl_letters_post(lock->port, seat);
 }
 
 /* --- Requests --------------------------------------------------------------- */
@@ -175,15 +173,9 @@ struct evl_extra *evl_lock_need_extra(struct evl_request *r, const struct evl_po
 
 /** The handle that the caller knows `r` by. */
 static inline evlock_handle
-evl_request_handle(const struct evl_request *r)
+evl_lock_handle(const struct evl_request *r)
 {
 	return r->handle & EVL_HIDDEN ? evl_extra_of(r)->own.handle : r->handle;
-}
-
-static inline int
-evl_seat_holds(const struct evl_seat *seat)
-{
-	return seat->state == EVL_GRANTED || seat->state == EVL_HELD;
 }
 
 #endif

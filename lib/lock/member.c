@@ -3,6 +3,7 @@
 /* The members of sets, as the members see it; see member.h. */
 
 #include "lock/member.h"
+#include "loop/letters.h"
 
 struct evl_ties *
 evl_member_part_held(const struct evl_member *m, struct evl_group *group)
@@ -49,4 +50,25 @@ evl_member_look(struct evl_step *step, const struct evl_body *body)
 	EVL_LIST_EACH(link, &body->sets)
 		if (EVL_MEMBER_LINK(link)->body->core.n_waiting)
 			look_at_members(step, evl_member_set(EVL_MEMBER_LINK(link)));
+}
+
+void
+evl_member_update_far(struct evl_body *body)
+{
+	uint8_t is_far = body->n_ports > 1 || (body->kind->is_far && body->kind->is_far(body));
+	struct evl_link *link;
+
+	if (is_far == body->is_far)
+		return;
+	body->is_far = is_far;
+	EVL_LIST_EACH(link, &body->objects) {
+		struct evlock *lock = EVL_OBJECT(link);
+
+		if (!lock->n_queued)
+			continue;
+		evl_letters_await(lock->port, is_far ? lock->n_queued : -lock->n_queued);
+		evl_letters_poke(lock->port);
+	}
+	EVL_LIST_EACH(link, &body->sets)
+		evl_member_update_far(EVL_MEMBER_LINK(link)->body);
 }

@@ -63,4 +63,7 @@ struct evl_request *evl_member_first_holder(const struct evl_body *body);
 /** The step has changed `body`: the kinds of the other members of its sets look at that. */
 void evl_member_look(struct evl_step *step, const struct evl_body *body);
 
+/** Sets is_far of the lock, and of the sets that have it, when that may have changed.  No request is on its way out of the lock. */
+void evl_member_update_far(struct evl_body *body);
+
 #endif

@@ -8,10 +8,10 @@
 #define EXTRA(l) EVL_CONTAINER(l, struct evl_extra, notice_link)
 
 static void
-tell(struct evl_step *step, struct evl_seat *seat)
+tell(struct evl_change *change, struct evl_seat *seat)
 {
 	if (seat->state != EVL_VOID)
-		evl_list_push(&step->change.done, &seat->link);
+		evl_list_push(&change->done, &seat->link);
 	seat->state = EVL_GRANTED;
 }
 
@@ -21,11 +21,11 @@ untell(struct evlock *lock, struct evl_seat *seat)
 {
 	if (seat->state != EVL_GRANTED)
 		return;
-	if (lock->body->guard && !evl_port_is_home(lock->port)) {
+	if (lock->body->guard && !evl_letters_is_home(lock->port)) {
 		seat->state = EVL_VOID;
 		return;
 	}
-	evl_port_collect(lock->port);
+	evl_letters_collect(lock->port);
 	evl_list_remove(&seat->link);
 	seat->state = EVL_FREE;
 }
@@ -35,7 +35,7 @@ untell(struct evlock *lock, struct evl_seat *seat)
 static int
 admits(const struct evlock *lock, unsigned mode)
 {
-	const struct evl_core *core = evl_core_of(lock);
+	const struct evl_core *core = evl_lock_core(lock);
 
 	if (core->is_closed)
 		return 0;
@@ -44,13 +44,13 @@ admits(const struct evlock *lock, unsigned mode)
 }
 
 void
-evl_notify_tell_if_free(struct evl_step *step, struct evl_watch *watch)
+evl_notify_tell_if_free(struct evl_change *change, struct evl_watch *watch)
 {
 	if (!admits(watch->lock, watch->seat.mode))
 		return;
 	watch->is_armed = 0;	/* even if it is on its way already: that will do */
 	if (watch->seat.state != EVL_GRANTED)
-		tell(step, &watch->seat);
+		tell(change, &watch->seat);
 }
 
 void
@@ -127,7 +127,7 @@ is_wanted(const struct evl_seat *lead)
 
 /* Sends the notice when the first comes, and takes it back when the last has gone. */
 static void
-update_notice(struct evl_step *step, struct evl_extra *extra)
+update_notice(struct evl_change *change, struct evl_extra *extra)
 {
 	int is_wanted_now = is_wanted(&extra->request->seat);
 
@@ -135,20 +135,20 @@ update_notice(struct evl_step *step, struct evl_extra *extra)
 		return;
 	extra->is_told = (uint8_t)is_wanted_now;
 	if (is_wanted_now)
-		tell(step, &extra->notice);
+		tell(change, &extra->notice);
 	else
 		untell(extra->request->lock, &extra->notice);
 }
 
 void
-evl_notify_hold(struct evl_step *step, struct evl_request *r)
+evl_notify_hold(struct evl_change *change, struct evl_request *r)
 {
 	struct evl_extra *extra = evl_extra_of(r);
 
 	extra->notice.role = EVL_NOTICE;
 	evl_list_push(&r->lock->body->notices, &extra->notice_link);
-	evl_body_update_watched(r->lock->body);
-	update_notice(step, extra);
+	evl_lock_update_watched(r->lock->body);
+	update_notice(change, extra);
 }
 
 void
@@ -158,31 +158,31 @@ evl_notify_release(struct evl_request *r)
 
 	untell(r->lock, &extra->notice);
 	evl_list_remove(&extra->notice_link);
-	evl_body_update_watched(r->lock->body);
+	evl_lock_update_watched(r->lock->body);
 }
 
 /* --- Both ----------------------------------------------------------------- */
 
 static void
-tell_own(struct evl_step *step, struct evl_body *body, int has_room)
+tell_own(struct evl_change *change, struct evl_body *body, int has_room)
 {
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &body->notices)
-		update_notice(step, EXTRA(link));
+		update_notice(change, EXTRA(link));
 	if (has_room)
 		EVL_LIST_EACH(link, &body->notifies)
-			evl_notify_tell_if_free(step, EVL_WATCH(link));
+			evl_notify_tell_if_free(change, EVL_WATCH(link));
 }
 
 void
-evl_notify_tell(struct evl_step *step, struct evl_body *body, int has_room)
+evl_notify_tell(struct evl_change *change, struct evl_body *body, int has_room)
 {
 	const struct evl_link *link;
 
-	tell_own(step, body, has_room);
+	tell_own(change, body, has_room);
 	EVL_LIST_EACH(link, &body->sets)
-		tell_own(step, EVL_MEMBER_LINK(link)->body, has_room);
+		tell_own(change, EVL_MEMBER_LINK(link)->body, has_room);
 }
 
 struct evlock *

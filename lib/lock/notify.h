@@ -7,7 +7,8 @@
  * and its budget.  Called in a step, at whose end each lock that was changed is looked at, if
  * anybody asked for it at all. */
 
-#include "lock/step.h"
+#include "lock/lock.h"
+#include "rules/change.h"
 
 /** An event of a caller's, which wants to know when the lock could be had in seat.mode. */
 struct evl_watch {
@@ -22,13 +23,13 @@ struct evl_watch {
 
 /** Tells whoever watches the lock, or a set that has it.  `has_room`: someone left it, or took
  * less. */
-void evl_notify_tell(struct evl_step *step, struct evl_body *body, int has_room);
+void evl_notify_tell(struct evl_change *change, struct evl_body *body, int has_room);
 
 /** Activates the event of `watch` if the lock could be had now. */
-void evl_notify_tell_if_free(struct evl_step *step, struct evl_watch *watch);
+void evl_notify_tell_if_free(struct evl_change *change, struct evl_watch *watch);
 
 /** A request that wants notices holds the lock, and does so no longer. */
-void evl_notify_hold(struct evl_step *step, struct evl_request *r);
+void evl_notify_hold(struct evl_change *change, struct evl_request *r);
 void evl_notify_release(struct evl_request *r);
 
 /** Makes the events of a lock wait for it to be had from outside, or wait no more. */

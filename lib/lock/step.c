@@ -8,6 +8,7 @@
 #include "lock/member.h"
 #include "lock/notify.h"
 #include "lock/step.h"
+#include "loop/drain.h"
 
 #define BODY(c) EVL_CONTAINER(c, struct evl_body, core)
 
@@ -49,7 +50,7 @@ tell_all(struct evl_step *step)
 
 	EVL_TOUCHED_EACH(core, &step->change)
 		if (core->is_watched)
-			evl_notify_tell(step, BODY(core), core->has_room);
+			evl_notify_tell(&step->change, BODY(core), core->has_room);
 }
 
 /* --- Sending -------------------------------------------------------------- */
@@ -57,8 +58,8 @@ tell_all(struct evl_step *step)
 static void
 push(struct evl_port *port, struct evl_seat *seat)
 {
-	evl_list_push(evl_port_fifo(port), &seat->link);
-	evl_port_wake(port);
+	evl_list_push(evl_drain_fifo(port), &seat->link);
+	evl_drain_wake(port);
 }
 
 void
@@ -80,7 +81,7 @@ send_request(struct evl_request *r)
 	lock->n_queued -= lock->body->guard != NULL;
 	evl_step_send(r);
 	if (lock->body->is_far)
-		evl_port_await(lock->port, (uint32_t)-1);
+		evl_letters_await(lock->port, (uint32_t)-1);
 }
 
 /* A notice, or an event. */
@@ -88,7 +89,7 @@ static void
 send_watch(const struct evlock *lock, struct evl_seat *seat)
 {
 	if (lock->body->guard)
-		evl_port_post(lock->port, seat);
+		evl_letters_post(lock->port, seat);
 	else
 		push(lock->port, seat);
 }
@@ -118,7 +119,7 @@ forget_all(struct evl_step *step)
 	while ((core = evl_change_next_touched(&step->change))) {
 		struct evl_body *body = BODY(core);
 
-		evl_check(body);
+		evl_check_lock(body);
 		if (body->kind->retire)
 			body->kind->retire(body);
 	}

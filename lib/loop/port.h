@@ -69,41 +69,7 @@ struct evl_port {
 	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
 };
 
-/** Sees to it that fork() is handled: done by evl_port_get(), or earlier by whoever has a
- * mutex that is entered before those of the ports, and handlers of its own for that. */
-void evl_port_handle_fork(void);
 
-/** How often a fork() has led to this process, from one that used the library. */
-extern unsigned evl_port_n_forks;
-
-/** The port of `base`, made if there is none.  NULL with errno ENOMEM.  Each call
- * is undone by one of evl_port_put().  One that was inherited is not found. */
-struct evl_port *evl_port_get(struct event_base *base, const struct evl_port_calls *calls);
-void evl_port_put(struct evl_port *port);
-
-struct evl_guard;
-
-/** Was it made by this process, and not by one that it was forked from? */
-int evl_port_is_ours(const struct evl_port *port);
-
-/** The calling thread is that of the base: it runs the loop, or uses a lock as that thread
- * may. */
-void evl_port_use(struct evl_port *port);
-
-/** May a lock, or a table, of this port that has `guard`, or NULL, be shared with `base`?
- * If not, sets errno to EINVAL or ENOTSUP. */
-int evl_port_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
-    struct event_base *base);
-
-/** The port of `base` if it has one; for looking. */
-struct evl_port *evl_port_find(struct event_base *base);
-
-/** The settings of `base` have changed; its port, if it has one, is to follow them.  From any
- * thread. */
-void evl_port_heed_settings(struct event_base *base);
-
-/** Moves the letters to the FIFO.  In the base's thread. */
-void evl_port_collect(struct evl_port *port);
 
 /** May there be letters? */
 static inline int
@@ -111,61 +77,5 @@ evl_port_is_posted(const struct evl_port *port)
 {
 	return __atomic_load_n(&port->is_posted, __ATOMIC_RELAXED);
 }
-
-/** The FIFO, for what the base's thread grants: behind what it has sent before, as a letter. */
-static inline struct evl_link *
-evl_port_fifo(struct evl_port *port)
-{
-	if (evl_port_is_posted(port))
-		evl_port_collect(port);
-	return &port->fifo;
-}
-
-/** Sees to it that a drain comes. */
-void evl_port_arm(struct evl_port *port);
-
-/** To be called when the FIFO may have become non-empty. */
-static inline void
-evl_port_wake(struct evl_port *port)
-{
-	if (!port->is_armed && !evl_list_is_empty(&port->fifo))
-		evl_port_arm(port);
-}
-
-/* --- For locks that several threads use ------------------------------------- */
-
-/** Is the caller in a callback of this port's, and so in the base's thread?  If not, it may be
- * there all the same: which thread runs a loop is not to be known otherwise, and one may run
- * it today and another tomorrow. */
-int evl_port_is_home(struct evl_port *port);
-
-/** Sends a seat, from any thread, in a step. */
-void evl_port_post(struct evl_port *port, struct evl_seat *seat);
-
-/** Makes the base's thread look whether it is to be kept alive, from any thread, in a step. */
-void evl_port_poke(struct evl_port *port);
-
-/** Wakes those that a step of the calling thread has posted to, or poked.  To be called
- * after each step, with no mutex held. */
-void evl_port_wake_others(void);
-
-/** So many more, or fewer, requests wait for other threads. */
-static inline uint32_t
-evl_port_await(struct evl_port *port, uint32_t more)
-{
-	return __atomic_add_fetch(&port->n_awaited, more, __ATOMIC_RELEASE);
-}
-
-/** Adds a lock object or a table to its list, from any thread, and takes it away, in the
- * base's thread. */
-void evl_port_add(struct evl_port *port, struct evl_link *list, struct evl_link *link);
-void evl_port_remove(struct evl_port *port, struct evl_link *link);
-
-/** What is in the list after `link`, which may be the list; NULL: nothing. */
-struct evl_link *evl_port_next(struct evl_port *port, const struct evl_link *list,
-    const struct evl_link *link);
-
-/** Keeps the loop alive while they do.  In the base's thread. */
-void evl_port_keep(struct evl_port *port);
 
 #endif

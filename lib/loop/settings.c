@@ -2,15 +2,11 @@
 
 /* What programs set for an event_base; see settings.h. */
 
-#include <errno.h>
 #include <pthread.h>
 
-#include <evlock/evlock.h>
-
-#include "loop/settings.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "loop/port.h"
+#include "loop/settings.h"
 
 static struct {
 	pthread_mutex_t mutex;
@@ -64,8 +60,8 @@ evl_settings_priority(struct event_base *base)
 	return priority;
 }
 
-static int
-set_priority(struct event_base *base, int priority)
+int
+evl_settings_set_priority(struct event_base *base, int priority)
 {
 	struct settings *s;
 
@@ -77,22 +73,8 @@ set_priority(struct event_base *base, int priority)
 	return s ? 0 : -1;
 }
 
-int
-evlock_base_set_priority(struct event_base *base, int priority)
-{
-	if (!base || priority < 0) {
-		errno = EINVAL;
-		return -1;
-	}
-	evl_port_handle_fork();
-	if (set_priority(base, priority) < 0)
-		return -1;
-	evl_port_heed_settings(base);
-	return 0;
-}
-
-static void
-forget(const struct event_base *base)
+void
+evl_settings_forget(const struct event_base *base)
 {
 	struct settings *s;
 
@@ -102,14 +84,6 @@ forget(const struct event_base *base)
 		evl_list_remove(&s->link);
 	pthread_mutex_unlock(&all.mutex);
 	evl_mem_free(s);
-}
-
-void
-evlock_base_end(struct event_base *base)
-{
-	evl_port_handle_fork();
-	forget(base);
-	evl_port_heed_settings(base);
 }
 
 void

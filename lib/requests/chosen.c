@@ -21,7 +21,7 @@ free_sized(void *ptr, size_t size)
 #define uthash_free(ptr, size) free_sized(ptr, size)
 #define uthash_nonfatal_oom(extra) ((extra)->own.handle = 0)
 
-#include "requests/extra.h"
+#include "requests/chosen.h"
 
 /* Returns -1 with errno ENOMEM. */
 static int
@@ -49,7 +49,7 @@ add_keeper(struct evl_pool *pool)
 }
 
 int
-evl_own_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
+evl_chosen_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
     evlock_handle handle)
 {
 	if (!pool->own_keeper && add_keeper(pool) < 0)
@@ -58,14 +58,14 @@ evl_own_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
 }
 
 void
-evl_own_remove(struct evl_pool *pool, struct evl_extra *extra)
+evl_chosen_remove(struct evl_pool *pool, struct evl_extra *extra)
 {
 	HASH_DELETE(hh, pool->own, extra);
 	extra->own.handle = 0;
 }
 
 struct evl_request *
-evl_own_find(const struct evl_pool *pool, uint64_t scope, evlock_handle handle)
+evl_chosen_find(const struct evl_pool *pool, uint64_t scope, evlock_handle handle)
 {
 	struct evl_own_key key;
 	struct evl_extra *extra;
@@ -78,7 +78,7 @@ evl_own_find(const struct evl_pool *pool, uint64_t scope, evlock_handle handle)
 }
 
 void
-evl_own_forget(struct evl_pool *pool)
+evl_chosen_forget(struct evl_pool *pool)
 {
 	HASH_CLEAR(hh, pool->own);
 	evl_mem_free(pool->own_keeper);
@@ -86,7 +86,7 @@ evl_own_forget(struct evl_pool *pool)
 }
 
 void
-evl_own_clear(struct evl_pool *pool)
+evl_chosen_clear(struct evl_pool *pool)
 {
 	if (pool->own_keeper)
 		HASH_DELETE(hh, pool->own, pool->own_keeper);

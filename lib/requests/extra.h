@@ -65,19 +65,6 @@ void evl_extra_drop(struct evl_request *r);
 int evl_extra_start_timer(struct evl_extra *extra, const struct timeval *timeout);
 void evl_extra_stop_timer(struct evl_extra *extra);
 
-/* In own.c: the requests that callers have given handles of their own. */
-
-/** A handle that is not used yet.  Returns -1 with errno ENOMEM. */
-int evl_own_add(struct evl_pool *pool, struct evl_extra *extra, uint64_t scope,
-    evlock_handle handle);
-void evl_own_remove(struct evl_pool *pool, struct evl_extra *extra);
-struct evl_request *evl_own_find(const struct evl_pool *pool, uint64_t scope,
-    evlock_handle handle);
-void evl_own_clear(struct evl_pool *pool);
-
-/** Forgets all of them at once, and frees the table. */
-void evl_own_forget(struct evl_pool *pool);
-
 void evl_extra_free_spare(struct evl_extras *home);
 
 /** In a forked child: stops the timer and, if the request is whole (see forget.h), frees the

@@ -84,13 +84,13 @@ return_range(const struct range *range)
 }
 
 void
-evl_ranges_hold(void)
+evl_handles_hold_ranges(void)
 {
 	pthread_mutex_lock(&ranges.mutex);
 }
 
 void
-evl_ranges_let_go(void)
+evl_handles_let_go_of_ranges(void)
 {
 	pthread_mutex_unlock(&ranges.mutex);
 }
@@ -189,10 +189,10 @@ free_region(struct evl_region *region, int is_reusable)
 /* Stands in for a region until there is one. */
 static struct evl_region no_region;
 
-struct evl_pool evl_no_pool = { .newest = &no_region };
+struct evl_pool evl_handles_none = { .newest = &no_region };
 
 void
-evl_pool_init(struct evl_pool *pool, uint32_t n)
+evl_handles_init(struct evl_pool *pool, uint32_t n)
 {
 	memset(pool, 0, sizeof *pool);
 	pool->n_at_first = n;
@@ -200,7 +200,7 @@ evl_pool_init(struct evl_pool *pool, uint32_t n)
 }
 
 void
-evl_pool_clear(struct evl_pool *pool)
+evl_handles_clear(struct evl_pool *pool)
 {
 	while (pool->newest != &no_region) {
 		struct evl_region *region = pool->newest;
@@ -208,18 +208,18 @@ evl_pool_clear(struct evl_pool *pool)
 		pool->newest = region->older;
 		free_region(region, !pool->n_retired);
 	}
-	evl_pool_init(pool, pool->n_at_first);
+	evl_handles_init(pool, pool->n_at_first);
 }
 
 void
-evl_pool_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *))
+evl_handles_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *))
 {
 	const struct evl_region *region;
 	uint32_t i;
 
 	for (region = pool->newest; region; region = region->older)
 		for (i = 0; i < region->n_made; i++) {
-			struct evl_request *r = evl_region_slot(region, region->base + i);
+			struct evl_request *r = evl_handles_slot(region, region->base + i);
 
 			if (r->seat.state > EVL_GONE)
 				visit(r);
@@ -246,7 +246,7 @@ make_slots(struct evl_pool *pool, struct evl_chunk *chunk, uint32_t made)
 }
 
 struct evl_request *
-evl_pool_grow(struct evl_pool *pool)
+evl_handles_grow(struct evl_pool *pool)
 {
 	struct evl_region *region;
 	struct evl_chunk *chunk;

@@ -59,27 +59,27 @@ struct evl_pool {
 };
 
 /** A pool that is always empty. */
-extern struct evl_pool evl_no_pool;
+extern struct evl_pool evl_handles_none;
 
 /** Makes a pool that begins with `n` slots, at most EVL_CHUNK_SLOTS, once it is used. */
-void evl_pool_init(struct evl_pool *pool, uint32_t n);
+void evl_handles_init(struct evl_pool *pool, uint32_t n);
 
 /** Frees the memory; requests in it are gone. */
-void evl_pool_clear(struct evl_pool *pool);
+void evl_handles_clear(struct evl_pool *pool);
 
 /** Calls `visit` for each request that has begun, and not ended. */
-void evl_pool_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *));
+void evl_handles_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *));
 
 /** Before and after fork(): no other thread is about to take a range. */
-void evl_ranges_hold(void);
-void evl_ranges_let_go(void);
+void evl_handles_hold_ranges(void);
+void evl_handles_let_go_of_ranges(void);
 
 /** Makes more slots ready.  Returns one, or NULL with errno ENOMEM. */
-struct evl_request *evl_pool_grow(struct evl_pool *pool);
+struct evl_request *evl_handles_grow(struct evl_pool *pool);
 
 /** Returns a request with a new handle and nothing else set, or NULL with errno ENOMEM. */
 static inline struct evl_request *
-evl_pool_get(struct evl_pool *pool)
+evl_handles_get(struct evl_pool *pool)
 {
 	struct evl_link *free = pool->free;
 	struct evl_request *r;
@@ -89,7 +89,7 @@ evl_pool_get(struct evl_pool *pool)
 		r = EVL_REQUEST(EVL_SEAT(free));
 	} else if (pool->top != pool->end) {
 		r = pool->top++;
-	} else if (!(r = evl_pool_grow(pool))) {
+	} else if (!(r = evl_handles_grow(pool))) {
 		return NULL;
 	}
 	return r;
@@ -97,16 +97,16 @@ evl_pool_get(struct evl_pool *pool)
 
 /** What the handle of a slot becomes after this one; with EVL_HIDDEN: none, it is worn out. */
 static inline evlock_handle
-evl_handle_after(evlock_handle handle)
+evl_handles_after(evlock_handle handle)
 {
 	return (handle & ~EVL_HIDDEN) + EVL_GENERATION;
 }
 
 /** Ends the life of a request and of its handle. */
 static inline void
-evl_pool_put(struct evl_pool *pool, struct evl_request *r)
+evl_handles_put(struct evl_pool *pool, struct evl_request *r)
 {
-	r->handle = evl_handle_after(r->handle);
+	r->handle = evl_handles_after(r->handle);
 	r->seat.state = EVL_FREE;
 	if (r->handle & EVL_HIDDEN) {
 		pool->n_retired++;
@@ -118,7 +118,7 @@ evl_pool_put(struct evl_pool *pool, struct evl_request *r)
 
 /** Returns what is, or was, in slot number `slot` of a region that has it. */
 static inline struct evl_request *
-evl_region_slot(const struct evl_region *region, uint32_t slot)
+evl_handles_slot(const struct evl_region *region, uint32_t slot)
 {
 	uint32_t i = slot - region->base;
 
@@ -126,23 +126,23 @@ evl_region_slot(const struct evl_region *region, uint32_t slot)
 }
 
 static inline int
-evl_region_has(const struct evl_region *region, uint32_t slot)
+evl_handles_has(const struct evl_region *region, uint32_t slot)
 {
 	return slot - region->base < region->n_made;
 }
 
 /** Returns the request that `handle`, one without EVL_HIDDEN, names, or NULL. */
 static inline struct evl_request *
-evl_pool_find(const struct evl_pool *pool, evlock_handle handle)
+evl_handles_find(const struct evl_pool *pool, evlock_handle handle)
 {
 	const struct evl_region *region = pool->newest;
 	struct evl_request *r;
 
-	while (region && !evl_region_has(region, (uint32_t)handle))
+	while (region && !evl_handles_has(region, (uint32_t)handle))
 		region = region->older;
 	if (!region)
 		return NULL;
-	r = evl_region_slot(region, (uint32_t)handle);
+	r = evl_handles_slot(region, (uint32_t)handle);
 	return r->handle == handle && r->seat.state > EVL_GONE ? r : NULL;
 }
 

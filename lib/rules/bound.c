@@ -190,7 +190,7 @@ settle_grant(struct evl_change *change, struct evl_seat *seat)
 static int
 may_enter(const struct evl_ties *ties)
 {
-	return evl_core_is_next(ties->core, ties->seat->rank) || evl_ties_are_privileged(ties);
+	return evl_core_is_next(ties->core, ties->seat->rank) || evl_core_is_privileged(ties);
 }
 
 static int

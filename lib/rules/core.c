@@ -43,84 +43,22 @@ evl_core_init(struct evl_core *core, const struct evlock_modes *modes, int prefe
 	evl_list_init(&core->holders);
 }
 
-/* --- Ties ----------------------------------------------------------------- */
-
-void
-evl_ties_init(struct evl_ties *ties, struct evl_seat *seat, struct evl_core *core)
-{
-	memset(ties, 0, sizeof *ties);
-	ties->seat = ties->lead = seat;
-	ties->core = core;
-	ties->next = ties;
-	seat->ties = ties;
-}
-
-void
-evl_ties_join(struct evl_ties *ties, struct evl_ties *lead)
-{
-	ties->lead = lead->seat;
-	ties->next = lead->next;
-	lead->next = ties;
-	ties->is_bound = lead->is_bound = 1;
-}
-
-void
-evl_owner_init(struct evl_owner *owner)
-{
-	memset(owner, 0, sizeof *owner);
-	evl_list_init(&owner->ties);
-	evl_list_init(&owner->over);
-}
-
-void
-evl_ties_own(struct evl_ties *ties, struct evl_owner *owner)
-{
-	ties->owner = owner;
-	ties->is_bound = 1;
-	evl_list_push(&owner->ties, &ties->owner_link);
-}
-
-void
-evl_ties_own_held(struct evl_ties *ties, struct evl_owner *owner)
-{
-	evl_ties_own(ties, owner);
-	evl_list_push(&ties->core->holders, &ties->holder_link);
-}
-
-void
-evl_ties_disown(struct evl_ties *ties)
-{
-	if (ties->owner)
-		evl_list_remove(&ties->owner_link);
-	ties->owner = NULL;
-}
-
-void
-evl_ties_part(struct evl_ties *lead)
-{
-	struct evl_ties *t, *next = lead->next;
-
-	lead->next = lead;
-	while ((t = next) != lead) {
-		next = t->next;
-		t->next = t;
-		evl_ties_disown(t);
-	}
-	if (!lead->owner)
-		return;
-	evl_list_remove(&lead->owner_link);
-	evl_list_push(&lead->owner->over, &lead->owner_link);
-}
-
 void
 evl_core_conclude(struct evl_core *core, struct evl_seat *lead, int error, struct evl_link *out)
 {
-	core->n_over += !evl_seat_is_over(lead);
+	core->n_over += !evl_ties_are_over(lead);
 	lead->state = EVL_FAILED;
 	lead->units = (uint32_t)error;
 	if (lead->ties)
 		evl_ties_part(lead->ties);
 	evl_list_push(out, &lead->link);
+}
+
+void
+evl_core_own_held(struct evl_ties *ties, struct evl_owner *owner)
+{
+	evl_ties_own(ties, owner);
+	evl_list_push(&ties->core->holders, &ties->holder_link);
 }
 
 /* --- Fitting -------------------------------------------------------------- */
@@ -223,7 +161,7 @@ owner_holds(const struct evl_owner *owner, const struct evl_core *core)
 }
 
 int
-evl_ties_are_privileged(const struct evl_ties *ties)
+evl_core_is_privileged(const struct evl_ties *ties)
 {
 	return ties->of || (ties->owner && evl_ties_are_single(ties)
 	    && owner_holds(ties->owner, ties->core));
@@ -254,8 +192,8 @@ static void
 enqueue_seat(struct evl_core *core, struct evl_seat *seat)
 {
 	core->n_waiting++;
-	core->n_bound += (uint32_t)evl_seat_is_bound(seat);
-	if (seat->ties && (seat->ties->is_ahead = (uint8_t)evl_ties_are_privileged(seat->ties))) {
+	core->n_bound += (uint32_t)evl_ties_are_bound(seat);
+	if (seat->ties && (seat->ties->is_ahead = (uint8_t)evl_core_is_privileged(seat->ties))) {
 		evl_list_push(&core->ahead, &seat->link);
 	} else if (seat->rank) {
 		evl_list_insert_after(place(core, seat->rank), &seat->link);

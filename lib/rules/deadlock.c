@@ -70,7 +70,7 @@ see_waiters(struct look *look, struct evl_link *list)
 	EVL_WAITING_EACH(link, list) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
-		if (!evl_seat_is_bound(seat))
+		if (!evl_ties_are_bound(seat))
 			continue;
 		seat->ties->passes = 0;
 		see_owner(look, seat->ties->owner);
@@ -437,11 +437,11 @@ pass_queue(struct rest *rest, struct evl_core *core)
 	EVL_WAITING_EACH(link, &core->queue) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
-		if (evl_seat_is_bound(seat) && is_over(seat))
+		if (evl_ties_are_bound(seat) && is_over(seat))
 			continue;
 		if (is_blocked || !fits(rest, core, seat))
 			break;
-		if (!evl_seat_is_bound(seat))
+		if (!evl_ties_are_bound(seat))
 			continue;
 		n += !seat->ties->passes;
 		seat->ties->passes = 1;
@@ -536,7 +536,7 @@ evl_deadlock_is_left_stuck(const struct evl_seat *seat)
 int
 evl_deadlock_is_stuck(const struct evl_seat *seat)
 {
-	return evl_seat_is_bound(seat) && is_waited_for(seat) && evl_deadlock_is_left_stuck(seat);
+	return evl_ties_are_bound(seat) && is_waited_for(seat) && evl_deadlock_is_left_stuck(seat);
 }
 
 struct evl_ties *

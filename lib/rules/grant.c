@@ -21,7 +21,7 @@ evl_grant_enqueue(struct evl_change *change, struct evl_core *core, struct evl_s
 void
 evl_grant_withdraw(struct evl_change *change, struct evl_core *core, struct evl_seat *seat)
 {
-	if (evl_seat_is_bound(seat)) {
+	if (evl_ties_are_bound(seat)) {
 		evl_bound_withdraw(change, seat);
 		return;
 	}
@@ -32,7 +32,7 @@ evl_grant_withdraw(struct evl_change *change, struct evl_core *core, struct evl_
 void
 evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat)
 {
-	if (evl_seat_is_bound(seat)) {
+	if (evl_ties_are_bound(seat)) {
 		evl_bound_release(change, seat);
 		return;
 	}
@@ -128,7 +128,7 @@ grant_one_queued(struct evl_change *change, struct evl_core *core)
 {
 	struct evl_seat *seat = EVL_SEAT(core->queue.next);
 
-	if (!evl_seat_is_bound(seat))
+	if (!evl_ties_are_bound(seat))
 		return grant_plain(change, core, seat);
 	if (!evl_bound_is_grantable(seat))
 		return 0;

@@ -12,7 +12,7 @@
 static inline int
 evl_grant_try(struct evl_change *change, struct evl_core *core, struct evl_seat *seat)
 {
-	if (evl_seat_is_bound(seat))
+	if (evl_ties_are_bound(seat))
 		return evl_bound_try(change, seat);
 	if (!evl_core_admits(core, seat->mode, seat->units, seat->rank))
 		return 0;

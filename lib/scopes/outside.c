@@ -10,9 +10,12 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "calls/close.h"
+#include "calls/end.h"
 #include "calls/life.h"
 #include "calls/objects.h"
 #include "lock/member.h"
+#include "lock/notify.h"
+#include "lock/step.h"
 #include "scopes/outside.h"
 
 #define BIT(mode) ((uint32_t)1 << (mode))
@@ -76,7 +79,7 @@ create_body(struct evl_outside *o, const struct evl_outside_ops *ops,
 
 	all.flags = (options->flags & EVLOCK_OPT_PREFER_EXCLUSIVE) |
 	    (is_guarded ? EVLOCK_OPT_THREADSAFE : 0);
-	body = evl_body_create(&all, &outside_modes, NULL);
+	body = evl_lock_create(&all, &outside_modes, NULL);
 	if (!body)
 		return NULL;
 	o->ops = ops;
@@ -100,10 +103,10 @@ evl_outside_new(struct evl_outside *o, const struct evl_outside_ops *ops,
 	body->kind = &outside_kind;
 	body->of_kind = o;
 	lock = evl_outside_object(o, base, options);
-	evl_body_update_watched(body);
+	evl_lock_update_watched(body);
 	if (!lock)
-		body->kind = &evl_plain_kind;
-	evl_body_drop(body);	/* the object keeps it */
+		body->kind = &evl_kind_plain;
+	evl_lock_drop(body);	/* the object keeps it */
 	return lock;
 }
 
@@ -111,10 +114,10 @@ struct evlock *
 evl_outside_object(struct evl_outside *o, struct event_base *base,
     const struct evlock_options *options)
 {
-	struct evl_guard *guard = evl_body_enter(o->body);
+	struct evl_guard *guard = evl_lock_enter(o->body);
 	struct evlock *lock = evl_objects_attach(o->body, base, options);
 
-	evl_body_leave(guard);
+	evl_lock_leave(guard);
 	return lock;
 }
 
@@ -127,7 +130,7 @@ evl_outside_of(const struct evlock *lock)
 int
 evl_outside_is_threaded(struct event_base *base)
 {
-	return evl_base_is_threaded(base);
+	return evl_threads_can_wake(base);
 }
 
 void *
@@ -406,7 +409,7 @@ evl_outside_take(struct evl_step *step, struct evl_outside *o)
 	o->is_asking = 0;
 	o->n_joined = o->n_passed = 0;
 	set_has(o, o->wanted);
-	evl_notify_tell(step, o->body, 1);	/* now, as it is not kept for those who only want to know */
+	evl_notify_tell(&step->change, o->body, 1);	/* now, as it is not kept for those who only want to know */
 	evl_step_touch(step, o->body, 1);
 	if (first_waiting(o))
 		take_place(step, o, 0);
@@ -459,11 +462,11 @@ lose(struct evl_step *step, struct evl_request *r)
 
 	if (r->seat.state == EVL_HELD && is_told)
 		r->cb = extra->notice_cb;
-	evl_request_leave(step, r);
+	evl_end_leave(step, r);
 	if (is_told)
-		evl_core_conclude(evl_core_of(r->lock), &r->seat, ESTALE, &step->change.done);
+		evl_core_conclude(evl_lock_core(r->lock), &r->seat, ESTALE, &step->change.done);
 	else
-		evl_request_dismiss(r);
+		evl_end_dismiss(r);
 }
 
 /* The first request made through `lock` that holds, or NULL. */
@@ -514,7 +517,7 @@ find_request(const struct evl_outside *o, evlock_handle handle)
 	struct evl_request *r;
 
 	EVL_LIST_EACH(link, &o->body->objects)
-		if ((r = evl_request_find(EVL_OBJECT(link), handle)))
+		if ((r = evl_life_find(EVL_OBJECT(link), handle)))
 			return r;
 	return NULL;
 }
@@ -525,7 +528,7 @@ evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error)
 	struct evl_request *r = find_request(o, handle);
 
 	if (r)
-		evl_request_fail(r, error);
+		evl_end_fail(r, error);
 }
 
 /* --- As a kind of lock --------------------------------------------- */
@@ -692,5 +695,5 @@ evl_outside_keep(struct evl_outside *o)
 void
 evl_outside_drop(struct evl_outside *o)
 {
-	evl_body_drop(o->body);
+	evl_lock_drop(o->body);
 }

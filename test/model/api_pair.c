@@ -368,11 +368,11 @@ is_waiting(const struct told *t)
 
 /* The library's timer for a request has gone off: too late, if that has been granted in
  * the same pass of the loop. */
-void __wrap_evl_request_expire(struct evl_request *r);
-void __real_evl_request_expire(struct evl_request *r);
+void __wrap_evl_end_expire(struct evl_request *r);
+void __real_evl_end_expire(struct evl_request *r);
 
 void
-__wrap_evl_request_expire(struct evl_request *r)
+__wrap_evl_end_expire(struct evl_request *r)
 {
 	const struct told *t = r->arg;
 
@@ -382,7 +382,7 @@ __wrap_evl_request_expire(struct evl_request *r)
 		note(api.actor[t->who].lock, 1);
 		api_counts.expired++;
 	}
-	__real_evl_request_expire(r);
+	__real_evl_end_expire(r);
 }
 
 /* --- Operations: asking --------------------------------------------------------- */

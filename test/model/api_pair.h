@@ -9,7 +9,7 @@
  * handle and this error, in the order of the grants, and never inside the call that
  * asked for it.  What differs ends the program.
  *
- * Link with API_PAIR_WRAP, -Wl,--wrap=evl_request_expire: the model has to know the
+ * Link with API_PAIR_WRAP, -Wl,--wrap=evl_end_expire: the model has to know the
  * moment at which a timer goes off, which no public call tells. */
 
 #include <evlock/evlock.h>

@@ -326,11 +326,11 @@ on_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
 }
 
 /* The library's timer for a request has gone off. */
-void __wrap_evl_request_expire(struct evl_request *r);
-void __real_evl_request_expire(struct evl_request *r);
+void __wrap_evl_end_expire(struct evl_request *r);
+void __real_evl_end_expire(struct evl_request *r);
 
 void
-__wrap_evl_request_expire(struct evl_request *r)
+__wrap_evl_end_expire(struct evl_request *r)
 {
 	struct told t = *(const struct told *)r->arg;
 	const struct bound_request *q = &bound_model.request[t.who];
@@ -338,7 +338,7 @@ __wrap_evl_request_expire(struct evl_request *r)
 
 	MUST(pair.is_in_loop, "a timer inside of a call");
 	is_waiting = (t.is_conversion ? q->conversion : q->state) == BOUND_WAITING;
-	__real_evl_request_expire(r);
+	__real_evl_end_expire(r);
 	follow(NULL, is_waiting ? &t : NULL, 0);	/* else it is granted, and not yet told */
 	bound_counts.expired += (unsigned)is_waiting;
 }

@@ -28,6 +28,7 @@
 
 #include "../shim.h"
 #include "choices.h"
+#include "calls/end.h"
 #include "calls/life.h"
 #include "must.h"
 #include "tables.h"
@@ -574,13 +575,13 @@ expire(const struct request *r)
 
 	if (!is_live(r) || !r->lock)
 		return;
-	request = evl_request_find(r->lock, r->handle);
+	request = evl_life_find(r->lock, r->handle);
 	if (!request || !request->seat.ties)
 		return;
 	if (request->seat.ties->conversion)
 		request = EVL_REQUEST(request->seat.ties->conversion);
 	if (request->seat.ties && evl_extra_of(request)->has_timer)
-		evl_request_expire(request);
+		evl_end_expire(request);
 }
 
 static void

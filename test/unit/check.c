@@ -27,7 +27,7 @@
 		ask(lock, "", X); \
 		ask(lock, "", U); \
 		ask(lock, "", S); \
-		name(evl_core_of(lock)); \
+		name(evl_lock_core(lock)); \
 		ask(lock, "", X); \
 	} \
 	static void \

@@ -418,8 +418,8 @@ take_all_numbers(void)
 	unsigned n = 0;
 
 	while (size >= 64) {
-		evl_pool_init(&pool[n], size);
-		if (evl_pool_get(&pool[n])) {
+		evl_handles_init(&pool[n], size);
+		if (evl_handles_get(&pool[n])) {
 			n++;
 		} else {
 			cr_assert_eq(errno, ENOMEM);
@@ -451,7 +451,7 @@ LockTest(handles, numbers_run_out)
 	see(hold(other, S));
 	check_all_differ();
 	while (n-- > 0)
-		evl_pool_clear(&pool[n]);
+		evl_handles_clear(&pool[n]);
 	evlock_free(other);
 	event_base_free(other_base);
 }

@@ -13,7 +13,7 @@
 
 #include <event2/thread.h>
 
-#include "loop/port.h"
+#include "loop/ports.h"
 #include "../util.h"
 #include "../util3.h"
 
@@ -597,7 +597,7 @@ ShareTest(member_that_comes_to_be_shared_keeps_it_alive)
 static unsigned
 n_rung(struct event_base *b)
 {
-	int bell = evl_port_find(b)->bell;
+	int bell = evl_ports_find(b)->bell;
 	uint64_t n = 0, one = 1;
 
 	cr_assert_geq(bell, 0);

@@ -17,6 +17,7 @@
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "lock/step.h"
+#include "loop/ports.h"
 #include "scopes/file/claim.h"
 #include "scopes/file/path.h"
 #include "scopes/outside.h"
@@ -60,7 +61,7 @@ after_fork(void)
 static void
 handle_fork(void)
 {
-	evl_port_handle_fork();
+	evl_ports_handle_fork();
 	files.error = evl_opened_handle_fork();
 	if (!files.error)
 		files.error = pthread_atfork(before_fork, after_fork, after_fork);
@@ -267,7 +268,7 @@ judge(struct event_base *base, const char *path, const struct evlock_options *op
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!base || !path || options->modes || !evl_options_are_valid(options) ||
+	if (!base || !path || options->modes || !evl_lock_takes(options) ||
 	    flags & ~(EVLOCK_FILE_MKDIR | EVLOCK_FILE_FLOCK))
 		return EINVAL;
 	if (!evl_outside_is_threaded(base))
