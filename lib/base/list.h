@@ -15,6 +15,13 @@
 #define EVL_NOINLINE
 #endif
 
+/** Makes two functions of one that both are called all the time. */
+#if defined(__GNUC__)
+#define EVL_INLINE inline __attribute__((always_inline))
+#else
+#define EVL_INLINE inline
+#endif
+
 struct evl_link {
 	struct evl_link *next, *prev;
 };

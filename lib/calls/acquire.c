@@ -96,7 +96,7 @@ judge(const struct evlock *lock, const struct evlock_request *q)
 	int error = evl_lock_judge(lock, q->mode, units_of(q));
 
 	return error ? error : evl_acquire_judge_terms(q,
-	    evl_lock_core(lock)->is_closed || lock->is_ending, lock->pool, lock->identity->scope);
+	    evl_core_is(evl_lock_core(lock), EVL_IS_CLOSED) || lock->is_ending, lock->pool, lock->identity->scope);
 }
 
 int
@@ -164,7 +164,8 @@ evl_acquire_make(struct evl_step *step, struct evlock *lock, const struct evlock
 
 	if (role == EVL_ACQUISITION && lock->body->guard)
 		role = EVL_GUARDED;
-	core->is_counted |= units_of(q) > 1;
+	if (units_of(q) > 1)
+		evl_core_mark(core, EVL_IS_COUNTED);
 	r = evl_life_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority), role);
 	if (!r)
 		return 0;
@@ -230,9 +231,9 @@ acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 
 /* Holds at once, without a callback. */
 static inline evlock_handle
-hold_now(struct evlock *lock, struct evl_request *r)
+hold_now(struct evlock *lock, struct evl_core *core, struct evl_request *r)
 {
-	evl_core_take(evl_lock_core(lock), r->seat.mode, r->seat.units);
+	evl_core_take(core, r->seat.mode, r->seat.units);
 	evl_life_hold_plain(lock, r);
 	evl_check_lock(lock->body);
 	return r->handle;
@@ -240,9 +241,9 @@ hold_now(struct evlock *lock, struct evl_request *r)
 
 /* Holds, and will be called back. */
 static inline void
-grant(struct evlock *lock, struct evl_request *r)
+grant(struct evlock *lock, struct evl_core *core, struct evl_request *r)
 {
-	evl_core_take(evl_lock_core(lock), r->seat.mode, r->seat.units);
+	evl_core_take(core, r->seat.mode, r->seat.units);
 	r->seat.state = EVL_GRANTED;
 	evl_list_push(&lock->port->fifo, &r->seat.link);
 }
@@ -252,28 +253,58 @@ static EVL_NOINLINE evlock_handle
 grant_and_wake(struct evlock *lock, struct evl_request *r)
 {
 	evl_letters_collect(lock->port);
-	grant(lock, r);
+	grant(lock, evl_lock_core(lock), r);
 	evl_drain_wake(lock->port);
 	return r->handle;
 }
 
-/* Will a request be granted at once, as there is nothing to look at but what is held? */
+/* May a request be made without a step, as there is nothing to look at but what is held, and who
+ * waits?  If so, one loop uses the lock. */
+static inline int
+is_easy(const struct evlock *lock, const struct evl_core *core)
+{
+	return !(evl_core_unusual(core) & (EVL_NEEDS_STEP | EVL_IS_CLOSED | EVL_IS_COUNTED)) &&
+	    lock->pool->free;
+}
+
 static inline int
 is_granted_easily(const struct evl_core *core, unsigned mode)
 {
-	return !core->n_waiting && !core->is_closed && !core->is_counted &&
-	    evl_core_is_compatible(core, mode);
+	return !core->n_waiting && evl_core_is_compatible(core, mode);
 }
 
-/* Will a request without a timeout, that is not granted easily, be just one more in the queue? */
-static inline int
-is_queued_easily(const struct evl_core *core, unsigned mode)
+static inline struct evl_request *
+begin(struct evlock *lock, unsigned mode, evlock_cb cb, void *arg, enum evl_role role)
 {
-	return (core->n_waiting || !core->is_counted) && !core->is_closed && !core->is_watched &&
-	    mode != core->preferred;
+	struct evl_request *r = evl_life_begin(lock, lock->pool, mode, 1, 0, role);
+
+	r->cb = cb;
+	r->arg = arg;
+	return r;
 }
 
-static inline evlock_handle
+/* Will a request without a timeout be just one more in a queue, if it is not an easy one? */
+static int
+is_queued_easily(const struct evlock *lock, const struct evl_core *core, unsigned mode)
+{
+	return !(evl_core_unusual(core) & (EVL_NEEDS_STEP | EVL_IS_CLOSED | EVL_IS_WATCHED)) &&
+	    core->n_waiting && mode != core->preferred && mode < core->n_modes && lock->pool->free;
+}
+
+static EVL_NOINLINE evlock_handle
+acquire_other(struct evlock *lock, unsigned mode, const struct timeval *timeout,
+    evlock_cb cb, void *arg, enum evl_role role)
+{
+	struct evl_request *r;
+
+	if (!cb || timeout || !is_queued_easily(lock, evl_lock_core(lock), mode))
+		return acquire_any(lock, mode, timeout, cb, arg, role);
+	r = begin(lock, mode, cb, arg, role);
+	evl_core_enqueue(evl_lock_core(lock), &r->seat);
+	return r->handle;
+}
+
+static EVL_INLINE evlock_handle
 acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
     evlock_cb cb, void *arg, enum evl_role role)
 {
@@ -281,18 +312,16 @@ acquire(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 	struct evl_request *r;
 	int is_granted;
 
-	if (!cb || mode >= core->n_modes || !lock->quick->free)
-		return acquire_any(lock, mode, timeout, cb, arg, role);
+	if (!cb || mode >= core->n_modes || !is_easy(lock, core))
+		return acquire_other(lock, mode, timeout, cb, arg, role);
 	is_granted = is_granted_easily(core, mode);
-	if (!is_granted && (timeout || !is_queued_easily(core, mode)))
-		return acquire_any(lock, mode, timeout, cb, arg, role);
-	r = evl_life_begin(lock, lock->quick, mode, 1, 0, role);
-	r->cb = cb;
-	r->arg = arg;
+	if (!is_granted && (timeout || evl_core_is(core, EVL_IS_WATCHED | EVL_PREFERS)))
+		return acquire_other(lock, mode, timeout, cb, arg, role);
+	r = begin(lock, mode, cb, arg, role);
 	if (is_granted && (!lock->port->is_armed || evl_port_is_posted(lock->port)))
 		return grant_and_wake(lock, r);
 	if (is_granted)
-		grant(lock, r);
+		grant(lock, core, r);
 	else
 		evl_core_enqueue(core, &r->seat);
 	return r->handle;
@@ -326,7 +355,7 @@ evlock_acquire_nowait(struct evlock *lock, unsigned mode)
 {
 	struct evl_core *core = evl_lock_core(lock);
 
-	if (mode >= core->n_modes || !lock->quick->free || !is_granted_easily(core, mode))
+	if (mode >= core->n_modes || !is_easy(lock, core) || !is_granted_easily(core, mode))
 		return acquire_nowait(lock, mode);
-	return hold_now(lock, evl_life_begin(lock, lock->quick, mode, 1, 0, EVL_ACQUISITION));
+	return hold_now(lock, core, evl_life_begin(lock, lock->pool, mode, 1, 0, EVL_ACQUISITION));
 }

@@ -71,7 +71,7 @@ close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *ob
 
 	EVL_LIST_EACH(link, &body->sets)
 		if (!object || EVL_MEMBER_LINK(link)->lock == object)
-			EVL_MEMBER_LINK(link)->body->core.is_closed = 1;
+			evl_core_mark(&EVL_MEMBER_LINK(link)->body->core, EVL_IS_CLOSED);
 	fail_sets(step, body, object, ECANCELED);
 }
 
@@ -117,8 +117,8 @@ evlock_close(struct evlock *lock)
 	struct evl_step step;
 
 	evl_step_begin(&step, lock->body);
-	if (!evl_lock_core(lock)->is_closed) {
-		evl_lock_core(lock)->is_closed = 1;
+	if (!evl_core_is(evl_lock_core(lock), EVL_IS_CLOSED)) {
+		evl_core_mark(evl_lock_core(lock), EVL_IS_CLOSED);
 		close_sets(&step, lock->body, NULL);
 		evl_close_fail_all(&step, lock->body, ECANCELED);
 		evl_step_touch(&step, lock->body, 1);
@@ -309,7 +309,8 @@ mark(struct evlock *lock)
 {
 	evl_list_init(&lock->due);
 	lock->is_ending = 1;
-	lock->quick = &evl_handles_none;
+	if (!lock->body->guard)
+		evl_core_mark(evl_lock_core(lock), EVL_NEEDS_STEP);
 }
 
 /* The callbacks that are still due run.  They may end requests that are due, too. */

@@ -36,7 +36,7 @@ find_holder(struct evlock *lock, evlock_handle handle, unsigned mode, int is_val
 		error = EINVAL;
 	else if ((error = judge(lock, mode, r)))
 		;
-	else if (evl_lock_core(lock)->is_closed)
+	else if (evl_core_is(evl_lock_core(lock), EVL_IS_CLOSED))
 		error = ECANCELED;
 	else if (r->seat.ties && r->seat.ties->conversion)
 		error = EBUSY;

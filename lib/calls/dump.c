@@ -173,7 +173,7 @@ dump_title(const struct evlock *lock, struct evl_text *text)
 	else
 		evl_text_add(text, "free");
 	evl_text_printf(text, ", %" PRIu32 " waiting%s\n", core->n_waiting,
-	    core->is_closed ? ", closed" : "");
+	    evl_core_is(core, EVL_IS_CLOSED) ? ", closed" : "");
 }
 
 /* Unless another object of it on the same base comes before. */

@@ -90,7 +90,8 @@ set_up(struct evlock *lock, struct evl_body *body, struct evl_port *port,
 	lock->port = port;
 	lock->table = table;
 	lock->pool = body->guard ? &body->guard->pool : &port->pool;
-	lock->quick = body->guard || body->kind->has_own_seat ? &evl_handles_none : lock->pool;
+	if (body->guard || body->kind->has_own_seat)
+		evl_core_mark(&body->core, EVL_NEEDS_STEP);
 	lock->identity = identity;
 	identity->n_objects++;
 	body->core.free = &lock->pool->free;

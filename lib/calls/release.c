@@ -70,7 +70,7 @@ pass_on(struct evlock *lock, unsigned mode)
 
 	if (core->is_conditional || core->n_bound)
 		return promote_any(lock);
-	if (evl_core_held(core)[mode] && !core->is_counted)
+	if (evl_core_held(core)[mode] && !evl_core_is(core, EVL_IS_COUNTED))
 		return 0;
 	if (!lock->port->is_armed || evl_port_is_posted(lock->port))
 		return promote_and_wake(lock);
@@ -83,7 +83,7 @@ pass_on(struct evlock *lock, unsigned mode)
 static inline int
 is_plain(const struct evlock *lock, const struct evl_request *r)
 {
-	return !r->seat.ties && !evl_lock_core(lock)->is_watched;
+	return !r->seat.ties && !evl_core_is(evl_lock_core(lock), EVL_IS_WATCHED);
 }
 
 /* Ends a plain hold that is in no list any more. */
@@ -94,7 +94,7 @@ end_hold(struct evlock *lock, struct evl_request *r)
 	unsigned mode = r->seat.mode;
 
 	evl_core_drop(core, mode, r->seat.units);
-	evl_handles_put(lock->pool, r);
+	evl_handles_put_as(lock->pool, r, r->handle + EVL_GENERATION);	/* which is not hidden */
 	return core->n_waiting ? pass_on(lock, mode) : 0;
 }
 
@@ -116,8 +116,12 @@ end_wait(struct evlock *lock, struct evl_request *r)
 static EVL_NOINLINE int
 release_other(struct evlock *lock, evlock_handle handle)
 {
-	struct evl_request *r = evl_handles_find(lock->quick, handle);
+	unsigned unusual = evl_core_unusual(evl_lock_core(lock));
+	struct evl_request *r;
 
+	if (unusual & EVL_NEEDS_STEP)
+		return find_and_end(lock, handle);
+	r = evl_handles_find(lock->pool, handle);
 	if (!r || handle & EVL_HIDDEN || r->lock != lock || !is_plain(lock, r))
 		return find_and_end(lock, handle);
 	if (r->seat.state == EVL_QUEUED)

@@ -96,7 +96,7 @@ evlock_semaphore_new(struct event_base *base, uint32_t permits,
 		evl_mem_free(mode);
 		return NULL;
 	}
-	lock->body->core.is_counted = 1;
+	evl_core_mark(&lock->body->core, EVL_IS_COUNTED);
 	lock->body->of_kind = mode;
 	lock->body->kind = &semaphore_kind;
 	return lock;

@@ -401,8 +401,7 @@ join(struct evlock *lock)
 		m->body = lock->body;
 		evl_list_push(&m->lock->body->sets, &m->link);
 		evl_lock_update_watched(m->lock->body);
-		if (evl_lock_core(m->lock)->is_closed)
-			evl_lock_core(lock)->is_closed = 1;
+		evl_core_mark(evl_lock_core(lock), evl_core_is(evl_lock_core(m->lock), EVL_IS_CLOSED));
 	}
 	if (lock->body->guard)
 		evl_member_update_far(lock->body);
@@ -441,7 +440,7 @@ create_lock(struct evl_set *set, struct event_base *base, const struct evlock_op
 		return NULL;
 	lock->body->kind = &set_kind;
 	lock->body->of_kind = set;
-	lock->body->core.is_counted = 1;	/* no short cuts */
+	evl_core_mark(&lock->body->core, EVL_IS_COUNTED);	/* no short cuts */
 	evl_lock_update_watched(lock->body);
 	return lock;
 }

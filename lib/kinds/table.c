@@ -149,7 +149,7 @@ create_body(const struct evl_table *table)
 	if (!body)
 		return NULL;
 	body->identity.scope = table->scope;
-	body->core.is_counted = 1;	/* no short cuts: users are counted */
+	evl_core_mark(&body->core, EVL_IS_COUNTED);	/* no short cuts: users are counted */
 	return body;
 }
 
@@ -573,7 +573,7 @@ judge(const struct evlock_table *table, const void *key, size_t len,
 	if (!is_key(key, len) || !is_of_modes(table->common, q))
 		return EINVAL;
 	keyed = find(table->common, len ? key : "", len);
-	error = evl_acquire_judge_terms(q, table->is_ending || (keyed && keyed->body->core.is_closed),
+	error = evl_acquire_judge_terms(q, table->is_ending || (keyed && evl_core_is(&keyed->body->core, EVL_IS_CLOSED)),
 	    pool_of(table), table->common->scope);
 	if (error || q->cb || !keyed)
 		return error;

@@ -105,13 +105,22 @@ evl_lock_drop(struct evl_body *body)
 
 /* --- Who watches, and who waits for other threads --------------------------- */
 
-/* A lock that is a member of a set, or of a kind that looks at changes, is watched as well. */
+static unsigned
+watched_by(const struct evl_body *body)
+{
+	const struct evl_kind *kind = body->kind;
+
+	return (!evl_list_is_empty(&body->notifies) || !evl_list_is_empty(&body->notices) ? EVL_IS_TOLD : 0)
+	    | (kind->look ? EVL_IS_LOOKED_AT : 0)
+	    | (!evl_list_is_empty(&body->sets) || kind->bind ? EVL_IS_IN_SET : 0)
+	    | (kind->retire ? EVL_IS_RETIRED : 0);
+}
+
 void
 evl_lock_update_watched(struct evl_body *body)
 {
-	body->core.is_watched = !evl_list_is_empty(&body->notifies) ||
-	    !evl_list_is_empty(&body->notices) || !evl_list_is_empty(&body->sets) ||
-	    body->kind->look || body->kind->retire || body->kind->bind;
+	evl_core_unmark(&body->core, EVL_IS_WATCHED);
+	evl_core_mark(&body->core, watched_by(body));
 }
 
 void

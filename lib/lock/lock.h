@@ -40,8 +40,6 @@ struct evl_body {
 /** A lock object. */
 struct evlock {
 	struct evl_body *body;
-	struct evl_pool *quick;		/**< `pool`, if one loop uses the lock; else the empty
-					     one, so that nothing is done without the guard */
 	struct evl_pool *pool;		/**< of its requests */
 	struct evl_port *port;
 	struct evl_identity *identity;
@@ -134,7 +132,7 @@ extern const struct evlock_modes evl_lock_standard_modes;
 /** Are these options that evlock_new() takes? */
 int evl_lock_takes(const struct evlock_options *options);
 
-/** Sets core.is_watched, when somebody has begun to watch, or watches no more. */
+/** Sets EVL_IS_WATCHED, when somebody has begun to watch, or watches no more. */
 void evl_lock_update_watched(struct evl_body *body);
 
 /* --- What a lock is asked --------------------------------------------------- */

@@ -32,24 +32,30 @@ evl_member_first_holder(const struct evl_body *body)
 
 /* A request for the set may have come to be the first who waits here: the others of its members
  * may be asked for now. */
-static void
+static int
 look_at_members(struct evl_step *step, const struct evl_set *set)
 {
 	const struct evl_member *m;
+	int has_looked = 0;
 
 	EVL_MEMBERS_EACH(m, set)
-		if (evl_member_is_there(m) && m->lock->body->kind->look)
+		if (evl_member_is_there(m) && m->lock->body->kind->look) {
 			m->lock->body->kind->look(step, m->lock->body);
+			has_looked = 1;
+		}
+	return has_looked;
 }
 
-void
+int
 evl_member_look(struct evl_step *step, const struct evl_body *body)
 {
 	const struct evl_link *link;
+	int has_looked = 0;
 
 	EVL_LIST_EACH(link, &body->sets)
 		if (EVL_MEMBER_LINK(link)->body->core.n_waiting)
-			look_at_members(step, evl_member_set(EVL_MEMBER_LINK(link)));
+			has_looked |= look_at_members(step, evl_member_set(EVL_MEMBER_LINK(link)));
+	return has_looked;
 }
 
 void

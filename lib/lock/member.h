@@ -60,8 +60,9 @@ struct evl_ties *evl_member_part_held(const struct evl_member *m, struct evl_gro
 /** A request for a set that holds `body` as a member, or NULL. */
 struct evl_request *evl_member_first_holder(const struct evl_body *body);
 
-/** The step has changed `body`: the kinds of the other members of its sets look at that. */
-void evl_member_look(struct evl_step *step, const struct evl_body *body);
+/** The step has changed `body`: the kinds of the other members of its sets look at that.  Returns
+ * whether there was one to look. */
+int evl_member_look(struct evl_step *step, const struct evl_body *body);
 
 /** Sets is_far of the lock, and of the sets that have it, when that may have changed.  No request is on its way out of the lock. */
 void evl_member_update_far(struct evl_body *body);

@@ -37,7 +37,7 @@ admits(const struct evlock *lock, unsigned mode)
 {
 	const struct evl_core *core = evl_lock_core(lock);
 
-	if (core->is_closed)
+	if (evl_core_is(core, EVL_IS_CLOSED))
 		return 0;
 	return lock->body->kind->admits ? lock->body->kind->admits(lock, NULL, mode, 1, 0)
 	    : evl_core_admits(core, mode, 1, evl_core_rank(core, mode, 0));
@@ -180,9 +180,11 @@ evl_notify_tell(struct evl_change *change, struct evl_body *body, int has_room)
 {
 	const struct evl_link *link;
 
-	tell_own(change, body, has_room);
+	if (evl_core_is(&body->core, EVL_IS_TOLD))
+		tell_own(change, body, has_room);
 	EVL_LIST_EACH(link, &body->sets)
-		tell_own(change, EVL_MEMBER_LINK(link)->body, has_room);
+		if (evl_core_is(&EVL_MEMBER_LINK(link)->body->core, EVL_IS_TOLD))
+			tell_own(change, EVL_MEMBER_LINK(link)->body, has_room);
 }
 
 struct evlock *

@@ -19,11 +19,13 @@
 static int
 look(struct evl_step *step, struct evl_body *body)
 {
-	if (body->kind->look)
+	int has_looked = body->kind->look != NULL;
+
+	if (has_looked)
 		body->kind->look(step, body);
 	if (!evl_list_is_empty(&body->sets))
-		evl_member_look(step, body);
-	return body->kind->look || !evl_list_is_empty(&body->sets);
+		has_looked |= evl_member_look(step, body);
+	return has_looked;
 }
 
 /* Returns whether more may have changed by that. */
@@ -34,11 +36,10 @@ look_at_all(struct evl_step *step)
 	int has_looked = 0;
 
 	EVL_TOUCHED_EACH(core, &step->change) {
-		int is_news = core->is_changed && core->is_watched;
-
+		if (!core->is_changed)
+			continue;
 		core->is_changed = 0;
-		if (is_news)
-			has_looked |= look(step, BODY(core));
+		has_looked |= look(step, BODY(core));
 	}
 	return has_looked;
 }
@@ -49,8 +50,7 @@ tell_all(struct evl_step *step)
 	struct evl_core *core;
 
 	EVL_TOUCHED_EACH(core, &step->change)
-		if (core->is_watched)
-			evl_notify_tell(&step->change, BODY(core), core->has_room);
+		evl_notify_tell(&step->change, BODY(core), core->has_room);
 }
 
 /* --- Sending -------------------------------------------------------------- */
@@ -129,9 +129,11 @@ forget_all(struct evl_step *step)
 static EVL_NOINLINE void
 settle(struct evl_step *step)
 {
-	while (look_at_all(step))
-		evl_grant_finish(&step->change);
-	tell_all(step);
+	if (step->change.unusual & (EVL_IS_LOOKED_AT | EVL_IS_IN_SET))
+		while (look_at_all(step))
+			evl_grant_finish(&step->change);
+	if (step->change.unusual & (EVL_IS_TOLD | EVL_IS_IN_SET))
+		tell_all(step);
 }
 
 void
@@ -141,7 +143,7 @@ evl_step_end(struct evl_step *step)
 
 	if (step->change.dirty || step->change.doubted)
 		evl_grant_finish(&step->change);
-	if (step->change.touched)
+	if (step->change.unusual & (EVL_IS_WATCHED & ~EVL_IS_RETIRED))
 		settle(step);
 	if (!evl_list_is_empty(&step->change.done))
 		send_all(step);

@@ -189,8 +189,6 @@ free_region(struct evl_region *region, int is_reusable)
 /* Stands in for a region until there is one. */
 static struct evl_region no_region;
 
-struct evl_pool evl_handles_none = { .newest = &no_region };
-
 void
 evl_handles_init(struct evl_pool *pool, uint32_t n)
 {

@@ -58,9 +58,6 @@ struct evl_pool {
 	uint64_t n_scopes;		/**< that were numbered, see evl_body.scope */
 };
 
-/** A pool that is always empty. */
-extern struct evl_pool evl_handles_none;
-
 /** Makes a pool that begins with `n` slots, at most EVL_CHUNK_SLOTS, once it is used. */
 void evl_handles_init(struct evl_pool *pool, uint32_t n);
 
@@ -102,18 +99,24 @@ evl_handles_after(evlock_handle handle)
 	return (handle & ~EVL_HIDDEN) + EVL_GENERATION;
 }
 
-/** Ends the life of a request and of its handle. */
+/** Ends the life of a request and of its handle; `after` is what its slot has from now on. */
 static inline void
-evl_handles_put(struct evl_pool *pool, struct evl_request *r)
+evl_handles_put_as(struct evl_pool *pool, struct evl_request *r, evlock_handle after)
 {
-	r->handle = evl_handles_after(r->handle);
+	r->handle = after;
 	r->seat.state = EVL_FREE;
-	if (r->handle & EVL_HIDDEN) {
+	if (after & EVL_HIDDEN) {
 		pool->n_retired++;
 	} else {
 		r->seat.link.next = pool->free;
 		pool->free = &r->seat.link;
 	}
+}
+
+static inline void
+evl_handles_put(struct evl_pool *pool, struct evl_request *r)
+{
+	evl_handles_put_as(pool, r, evl_handles_after(r->handle));
 }
 
 /** Returns what is, or was, in slot number `slot` of a region that has it. */

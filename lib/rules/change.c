@@ -54,6 +54,7 @@ evl_change_note_watched(struct evl_change *change, struct evl_core *core, int ha
 {
 	if (!core->is_touched)
 		mark_touched(change, core);
+	change->unusual |= core->unusual;
 	core->is_changed = 1;
 	core->has_room |= (uint8_t)has_room;
 }

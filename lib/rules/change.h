@@ -19,6 +19,7 @@ struct evl_change {
 	struct evl_link done;		/**< seats that were granted, or failed, in order */
 	struct evl_core *dirty;		/**< the last of a ring of cores to be promoted */
 	struct evl_core *touched;	/**< the last of a ring of cores that were noted */
+	unsigned unusual;		/**< of all of those */
 	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now ... */
 	struct evl_core *doubted_cores;	/**< ... in one of these */
 };
@@ -28,6 +29,7 @@ evl_change_init(struct evl_change *change)
 {
 	evl_list_init(&change->done);
 	change->dirty = change->touched = NULL;
+	change->unusual = 0;
 	change->doubted = NULL;
 	change->doubted_cores = NULL;
 }
@@ -38,7 +40,7 @@ void evl_change_note_watched(struct evl_change *change, struct evl_core *core, i
 static inline void
 evl_change_note(struct evl_change *change, struct evl_core *core, int has_room)
 {
-	if (core->is_watched || EVL_IS_CHECKED)
+	if (evl_core_is(core, EVL_IS_WATCHED) || EVL_IS_CHECKED)
 		evl_change_note_watched(change, core, has_room);
 }
 

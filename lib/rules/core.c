@@ -36,8 +36,11 @@ evl_core_init(struct evl_core *core, const struct evlock_modes *modes, int prefe
 	core->n_modes = modes->n_modes;
 	core->arg = modes->arg;
 	core->is_conditional = (uint8_t)has_conditions(modes);
-	core->is_counted = core->is_conditional || has_limits(modes);
+	if (core->is_conditional || has_limits(modes))
+		evl_core_mark(core, EVL_IS_COUNTED);
 	core->preferred = (uint8_t)(prefers_last ? modes->n_modes - 1 : EVLOCK_MAX_MODES);
+	if (prefers_last)
+		evl_core_mark(core, EVL_PREFERS);
 	evl_list_init(&core->queue);
 	evl_list_init(&core->ahead);
 	evl_list_init(&core->holders);

@@ -27,15 +27,26 @@
 #define EVL_PRIORITIES	4
 #define EVL_RANKS	(2 * EVL_PRIORITIES)
 
+/** What is unusual about a lock.  The short paths look at it once. */
+enum evl_unusual {
+	EVL_IS_COUNTED = 1 << 0,	/**< some mode has a limit or a predicate, or someone asks for
+				     several units */
+	EVL_IS_CLOSED = 1 << 1,	/**< takes no more requests */
+	EVL_NEEDS_STEP = 1 << 2, /**< it has a guard, or a kind that nothing is done without */
+	EVL_IS_TOLD = 1 << 3,	/**< someone wants notices, or events when it could be had */
+	EVL_IS_LOOKED_AT = 1 << 4,	/**< its kind looks at what changes */
+	EVL_IS_IN_SET = 1 << 5,	/**< is a member of sets */
+	EVL_IS_RETIRED = 1 << 6,	/**< is freed when nothing uses it any more */
+	EVL_PREFERS = 1 << 7,	/**< requests in one mode are queued before others */
+	EVL_IS_WATCHED = EVL_IS_TOLD | EVL_IS_LOOKED_AT | EVL_IS_IN_SET | EVL_IS_RETIRED
+};
+
 /** One lock.  The units held in each mode lie behind it: evl_core_held(). */
 struct evl_core {
 	const struct evlock_mode *mode;
 	uint32_t n_modes;
-	uint8_t is_closed;
-	uint8_t is_counted;		/**< some mode has a limit or a predicate, or someone asks
-					     for several units */
+	uint8_t unusual;		/**< enum evl_unusual; atomic: read without the mutex, too */
 	uint8_t is_conditional;		/**< some mode has a predicate */
-	uint8_t is_watched;		/**< the caller's: someone is to be told of changes */
 	uint8_t preferred;		/**< mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
 	uint32_t held_mask;		/**< bit m: some units are held in mode m */
 	uint32_t n_waiting;		/**< seats in `queue` and `ahead` that are QUEUED */
@@ -72,6 +83,32 @@ evl_core_held(const struct evl_core *core)
 	return (uint32_t *)(core + 1);
 }
 
+/** Is any of `what` so? */
+static inline unsigned
+evl_core_is(const struct evl_core *core, unsigned what)
+{
+	return core->unusual & what;
+}
+
+/** All that is, looked at without the mutex: EVL_NEEDS_STEP never changes where there is one. */
+static inline unsigned
+evl_core_unusual(const struct evl_core *core)
+{
+	return __atomic_load_n(&core->unusual, __ATOMIC_RELAXED);
+}
+
+static inline void
+evl_core_mark(struct evl_core *core, unsigned what)
+{
+	__atomic_store_n(&core->unusual, (uint8_t)(core->unusual | what), __ATOMIC_RELAXED);
+}
+
+static inline void
+evl_core_unmark(struct evl_core *core, unsigned what)
+{
+	__atomic_store_n(&core->unusual, (uint8_t)(core->unusual & ~what), __ATOMIC_RELAXED);
+}
+
 void evl_core_init(struct evl_core *core, const struct evlock_modes *modes, int prefers_last);
 
 /** Does nothing that is held conflict with `mode`? */
@@ -99,7 +136,7 @@ evl_core_fits(const struct evl_core *core, unsigned mode, uint32_t units)
 
 	if (!evl_core_is_compatible(core, mode))
 		return 0;
-	if (!core->is_counted)
+	if (!evl_core_is(core, EVL_IS_COUNTED))
 		return 1;
 	if (!evl_core_is_within(m, held[mode], units))
 		return 0;

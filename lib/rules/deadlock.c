@@ -174,7 +174,7 @@ leave_rest(struct rest *rest, struct evl_core *core)
 	memset(rest, 0, sizeof *rest);
 	rest->core.mode = core->mode;
 	rest->core.n_modes = core->n_modes;
-	rest->core.is_counted = 1;
+	evl_core_mark(&rest->core, EVL_IS_COUNTED);
 	rest->core.arg = core->arg;
 	EVL_LIST_EACH(link, &core->holders)
 		if (HOLDER(link)->owner->is_stuck)

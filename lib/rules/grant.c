@@ -88,7 +88,7 @@ promote_counted(struct evl_core *core, struct evl_link *out)
 void
 evl_grant_promote(struct evl_core *core, struct evl_link *out)
 {
-	if (core->is_counted)
+	if (evl_core_is(core, EVL_IS_COUNTED))
 		promote_counted(core, out);
 	else
 		promote_run(core, out, 0);
@@ -152,7 +152,7 @@ promote_one_by_one(struct evl_change *change, struct evl_core *core)
 static void
 promote(struct evl_change *change, struct evl_core *core)
 {
-	if (core->is_closed)
+	if (evl_core_is(core, EVL_IS_CLOSED))
 		return;
 	if (core->is_conditional || core->n_bound)
 		promote_one_by_one(change, core);

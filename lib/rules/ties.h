@@ -89,8 +89,8 @@ struct evl_seat {
 	struct evl_link link;	/**< the state says in which list */
 	uint32_t units;
 	uint8_t mode;
-	uint8_t rank;		/**< higher ones are queued first, see evl_core_rank() */
 	uint8_t state;		/**< enum evl_state */
+	uint8_t rank;		/**< higher ones are queued first, see evl_core_rank() */
 	uint8_t role;		/**< the caller's; the core does not look at it */
 	struct evl_ties *ties;	/**< NULL: none */
 };

@@ -305,10 +305,10 @@ watched_for(const struct evl_outside *o)
 static void
 look_for_all(struct evl_step *step, struct evl_outside *o)
 {
-	const struct evl_seat *first = core_of(o)->is_closed ? NULL : first_waiting(o);
+	const struct evl_seat *first = evl_core_is(core_of(o), EVL_IS_CLOSED) ? NULL : first_waiting(o);
 	unsigned mode = first && may_ask(o, first) ? needed_by(first) : EVLOCK_NONE;
 
-	if (!first && !core_of(o)->is_closed)
+	if (!first && !evl_core_is(core_of(o), EVL_IS_CLOSED))
 		mode = watched_for(o);
 	if (o->is_asking && o->wanted == mode)
 		return;
@@ -351,7 +351,7 @@ may_weaken(const struct evl_outside *o, const struct evl_seat *first)
 static int
 is_idle(const struct evl_outside *o, const struct evl_seat *first)
 {
-	return !is_held(o) && (!first || core_of(o)->is_closed || is_turn(o) ||
+	return !is_held(o) && (!first || evl_core_is(core_of(o), EVL_IS_CLOSED) || is_turn(o) ||
 	    !may_ask(o, first) || (o->has == EVLOCK_SHARED && needed_by(first) == EVLOCK_EXCLUSIVE));
 }
 
@@ -568,7 +568,7 @@ make_room(struct evl_step *step, struct evlock *lock, unsigned mode)
 	unsigned needed = mode == EVLOCK_EXCLUSIVE ? EVLOCK_EXCLUSIVE : EVLOCK_SHARED;
 
 	(void)step;
-	if (core_of(o)->is_closed || first_waiting(o))
+	if (evl_core_is(core_of(o), EVL_IS_CLOSED) || first_waiting(o))
 		return 0;
 	if (o->has == EVLOCK_NONE)
 		return o->is_asking ? 0 : try_all(o, needed);

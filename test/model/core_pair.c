@@ -488,13 +488,13 @@ dismiss(struct pair *p)
 	struct evl_link none;
 
 	model_close(&p->model, 0);
-	p->core.is_closed = 1;
+	evl_core_mark(&p->core, EVL_IS_CLOSED);
 	evl_change_init(&change);
 	evl_list_init(&none);
 	dismiss_list(p, &p->core.ahead, &change);
 	dismiss_list(p, &p->core.queue, &change);
 	finish(p, &change, &none);
-	p->core.is_closed = 0;
+	evl_core_unmark(&p->core, EVL_IS_CLOSED);
 	p->model.lock[0].is_closed = 0;
 }
 
