@@ -56,8 +56,8 @@ test_planted_SOURCES = test/planted.c test/shim.h
 test_planted_LDADD = $(CRITERION_LIBS)
 
 check_PROGRAMS += $(unit_tests) test/planted
-TESTS += $(unit_tests) test/shim-selftest.sh test/readme.sh
-EXTRA_DIST += test/README test/readme.sh test/shim-selftest.sh test/valgrind.supp
+TESTS += $(unit_tests) test/house.sh test/shim-selftest.sh test/readme.sh
+EXTRA_DIST += test/README test/house.sh test/readme.sh test/shim-selftest.sh test/valgrind.supp
 # For test/readme.sh.
 AM_TESTS_ENVIRONMENT += \
 	LIBEVENT_CFLAGS='$(LIBEVENT_CORE_CFLAGS)' LIBEVENT_LIBS='$(LIBEVENT_CORE_LIBS)' \

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Is lib/ built as lib/README says?  scripts/check-floors and scripts/check-names, of the tree
+# as it is, and of copies in which something has been planted that they must find.
+
+source=${abs_top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
+. "$source/test/tap.sh"
+command -v python3 >/dev/null || skip_all 'there is no python3'
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+# check NAME [FILE TEXT]: what the script prints of a copy, with TEXT at the end of lib/FILE
+check() {
+	rm -rf "$dir/tree"
+	mkdir "$dir/tree"
+	cp -R "$source/lib" "$source/include" "$source/scripts" "$dir/tree"
+	chmod -R u+w "$dir/tree"
+	[ $# = 1 ] || printf '%s\n' "$3" >>"$dir/tree/lib/$2"
+	"$dir/tree/scripts/$1" 2>&1
+}
+
+# finds WHAT PATTERN NAME FILE TEXT
+finds() {
+	check "$3" "$4" "$5" >"$dir/found"
+	is "$1" "$? $(grep -cE "$2" "$dir/found" | sed 's/^[1-9].*/found/')" '1 found'
+}
+
+check check-floors >"$dir/found"
+is 'no file includes or calls upwards, or in a circle' "$? $(grep -E '^(upward|circle)' "$dir/found")" '0 '
+check check-names >"$dir/found"
+is 'functions are named after their files' "$? $(grep '()' "$dir/found")" '0 '
+
+finds 'an include that leads upwards' '^upward: rules/core -> lock/lock' \
+	check-floors rules/core.c '#include "lock/lock.h"'
+finds 'files that include each other' '^circle: .*base/text' \
+	check-floors base/mem.h '#include "base/text.h"'
+if gcc --version 2>/dev/null | grep -q 'Free Software'; then
+	finds 'a call that leads upwards' '^upward: rules/core -> calls/' check-floors rules/core.c \
+		'int evlock_release(struct evlock *, evlock_handle);
+		int plant(struct evlock *l) { return evlock_release(l, 1); }'
+fi
+finds 'a function that is named after another file' 'evl_grant_nobody' check-names rules/core.h \
+	'void evl_grant_nobody(void);'
+
+done_testing
