@@ -61,6 +61,14 @@ forget_identity(struct evl_identity *identity, const struct evl_body *body)
 }
 
 static void
+update_far(struct evl_body *body)
+{
+	evl_member_update_far(body);
+	if (body->kind->spread)
+		body->kind->spread(body);
+}
+
+static void
 join_body(struct evlock *lock, struct evl_body *body)
 {
 	evl_lock_keep(body);
@@ -69,7 +77,7 @@ join_body(struct evlock *lock, struct evl_body *body)
 	if (!body->guard)
 		return;
 	__atomic_store_n(&lock->port->is_shared, 1, __ATOMIC_RELAXED);
-	evl_member_update_far(body);
+	update_far(body);
 }
 
 static void
@@ -78,7 +86,7 @@ leave_body(struct evlock *lock, struct evl_body *body)
 	evl_list_remove(&lock->body_link);
 	body->n_ports -= !is_on(body, lock->port);
 	if (body->guard)
-		evl_member_update_far(body);
+		update_far(body);
 }
 
 /* Makes an object of zero-filled memory. */

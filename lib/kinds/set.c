@@ -217,6 +217,17 @@ destroy(struct evl_body *body)
 	body->kind = &evl_kind_plain;
 }
 
+/* Whoever waits for a member may wait for a request for the set, which another base has made. */
+static void
+spread(struct evl_body *body)
+{
+	struct evl_member *m;
+
+	EVL_MEMBERS_EACH(m, set_of(body))
+		if (m->lock)
+			evl_member_update_far(m->lock->body);
+}
+
 /* The set goes with its last object. */
 static void
 leave(struct evl_step *step, struct evl_body *body)
@@ -381,6 +392,7 @@ static const struct evl_kind set_kind = {
 	.bind = bind,
 	.unbind = unbind,
 	.is_fixed = is_fixed,
+	.spread = spread,
 	.leave = leave,
 	.forget = forget,
 	.admits = admits,

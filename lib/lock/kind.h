@@ -59,6 +59,9 @@ struct evl_kind {
 	/** The step that has changed the lock is over: frees it if it has no user left. */
 	void (*retire)(struct evl_body *body);
 
+	/** The lock's objects are on other bases than before. */
+	void (*spread)(struct evl_body *body);
+
 	/** One of the lock's objects has been freed. */
 	void (*leave)(struct evl_step *step, struct evl_body *body);
 

@@ -58,10 +58,31 @@ evl_member_look(struct evl_step *step, const struct evl_body *body)
 	return has_looked;
 }
 
+/* Has a set that the lock is a member of an object on another port? */
+static int
+has_set_elsewhere(const struct evl_body *body, const struct evl_port *port)
+{
+	const struct evl_link *link, *object;
+
+	EVL_LIST_EACH(link, &body->sets)
+		EVL_LIST_EACH(object, &EVL_MEMBER_LINK(link)->body->objects)
+			if (EVL_OBJECT(object)->port != port)
+				return 1;
+	return 0;
+}
+
+/* May the requests in the lock's queue have been made on several bases? */
+static int
+has_several_ports(const struct evl_body *body)
+{
+	return body->n_ports > 1 || (body->n_ports &&
+	    has_set_elsewhere(body, EVL_OBJECT(body->objects.next)->port));
+}
+
 void
 evl_member_update_far(struct evl_body *body)
 {
-	uint8_t is_far = body->n_ports > 1 || (body->kind->is_far && body->kind->is_far(body));
+	uint8_t is_far = has_several_ports(body) || (body->kind->is_far && body->kind->is_far(body));
 	struct evl_link *link;
 
 	if (is_far == body->is_far)

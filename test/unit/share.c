@@ -558,6 +558,41 @@ ShareTest(waiting_for_the_own_loop_does_not)
 	evlock_free(twin);
 }
 
+ShareTest(waiting_for_a_set_of_another_loop_keeps_it_alive)
+{
+	struct evlock *own = new_shared("own"), *set = SET(own), *set2;
+	evlock_handle held = hold(own, X);
+
+	ask(own, "waits", S);
+	cr_assert(!is_alive(base));
+	set2 = share(set, base2);
+	turn();
+	cr_assert(is_alive(base));
+	evlock_free(set);
+	turn();
+	cr_assert(is_alive(base), "the other object is left");
+	evlock_free(set2);
+	turn();
+	cr_assert(!is_alive(base));
+	drop(own, held);
+	cr_assert_str_eq(run(), "waits");
+	evlock_free(own);
+}
+
+ShareTest(waiting_for_what_another_loop_holds_by_a_set_keeps_it_alive)
+{
+	struct evlock *own = new_shared("own"), *set = SET(own), *set2 = share(set, base2);
+	evlock_handle held = hold(set2, X);
+
+	ask(own, "waits", X);
+	cr_assert(is_alive(base));
+	drop(set2, held);
+	cr_assert_str_eq(run(), "waits");
+	evlock_free(own);
+	evlock_free(set2);
+	evlock_free(set);
+}
+
 ShareTest(set_of_a_shared_member_keeps_it_alive)
 {
 	struct evlock *own = new_shared("own"), *set = SET(own, lock);
