@@ -262,32 +262,85 @@ clear(struct evl_step *step, struct evlock *lock)
 		evl_list_move(&over, &lock->held);
 }
 
-/* Tells one who is due, in no step; the callback may end the request. */
-static void
-tell(const struct evl_request *r)
+/* What a callback is told. */
+struct message {
+	struct evlock *lock;
+	evlock_handle handle;
+	evlock_cb cb;
+	void *arg;
+	int error;
+};
+
+static struct message
+message(const struct evl_request *r)
 {
-	const struct evl_body *body = r->lock->body;
-	evlock_handle handle = evl_life_told_handle(r);
-	evlock_cb cb = r->cb;
-	int error = (int)r->seat.units;
-	void *arg = r->arg;
+	return (struct message){ r->lock, evl_life_told_handle(r), r->cb, r->arg,
+	    (int)r->seat.units };
+}
+
+/* In no step. */
+static void
+send(const struct message *m)
+{
+	const struct evl_body *body = m->lock->body;
 
 	evl_lock_leave(body->guard);
-	cb(r->lock, handle, error, arg);
+	m->cb(m->lock, m->handle, m->error, m->arg);
 	evl_lock_enter(body);
 }
 
-/* Runs the callbacks of those who are due, and moves them to `done`. */
+/* Nobody finds what has been told. */
+static void
+tell(struct evl_request *r)
+{
+	struct message only = message(r);
+
+	evl_end_hide(r);
+	send(&only);
+}
+
+/* The conversion of `r`, which is due as well, is told right after it. */
+static void
+tell_both(struct evl_request *r, struct evl_request *conversion)
+{
+	struct message first = message(r), second = message(conversion);
+
+	evl_end_hide(conversion);
+	evl_end_hide(r);
+	send(&first);
+	send(&second);
+}
+
+/* The conversion of `r`, if that is due, moved to `done`; or NULL. */
+static struct evl_request *
+take_conversion(const struct evl_request *r, struct evl_link *done)
+{
+	struct evl_seat *seat = r->seat.ties ? r->seat.ties->conversion : NULL;
+
+	if (!seat || seat->state != EVL_FAILED || EVL_REQUEST(seat)->lock != r->lock)
+		return NULL;
+	evl_list_remove(&seat->link);
+	evl_list_push(done, &seat->link);
+	return EVL_REQUEST(seat);
+}
+
+/* Runs the callbacks of those who are due, and moves them to `done`: what a callback ends while
+ * it is due is told no more. */
 static void
 tell_due(struct evl_link *due, struct evl_link *done)
 {
 	struct evl_link *link;
 
 	while ((link = evl_list_pop(due))) {
-		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link));
+		struct evl_request *r = EVL_REQUEST(EVL_SEAT(link)), *conversion;
 
 		evl_list_push(done, link);
-		if (r->seat.state == EVL_FAILED)
+		if (r->seat.state != EVL_FAILED)
+			continue;
+		conversion = take_conversion(r, done);
+		if (conversion)
+			tell_both(r, conversion);
+		else
 			tell(r);
 	}
 }

@@ -66,15 +66,21 @@ evl_end_discard_extra(struct evl_request *r)
 	evl_extra_drop(r);
 }
 
-/* What remains of a request that its own thread has to look at: it is unknown from now on. */
+void
+evl_end_hide(struct evl_request *r)
+{
+	r->handle |= EVL_HIDDEN;
+	if (r->seat.ties)
+		detach(r);
+}
+
+/* What remains of a request that its own thread has to look at. */
 static void
 void_request(struct evl_request *r)
 {
 	evl_lock_core(r->lock)->n_over -= (uint32_t)evl_ties_are_over(&r->seat);
 	r->seat.state = EVL_VOID;
-	r->handle |= EVL_HIDDEN;
-	if (r->seat.ties)
-		detach(r);
+	evl_end_hide(r);
 }
 
 void

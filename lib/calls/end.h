@@ -18,6 +18,10 @@ void evl_end_leave(struct evl_step *step, struct evl_request *r);
 /** Gives the memory back of a request that has left, at once or in its base's thread. */
 void evl_end_dismiss(struct evl_request *r);
 
+/** The request has left, and its handle is unknown from now on, while its memory stays; ends its
+ * conversion, which waits no more. */
+void evl_end_hide(struct evl_request *r);
+
 /** Undoes what few requests have; ends a conversion, which waits no more. */
 void evl_end_discard_extra(struct evl_request *r);
 

@@ -56,6 +56,19 @@ LockTest(free, tells_no_holder)
 	cr_assert_str_eq(told(), "");
 }
 
+LockTest(free, tells_a_conversion_after_its_request)
+{
+	struct evlock *l = evlock_new(base, NULL);
+	evlock_handle granted;
+
+	hold(l, S);
+	granted = ask(l, "granted", S);
+	ask(l, "another", S);
+	convert(l, "converting", granted, X);
+	evlock_free(l);
+	cr_assert_str_eq(told(), "granted:ECANCELED converting:ECANCELED another:ECANCELED");
+}
+
 LockTest(free, tells_those_that_failed_and_were_not_told)
 {
 	struct evlock *l = evlock_new(base, NULL);

@@ -777,6 +777,27 @@ LockTest(owner, release_all_inside_evlock_free)
 	evlock_owner_free(mortal);
 }
 
+static void
+count_all_of_mortal(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	cr_assert_eq(evlock_owner_release_all(mortal), 2, "the second, and what it holds");
+}
+
+LockTest(owner, release_all_inside_evlock_free_counts_nothing_that_was_told)
+{
+	struct evlock *l = new_lock("l");
+
+	mortal = new_owner("m");
+	hold(l, X);
+	hold_by(mortal, lock, X);
+	ASK(l, "first", .mode = S, .owner = mortal, .cb = count_all_of_mortal);
+	ask_by(mortal, l, "second", S);
+	evlock_free(l);
+	cr_assert_str_eq(told(), "first:ECANCELED");
+	evlock_owner_free(mortal);
+}
+
 /* What the callback's own request was in becomes another lock's, which goes. */
 static void
 release_all_and_reuse(struct evlock *l, evlock_handle handle, int error, void *who)

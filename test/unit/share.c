@@ -396,6 +396,46 @@ ShareTest(free_of_the_converting_object_tells_what_was_given)
 	drop(lock, held);
 }
 
+static void
+release_once_more(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	assert_errno(evlock_release(lock2, handle), -1, ENOENT);
+}
+
+ShareTest(free_leaves_nothing_known_of_what_it_has_told)
+{
+	struct evlock *lock3 = share(lock, base);
+	evlock_handle held = hold(lock, X);
+
+	ASK(lock3, "plain", .mode = X, .cb = release_once_more);
+	ASK(lock3, "own", .mode = X, .cb = release_once_more, .handle = EVLOCK_HANDLE_FROM(&held));
+	evlock_free(lock3);
+	cr_assert_str_eq(told(), "plain:ECANCELED own:ECANCELED");
+	drop(lock, held);
+}
+
+static void
+convert_once_more(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	cr_assert_eq(evlock_convert_nowait(lock2, handle, N), 0);
+}
+
+ShareTest(free_of_the_converting_object_lets_others_convert)
+{
+	struct evlock *lock3 = share(lock, base2);
+	evlock_handle held = hold(lock, S), other = hold(lock, S);
+
+	cr_assert_eq(evlock_convert(lock3, held, X, NULL, convert_once_more,
+	    (void *)(uintptr_t)"up"), 0);
+	evlock_free(lock3);
+	cr_assert_str_eq(told(), "up:ECANCELED");
+	cr_assert_eq(evlock_mode_of(lock, held), (int)N);
+	drop(lock, held);
+	drop(lock, other);
+}
+
 /* The same where one loop has two objects of a lock. */
 LockTest(share, free_of_a_keys_object_ends_a_conversion_by_another)
 {
