@@ -67,6 +67,14 @@ dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *
 	evl_text_add(text, seat->role == EVL_MEMBER ? " in a set\n" : "\n");
 }
 
+/* What an object that is being freed has held is in its list until all is told, and may have ended
+ * in every other way. */
+static int
+is_over(const struct evl_seat *seat)
+{
+	return seat->state != EVL_QUEUED && !evl_seat_holds(seat);
+}
+
 static void
 dump_list(const struct evl_core *core, const struct evl_link *list, const char *what,
     struct evl_text *text)
@@ -76,7 +84,7 @@ dump_list(const struct evl_core *core, const struct evl_link *list, const char *
 	EVL_WAITING_EACH(link, list)
 		if (EVL_SEAT(link)->role == EVL_OUTSIDE)
 			evl_text_printf(text, "  %-8s others\n", what);
-		else
+		else if (!is_over(EVL_SEAT(link)))
 			dump_seat(core, EVL_SEAT(link), what, text);
 }
 

@@ -415,6 +415,27 @@ ShareTest(free_leaves_nothing_known_of_what_it_has_told)
 	drop(lock, held);
 }
 
+static evlock_handle held_by_freed;
+
+static void
+release_and_dump(struct evlock *l, evlock_handle handle, int error, void *who)
+{
+	note(l, handle, error, who);
+	cr_assert_null(strstr(state(), "held"));
+	evlock_release(lock2, held_by_freed);
+	cr_assert_null(strstr(state(), "held"));
+}
+
+ShareTest(dump_while_a_holders_object_is_freed)
+{
+	struct evlock *lock3 = share(lock, base);
+
+	held_by_freed = hold(lock3, X);
+	ASK(lock3, "waits", .mode = X, .cb = release_and_dump);
+	evlock_free(lock3);
+	cr_assert_str_eq(told(), "waits:ECANCELED");
+}
+
 static void
 convert_once_more(struct evlock *l, evlock_handle handle, int error, void *who)
 {
