@@ -237,7 +237,7 @@ test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common)
 
 # Those that run threads, if there is libevent_pthreads.
 if HAVE_LIBEVENT_PTHREADS
-thread_tests = test/stress/threads test/model/schedules
+thread_tests = test/stress/threads test/stress/anything/anything test/model/schedules
 thread_unit_tests = test/unit/cancel test/unit/forks test/unit/share test/unit/seed_fasteners
 check_PROGRAMS += $(thread_tests) $(thread_unit_tests)
 TESTS += $(thread_tests) $(thread_unit_tests)
@@ -252,3 +252,22 @@ test_model_schedules_SOURCES = test/model/schedules.c test/shim.h
 test_model_schedules_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=event_active \
 	-Wl,--wrap=write,--wrap=eventfd
+# Every public call at random, through nothing but the public headers: see anything.h.
+test_stress_anything_anything_SOURCES = \
+	test/stress/anything/anything.h \
+	test/stress/anything/asking.c \
+	test/stress/anything/calls.c \
+	test/stress/anything/canary.c \
+	test/stress/anything/clock.c \
+	test/stress/anything/ending.c \
+	test/stress/anything/freeing.c \
+	test/stress/anything/looking.c \
+	test/stress/anything/loops.c \
+	test/stress/anything/main.c \
+	test/stress/anything/making.c \
+	test/stress/anything/memory.c \
+	test/stress/anything/neighbour.c \
+	test/stress/anything/records.c \
+	test/stress/anything/requests.c \
+	test/stress/anything/round.c \
+	test/stress/anything/tray.c
