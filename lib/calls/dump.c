@@ -72,7 +72,7 @@ dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *
 static int
 is_over(const struct evl_seat *seat)
 {
-	return seat->state != EVL_QUEUED && !evl_seat_holds(seat);
+	return seat->state != EVL_QUEUED && !evl_ties_are_held(seat);
 }
 
 static void

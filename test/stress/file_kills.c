@@ -58,7 +58,7 @@ fork_child(void)
 	pid_t child = fork();
 
 	if (child == 0) {
-		alarm(2 * PATIENCE);	/* alarms are not inherited */
+		alarm(2 * patient(PATIENCE));	/* alarms are not inherited */
 		sleep_for_ever();
 	}
 	return child;
@@ -91,7 +91,7 @@ be_holder(struct task *task)
 	struct event_base *base;
 	struct evlock *lock;
 
-	alarm(2 * PATIENCE);
+	alarm(2 * patient(PATIENCE));
 	if (evthread_use_pthreads() < 0)
 		_exit(1);
 	base = event_base_new();
@@ -146,7 +146,7 @@ hear(const struct holder *holder)
 {
 	struct news news;
 
-	cr_assert(has_said(holder, PATIENCE * 1000), "the next one does not have the lock");
+	cr_assert(has_said(holder, (int)patient(PATIENCE) * 1000), "the next one does not have the lock");
 	cr_assert_eq(read(holder->said, &news, sizeof news), sizeof news, "it has failed");
 	return news;
 }

@@ -318,7 +318,7 @@ be_process(unsigned number)
 	struct event *dump;
 	unsigned i;
 
-	alarm(15 * PATIENCE);
+	alarm(15 * patient(PATIENCE));
 	must(evthread_use_pthreads() == 0);
 	base = event_base_new();
 	dump = evsignal_new(base, SIGUSR1, on_signal, NULL);
@@ -397,7 +397,7 @@ watch(void)
 
 		idle = now == done ? idle + 1 : 0;
 		done = now;
-		if (idle == PATIENCE * 100) {
+		if (idle == patient(PATIENCE) * 100) {
 			report_standstill();
 			cr_assert(0, "they stand still");
 		}
