@@ -237,7 +237,8 @@ test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common)
 
 # Those that run threads, if there is libevent_pthreads.
 if HAVE_LIBEVENT_PTHREADS
-thread_tests = test/stress/threads test/stress/anything/anything test/model/schedules
+thread_tests = test/stress/threads test/stress/anything/anything test/stress/forks \
+	test/model/schedules
 thread_unit_tests = test/unit/cancel test/unit/forks test/unit/share test/unit/seed_fasteners
 check_PROGRAMS += $(thread_tests) $(thread_unit_tests)
 TESTS += $(thread_tests) $(thread_unit_tests)
@@ -247,6 +248,7 @@ test_unit_forks_SOURCES = test/unit/forks.c $(file_common)
 test_unit_share_SOURCES = test/unit/share.c $(session_unit_common)
 test_unit_seed_fasteners_SOURCES = test/unit/seed_fasteners.c $(session_unit_common)
 test_stress_threads_SOURCES = test/stress/threads.c test/shim.h
+test_stress_forks_SOURCES = test/stress/forks.c $(file_common)
 # See schedules.c.
 test_model_schedules_SOURCES = test/model/schedules.c test/shim.h
 test_model_schedules_LDFLAGS = $(AM_LDFLAGS) \

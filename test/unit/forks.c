@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* fork() in programs of several threads, and children that go on.  Another thread is stopped
- * where fork() finds it in the middle of something: in a step, by a condition that does not
- * return, or with the mutex of its base.  A child that hangs is ended by an alarm. */
+ * where fork() finds it in the middle of something: in a step, by a condition or an allocator
+ * that does not return, or with the mutex of its base.  A child that hangs is ended by an
+ * alarm. */
 
 #include "../shim.h"
 
@@ -35,7 +36,17 @@
 static struct event_base *here, *there;
 static int n_told;
 
-/* --- Memory ---------------------------------------------------------------------------- */
+/* --- Memory, and where a thread stands still ----------------------------------------------- */
+
+static sem_t is_there, goes_on;
+static __thread int stops_in_malloc, stops_in_free;
+
+static void
+stand_still(void)
+{
+	sem_post(&is_there);
+	sem_wait(&goes_on);
+}
 
 static long n_live;
 
@@ -43,6 +54,10 @@ static void *
 counting_malloc(size_t size)
 {
 	__atomic_add_fetch(&n_live, 1, __ATOMIC_RELAXED);
+	if (stops_in_malloc) {
+		stops_in_malloc = 0;
+		stand_still();
+	}
 	return malloc(size);
 }
 
@@ -51,6 +66,10 @@ counting_free(void *p)
 {
 	__atomic_sub_fetch(&n_live, 1, __ATOMIC_RELAXED);
 	free(p);
+	if (stops_in_free) {
+		stops_in_free = 0;
+		stand_still();
+	}
 }
 
 /* --- Locks ------------------------------------------------------------------------------ */
@@ -118,10 +137,13 @@ check_child(int (*f)(void))
 	cr_assert_eq(WEXITSTATUS(status), 0);
 }
 
-/* What a child makes for itself works: of each kind, and by all ways there are. */
+/* What a child makes for itself works: of each kind, with a timeout, and told when it is
+ * freed. */
 static int
 make_and_use(struct event_base *base)
 {
+	static const struct timeval at_once = { 0, 0 };
+
 	struct evlock *lock = evlock_new(base, &threadsafe), *plain = evlock_new(base, NULL);
 	struct evlock *set = evlock_set_new(&(struct evlock_set_member){ lock, X }, 1, NULL);
 	struct evlock_table *table = evlock_table_new(base, &threadsafe);
@@ -135,12 +157,16 @@ make_and_use(struct event_base *base)
 	evlock_table_acquire(table, "k", 1, X, NULL, on_told, NULL);
 	evlock_acquire_request(lock, &q);
 	turn(base);
+	evlock_acquire_nowait(plain, X);
+	evlock_acquire(plain, X, &at_once, on_told, NULL);
+	turn(base);
+	evlock_acquire(plain, X, NULL, on_told, NULL);
 	evlock_owner_free(owner);
 	evlock_table_free(table);
 	evlock_free(set);
 	evlock_free(plain);
 	evlock_free(lock);
-	return n_told == 5 ? 0 : 10;
+	return n_told == 7 ? 0 : 10;
 }
 
 static int
@@ -154,15 +180,6 @@ live_on(void)
 }
 
 /* --- Another thread is in the middle of something ---------------------------------------- */
-
-static sem_t is_there, goes_on;
-
-static void
-stand_still(void)
-{
-	sem_post(&is_there);
-	sem_wait(&goes_on);
-}
 
 static int
 stand_still_once(unsigned mode, uint32_t units, const uint32_t *held, void *is_stopping)
@@ -247,6 +264,41 @@ Test(forks, child_frees_what_is_in_a_step)
 	turn(there);
 	turn(here);
 	cr_assert_eq(n_told, 3);
+	evlock_free(theirs);
+	evlock_free(ours);
+	tear_down();
+}
+
+/* Adds handles of its own until their table has become larger: it stands still when the old
+ * one has been freed. */
+static void *
+ask_by_many_handles(void *arg)
+{
+	struct evlock_request q = { .mode = S };
+	uintptr_t i;
+
+	for (i = 1; i <= 2000; i++) {
+		stops_in_free = 1;
+		q.handle = EVLOCK_HANDLE_FROM(i * 16);
+		cr_assert_neq(evlock_acquire_request(theirs, &q), 0);
+	}
+	stops_in_free = 0;
+	return arg;
+}
+
+Test(forks, child_frees_handles_that_are_being_added)
+{
+	set_up();
+	ours = evlock_new(here, &threadsafe);
+	theirs = evlock_share(ours, there);
+	ask(ours, S);
+	start(ask_by_many_handles);
+	check_child(free_both);
+	check_child(free_both_but_ours_first);
+	for (n_told = 0; n_told < 20; n_told++)
+		sem_post(&goes_on);	/* it may become larger still */
+	stop();
+	turn(here);
 	evlock_free(theirs);
 	evlock_free(ours);
 	tear_down();
@@ -357,36 +409,38 @@ Test(forks, child_leaves_a_loops_base_of_another_thread_alone)
 	fork_while_base_is_held(NULL);
 }
 
+static struct evlock *others;
+
+/* Uses evlock on another base than the one that it is stopped with. */
 static void *
-hold_base_only(void *arg)
+hold_unused_base(void *arg)
 {
+	cr_assert_neq(evlock_acquire_nowait(others, S), 0);
 	event_base_foreach_event(there, hold_it, NULL);
 	return arg;
 }
 
-static struct evlock *others;
-
-/* Who made the lock has not used it since: the loop may be another thread's. */
+/* Who made the lock has not used it since: the loop is another thread's, which has not used it
+ * either. */
 Test(forks, child_leaves_a_base_alone_that_locks_were_made_for)
 {
+	struct event_base *elsewhere;
+
 	set_up();
+	elsewhere = event_base_new();
 	ours = evlock_new(here, &threadsafe);
-	others = evlock_new(there, NULL);
-	theirs = evlock_share(ours, there);
+	theirs = evlock_new(there, NULL);
+	others = evlock_share(ours, elsewhere);
 	ask(ours, S);
-	start(hold_base_only);
-	stop();		/* no user of evlock: its makers' thread is the only one */
+	start(hold_unused_base);
 	check_child(free_both);
-	pthread_create(&other, NULL, ask_theirs, NULL);	/* one more, there */
-	pthread_join(other, NULL);
-	start(hold_base_only);
-	check_child(free_both);
+	check_child(live_on);
 	stop();
 	turn(here);
-	turn(there);
 	evlock_free(theirs);
 	evlock_free(ours);
 	evlock_free(others);
+	event_base_free(elsewhere);
 	tear_down();
 }
 
@@ -487,10 +541,10 @@ Test(forks, timers_of_a_step_that_was_under_way_end)
 
 /* --- event_reinit() ---------------------------------------------------------------------------- */
 
-static int frees;
+static int frees, bell;
 
 static void
-on_socket(evutil_socket_t fd, short what, void *arg)
+on_event(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -507,13 +561,17 @@ watch_a_socket(void)
 
 	if (event_reinit(here))
 		return 1;
+	if (fcntl(bell, F_GETFD) != FD_CLOEXEC)
+		return 4;
 	if (frees) {
 		evlock_free(theirs);
 		evlock_free(ours);
+		if (fcntl(bell, F_GETFD) != -1)
+			return 50;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) || write(fd[1], "x", 1) != 1)
 		return 2;
-	event_base_once(here, fd[0], EV_READ, on_socket, NULL, NULL);
+	event_base_once(here, fd[0], EV_READ, on_event, NULL, NULL);
 	event_base_loopexit(here, &patience);
 	event_base_loop(here, EVLOOP_ONCE);
 	if (recv(fd[0], &byte, 1, MSG_DONTWAIT) != 1)
@@ -533,6 +591,15 @@ fork_again(void)
 	return 0;
 }
 
+static int
+free_descriptor(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
 static void
 set_up_with_a_bell(void)
 {
@@ -540,6 +607,7 @@ set_up_with_a_bell(void)
 	ours = evlock_new(here, &threadsafe);
 	theirs = evlock_share(ours, there);
 	cr_assert_neq(evlock_acquire_nowait(theirs, X), 0);
+	bell = free_descriptor();
 	ask(ours, X);
 	turn(here);
 }
@@ -556,7 +624,10 @@ tear_down_with_a_bell(void)
 
 Test(forks, event_reinit_works)
 {
+	int lower = dup(0);
+
 	set_up_with_a_bell();
+	close(lower);	/* a number before the bell's is to be had */
 	for (frees = 0; frees < 2; frees++) {
 		check_child(watch_a_socket);
 		check_child(fork_again);
@@ -582,10 +653,10 @@ Test(forks, event_reinit_works_at_the_limit_of_descriptors)
 	set_up_with_a_bell();
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = limit;
-	none.rlim_cur = (rlim_t)dup(0);
-	close((int)none.rlim_cur);
+	none.rlim_cur = (rlim_t)free_descriptor();
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	check_child(reinit_with_more);
+	for (frees = 0; frees < 2; frees++)
+		check_child(reinit_with_more);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	tear_down_with_a_bell();
 }
@@ -593,6 +664,7 @@ Test(forks, event_reinit_works_at_the_limit_of_descriptors)
 /* --- All is freed --------------------------------------------------------------------------- */
 
 static struct evlock *lock[6], *key;
+static struct event *ev;
 static struct evlock_table *table;
 
 static void
@@ -616,6 +688,7 @@ make_all(unsigned flags)
 
 	set_up();
 	owner = evlock_owner_new("owner");
+	ev = event_new(here, -1, 0, on_event, NULL);
 	for (i = 0; i < 3; i++)
 		lock[i] = evlock_new(here, &options);
 	two[0].lock = lock[0];
@@ -629,6 +702,8 @@ make_all(unsigned flags)
 	key = evlock_table_lock(table, "key", 3);
 	cr_assert(lock[3] && lock[4] && lock[5] && key);
 	cr_assert_neq(evlock_acquire_nowait(lock[4], S), 0);
+	cr_assert_eq(evlock_notify(lock[5], 0, ev), 0);
+	cr_assert_eq(evlock_notify(lock[0], X, ev), 0);
 	for (i = 0; i < 6; i++) {
 		q.owner = i % 2 ? owner : NULL;
 		q.handle = EVLOCK_HANDLE_FROM(&lock[i]);
@@ -662,6 +737,7 @@ free_all(int order)
 		evlock_table_free(table);
 	if (!(order & 1))
 		evlock_owner_free(owner);
+	event_free(ev);
 }
 
 static int order_of_all;
@@ -695,6 +771,23 @@ Test(forks, child_frees_all_in_any_order)
 Test(forks, child_frees_all_of_threads_in_any_order)
 {
 	fork_with_all(EVLOCK_OPT_THREADSAFE);
+}
+
+/* Nobody has asked for it yet, and there is no other thread. */
+static int
+free_the_unused(void)
+{
+	evlock_free(ours);
+	return n_live ? 1 : live_on();
+}
+
+Test(forks, child_frees_what_was_never_used)
+{
+	set_up();
+	ours = evlock_new(here, NULL);
+	check_child(free_the_unused);
+	evlock_free(ours);
+	tear_down();
 }
 
 /* --- In callbacks ----------------------------------------------------------------------------- */
@@ -885,6 +978,40 @@ Test(forks, child_frees_a_file_that_is_waited_for)
 		event_base_loop(here, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		event_base_loop(there, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
+	evlock_free(theirs);
+	evlock_free(ours);
+	tear_down();
+	leave_folder();
+}
+
+static void *
+ask_for_the_file(void *arg)
+{
+	static const struct timeval hour = { 3600, 0 };
+
+	stops_in_malloc = 1;
+	cr_assert_neq(evlock_acquire(theirs, S, &hour, on_told, NULL), 0);
+	return arg;
+}
+
+/* The thread is in a step of the file's lock, which the parent has. */
+Test(forks, child_frees_a_file_that_is_in_a_step)
+{
+	evlock_handle held;
+
+	enter_folder();
+	set_up();
+	ours = evlock_file_new(here, "file", NULL);
+	theirs = evlock_file_new(there, "file", NULL);
+	held = evlock_acquire_nowait(ours, X);
+	start(ask_for_the_file);
+	check_child(free_both);
+	check_child(free_both_but_ours_first);
+	stop();
+	cr_assert_not(is_free("file", F_RDLCK));
+	evlock_release(ours, held);
+	turn(there);
+	cr_assert_eq(n_told, 1);
 	evlock_free(theirs);
 	evlock_free(ours);
 	tear_down();

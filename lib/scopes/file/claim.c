@@ -257,8 +257,7 @@ stop_for_good(struct evl_claim *claim)
 	return is_helped;
 }
 
-/* In a child there is no helper, even if there was one when it was forked; and the guard may
- * still be entered by one. */
+/* In a child there is no helper, even if there was one when it was forked. */
 void
 evl_claim_end(struct evl_claim *claim)
 {
