@@ -13,21 +13,38 @@ evl_member_part_held(const struct evl_member *m, struct evl_group *group)
 	return ties->seat && evl_ties_hold(ties) ? ties : NULL;
 }
 
-struct evl_request *
-evl_member_first_holder(const struct evl_body *body)
+/* The groups that hold member `m` go to `holders`. */
+static void
+gather_holders(const struct evl_member *m, struct evl_link *holders)
 {
-	const struct evl_link *link, *group;
+	struct evl_link *link, *after;
 
+	EVL_LIST_EACH_SAFE(link, after, &evl_member_set(m)->groups) {
+		if (!evl_member_part_held(m, EVL_GROUP(link)))
+			continue;
+		evl_list_remove(link);
+		evl_list_push(holders, link);
+	}
+}
+
+void
+evl_member_each_holder(struct evl_step *step, const struct evl_body *body,
+    void (*end)(struct evl_step *, struct evl_request *))
+{
+	struct evl_link *link, *group, holders;
+
+	evl_list_init(&holders);
 	EVL_LIST_EACH(link, &body->sets) {
 		const struct evl_member *m = EVL_MEMBER_LINK(link);
 
 		if (!evl_member_is_there(m))
 			continue;
-		EVL_LIST_EACH(group, &evl_member_set(m)->groups)
-			if (evl_member_part_held(m, EVL_GROUP(group)))
-				return EVL_GROUP(group)->request;
+		gather_holders(m, &holders);
+		while ((group = evl_list_pop(&holders))) {
+			evl_list_push(&evl_member_set(m)->groups, group);
+			end(step, EVL_GROUP(group)->request);
+		}
 	}
-	return NULL;
 }
 
 /* A request for the set may have come to be the first who waits here: the others of its members

@@ -57,8 +57,9 @@ evl_member_is_there(const struct evl_member *m)
 /** What a group holds of a member, or NULL. */
 struct evl_ties *evl_member_part_held(const struct evl_member *m, struct evl_group *group);
 
-/** A request for a set that holds `body` as a member, or NULL. */
-struct evl_request *evl_member_first_holder(const struct evl_body *body);
+/** Ends each request for a set that holds `body` as a member; `end` ends no other. */
+void evl_member_each_holder(struct evl_step *step, const struct evl_body *body,
+    void (*end)(struct evl_step *, struct evl_request *));
 
 /** The step has changed `body`: the kinds of the other members of its sets look at that.  Returns
  * whether there was one to look. */

@@ -469,29 +469,41 @@ lose(struct evl_step *step, struct evl_request *r)
 		evl_end_dismiss(r);
 }
 
-/* The first request made through `lock` that holds, or NULL. */
-static struct evl_request *
-first_holder(struct evlock *lock)
+/* Takes the requests made through `lock` that hold, and leaves them in no list but `holders`. */
+static void
+gather_holders(struct evlock *lock, struct evl_link *holders)
 {
-	struct evl_link *link;
+	struct evl_link *link, *after;
 
 	evl_lock_gather(lock);
-	if (!evl_list_is_empty(&lock->held))
-		return EVL_REQUEST(EVL_SEAT(lock->held.next));
-	EVL_LIST_EACH(link, &lock->port->fifo) {
+	while ((link = evl_list_pop(&lock->held)))
+		evl_list_push(holders, link);
+	EVL_LIST_EACH_SAFE(link, after, &lock->port->fifo) {
 		struct evl_seat *seat = EVL_SEAT(link);
 
-		if (seat->role < EVL_CONVERSION && seat->state == EVL_GRANTED &&
-		    EVL_REQUEST(seat)->lock == lock)
-			return EVL_REQUEST(seat);
+		if (seat->role >= EVL_CONVERSION || seat->state != EVL_GRANTED ||
+		    EVL_REQUEST(seat)->lock != lock)
+			continue;
+		evl_list_remove(link);
+		evl_list_push(holders, link);
 	}
-	return NULL;
+}
+
+/* Losing one may end conversions, but no other holder. */
+static void
+lose_holders(struct evl_step *step, struct evlock *lock)
+{
+	struct evl_link holders;
+
+	evl_list_init(&holders);
+	gather_holders(lock, &holders);
+	while (!evl_list_is_empty(&holders))
+		lose(step, EVL_REQUEST(EVL_SEAT(holders.next)));
 }
 
 void
 evl_outside_lost(struct evl_outside *o, int error)
 {
-	struct evl_request *r;
 	struct evl_link *link;
 	struct evl_step step;
 
@@ -500,10 +512,8 @@ evl_outside_lost(struct evl_outside *o, int error)
 	set_has(o, EVLOCK_NONE);
 	o->is_asking = 0;
 	EVL_LIST_EACH(link, &o->body->objects)
-		while ((r = first_holder(EVL_OBJECT(link))))
-			lose(&step, r);
-	while ((r = evl_member_first_holder(o->body)))
-		lose(&step, r);
+		lose_holders(&step, EVL_OBJECT(link));
+	evl_member_each_holder(&step, o->body, lose);
 	fail_waiting(&step, o, error);
 	evl_step_touch(&step, o->body, 1);
 	evl_step_end(&step);

@@ -694,6 +694,9 @@ FileTest(file, converts_to_no_stronger_mode)
 	assert_fails(evlock_convert(lock, a, X, NULL, note, NULL), ENOTSUP);
 	assert_fails(evlock_convert_nowait(lock, a, X), ENOTSUP);
 	cr_assert_eq(evlock_mode_of(lock, a), S);
+	evlock_close(lock);
+	assert_fails(evlock_convert_nowait(lock, a, X), ENOTSUP);	/* before ECANCELED */
+	assert_fails(evlock_convert_nowait(lock, a, N), ECANCELED);
 	drop(lock, a);
 }
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "scopes/outside.h"
+
 #include "../shim.h"
 #include "../util.h"
 #include "../util3.h"
@@ -282,6 +284,7 @@ keys_granted(void)
 		want_key(i, NULL, ignore);
 	EACH(i)
 		evlock_table_release(table, handles[shuffled(i)]);
+	one_granted();	/* not of the table */
 }
 
 /* Each release leaves a letter. */
@@ -313,6 +316,79 @@ keys_waited_for(void)
 	}
 }
 
+/* --- Locks of other processes -------------------------------------------------------- */
+
+/* An outside that lets this process have all that it wants. */
+static int
+yes(struct evl_outside *o, unsigned mode)
+{
+	(void)o;
+	(void)mode;
+	return 1;
+}
+
+static int
+yes_now(struct evl_outside *o, unsigned mode)
+{
+	(void)o;
+	(void)mode;
+	return 0;
+}
+
+static void
+nothing(struct evl_outside *o)
+{
+	(void)o;
+}
+
+static int
+compare(const struct evl_outside *a, const struct evl_outside *b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static const struct evl_outside_ops ops = {
+	yes, yes_now, nothing, nothing, compare, nothing, 1, NULL
+};
+
+static void
+make_outside(void)
+{
+	static const struct evlock_options no_options;
+
+	lock = evl_outside_new(calloc(1, sizeof (struct evl_outside)), &ops, base, &no_options, 0);
+}
+
+static void
+lose_lock(void)
+{
+	evl_outside_lost(evl_outside_of(lock), ESTALE);
+}
+
+/* Behind what is due for another lock. */
+static void
+lost_granted(void)
+{
+	many_granted();
+	make_outside();
+	evlock_release(lock, evlock_acquire_nowait(lock, S));
+	one_granted();
+}
+
+static void
+lost_by_sets(void)
+{
+	unsigned i;
+
+	make_outside();
+	sets[0] = SET(lock);
+	EACH(i)
+		evlock_acquire_request(sets[0], &(struct evlock_request){ .mode = S,
+		    .notice_cb = ignore });
+	EACH(i)	/* more that wait, and will be looked at */
+		ask_then(sets[0], "", X, ignore);
+}
+
 /* --- The worker ---------------------------------------------------------------------- */
 
 static const struct scene {
@@ -341,6 +417,8 @@ static const struct scene {
 	{ "evlock_owner_free() of a waiter", many_waited_for_by_one, free_owner, 5 },
 	{ "evlock_free() of a member of many sets", many_sets_of_one, free_lock, 1 },
 	{ "evlock_free() of many sets of one lock", many_sets_of_one, free_sets, 1 },
+	{ "the loss of a lock that was granted", lost_granted, lose_lock, 1 },
+	{ "the loss of a lock that is held through a set", lost_by_sets, lose_lock, 1 },
 	{ "evlock_table_free() with a holder each", keys_held, free_table, 1 },
 	{ "evlock_table_free() with a grant each", keys_granted, free_table, 1 },
 	{ "evlock_table_free() with a letter each", keys_released, free_table, 1 },
@@ -357,6 +435,29 @@ measured(void (*act)(void))
 {
 	act();
 	__asm__ volatile("");	/* no tail call */
+}
+
+/* An allocator whose cost does not depend on what was done before. */
+static void *
+take_new(size_t size)
+{
+	static char *next, *end;
+	void *p;
+
+	size = (size + 15) / 16 * 16;
+	if ((size_t)(end - next) < size) {
+		next = malloc(size + (1 << 20));
+		end = next + size + (1 << 20);
+	}
+	p = next;
+	next += size;
+	return p;
+}
+
+static void
+leave(void *p)
+{
+	(void)p;
 }
 
 /* Each scene has a base of its own; what it leaves goes with the process. */
@@ -378,6 +479,7 @@ work(void)
 
 	if (!number)
 		return;
+	evlock_set_mem_functions(take_new, NULL, leave);
 	for (i = 0; i < N_SCENES; i++)
 		play(&scenes[i], (unsigned)atoi(number));
 	_exit(0);

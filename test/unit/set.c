@@ -1478,3 +1478,18 @@ SetTest(set, steady_load_allocates_nothing)
 	}
 	cr_assert_eq(memory.made, made);
 }
+
+/* Closing one member ends those who wait for the set, and stood before others in the rest. */
+SetTest(set, watcher_of_another_member_is_told_when_one_is_closed)
+{
+	struct event *ev = new_event("room");
+
+	hold(x, X);
+	ask(set, "set", X);
+	cr_assert_eq(evlock_notify(y, X, ev), 0);
+	cr_assert_str_eq(run(), "");
+	evlock_close(x);
+	cr_assert_str_eq(run(), "set:ECANCELED room");
+	evlock_unnotify(y, ev);
+	event_free(ev);
+}
