@@ -2,14 +2,17 @@
 
 /* What is asked of the cluster; see ask.h. */
 
-#include <inttypes.h>
 #include <stdio.h>
-
-#include <event2/buffer.h>
-#include <jansson.h>
-#include <openssl/evp.h>
+#include <string.h>
 
 #include "ask.h"
+#include "etcd.pb-c.h"
+#include "message.h"
+
+#define ADD(out, message) evl_message_add(out, &(message)->base)
+
+/* etcd's numbers. */
+enum { DESCENDING = 2, BY_CREATION = 2, COMPARE_CREATED = 1, COMPARE_CHANGED = 2 };
 
 /* --- Keys ----------------------------------------------------------------- */
 
@@ -26,186 +29,330 @@ evl_ask_root(char *root, const char *prefix, const char *name)
 	*root = '\0';
 }
 
-/* A key in base64, as a string of JSON. */
-struct key64 {
-	char text[EVL_KEY64_SIZE];
+size_t
+evl_ask_key(char *key, const struct evl_entry *entry, char folder)
+{
+	return (size_t)snprintf(key, EVL_KEY_MAX + 1, "%s/%c/%s", entry->root, folder, entry->id);
+}
+
+static ProtobufCBinaryData
+text(const char *string)
+{
+	ProtobufCBinaryData data = { strlen(string), (uint8_t *)(uintptr_t)string };
+
+	return data;
+}
+
+/* --- A transaction ---------------------------------------------------------- */
+
+enum { MOST = 4 };	/* of each kind */
+
+/* Its parts, which the message points to. */
+struct txn {
+	const struct evl_entry *entry;
+	char q[EVL_KEY_MAX + 1], x[EVL_KEY_MAX + 1], g[EVL_KEY_MAX + 1];
+	char rivals[EVL_KEY_MAX + 1], rivals_end[EVL_KEY_MAX + 1];
+	Evl__TxnRequest request;
+	Evl__Compare compare[MOST], *compares[MOST];
+	Evl__RequestOp success[MOST], *successes[MOST], failure[MOST], *failures[MOST];
+	Evl__RangeRequest range[MOST];
+	Evl__PutRequest put[MOST];
+	Evl__DeleteRangeRequest deletion[MOST];
+	unsigned n_ranges, n_puts, n_deletions;
 };
 
-static struct key64
-key64(const struct evl_entry *entry, const char *folder, const char *id)
+/* Those in the way of the entry lie in one folder: ahead in the queue and, if it is shared,
+ * exclusive.  A folder ends where its / would be a 0. */
+static void
+begin(struct txn *txn, const struct evl_entry *entry)
 {
-	char key[EVL_KEY_MAX + 1];
-	struct key64 result;
-	int n = snprintf(key, sizeof key, "%s/%s%s", entry->root, folder, id);
+	char folder = entry->is_exclusive ? 'q' : 'x';
 
-	EVP_EncodeBlock((unsigned char *)result.text, (unsigned char *)key, n);
-	return result;
+	txn->entry = entry;
+	txn->n_ranges = txn->n_puts = txn->n_deletions = 0;
+	evl__txn_request__init(&txn->request);
+	txn->request.compare = txn->compares;
+	txn->request.success = txn->successes;
+	txn->request.failure = txn->failures;
+	evl_ask_key(txn->q, entry, 'q');
+	evl_ask_key(txn->x, entry, 'x');
+	evl_ask_key(txn->g, entry, 'g');
+	snprintf(txn->rivals, sizeof txn->rivals, "%s/%c/", entry->root, folder);
+	snprintf(txn->rivals_end, sizeof txn->rivals_end, "%s/%c0", entry->root, folder);
 }
 
-/* Those in the way of `entry`: ahead in the queue and, if it is shared, exclusive. */
-static const char *
-rivals(const struct evl_entry *entry)
+static Evl__Compare *
+add_compare(struct txn *txn, const char *key, int target)
 {
-	return entry->is_exclusive ? "q/" : "x/";
+	size_t n = txn->request.n_compare++;
+	Evl__Compare *compare = txn->compares[n] = &txn->compare[n];
+
+	evl__compare__init(compare);
+	compare->key = text(key);
+	compare->target = target;
+	return compare;
 }
 
-/* What comes after all the keys in a folder: / is followed by 0. */
-static const char *
-rivals_end(const struct evl_entry *entry)
+static Evl__RequestOp *
+if_so(struct txn *txn)
 {
-	return entry->is_exclusive ? "q0" : "x0";
+	size_t n = txn->request.n_success++;
+
+	evl__request_op__init(&txn->success[n]);
+	return txn->successes[n] = &txn->success[n];
 }
 
-/* --- Parts of a transaction ------------------------------------------------ */
-
-#define ADD(out, ...) (evbuffer_add_printf(out, __VA_ARGS__) < 0 ? -1 : 0)
-
-static int
-add_compare(struct evbuffer *out, const struct evl_entry *entry, const char *folder,
-    int64_t revision)
+static Evl__RequestOp *
+if_not(struct txn *txn)
 {
-	return ADD(out, "{\"key\":\"%s\",\"target\":\"CREATE\",\"result\":\"EQUAL\","
-	    "\"create_revision\":\"%" PRId64 "\"}", key64(entry, folder, entry->id).text, revision);
+	size_t n = txn->request.n_failure++;
+
+	evl__request_op__init(&txn->failure[n]);
+	return txn->failures[n] = &txn->failure[n];
 }
 
-static int
-add_is_free(struct evbuffer *out, const struct evl_entry *entry)
+/* --- Its parts ---------------------------------------------------------------- */
+
+static void
+compare_created(struct txn *txn, const char *key)
 {
-	return ADD(out, "{\"key\":\"%s\",\"range_end\":\"%s\",\"target\":\"CREATE\","
-	    "\"result\":\"EQUAL\",\"create_revision\":\"0\"}",
-	    key64(entry, rivals(entry), "").text, key64(entry, rivals_end(entry), "").text);
+	add_compare(txn, key, COMPARE_CREATED)->create_revision = txn->entry->revision;
+}
+
+static void
+compare_guard(struct txn *txn)
+{
+	add_compare(txn, txn->g, COMPARE_CHANGED)->mod_revision = txn->entry->guard;
+}
+
+static void
+compare_free(struct txn *txn)
+{
+	add_compare(txn, txn->rivals, COMPARE_CREATED)->range_end = text(txn->rivals_end);
+}
+
+static Evl__RangeRequest *
+find(struct txn *txn, Evl__RequestOp *op, const char *key)
+{
+	Evl__RangeRequest *range = &txn->range[txn->n_ranges++];
+
+	evl__range_request__init(range);
+	range->key = text(key);
+	range->keys_only = 1;
+	return op->request_range = range;
 }
 
 /* Who is next ahead.  The order is named, as etcd 3.4 applies the limit before it sorts otherwise.
  * Without a revision it is asked before the place is entered: all who are there are ahead. */
-static int
-add_ahead(struct evbuffer *out, const struct evl_entry *entry)
+static void
+find_ahead(struct txn *txn)
 {
-	if (ADD(out, "{\"request_range\":{\"key\":\"%s\",\"range_end\":\"%s\","
-	    "\"sort_target\":\"CREATE\",\"sort_order\":\"DESCEND\",\"limit\":\"1\","
-	    "\"keys_only\":true",
-	    key64(entry, rivals(entry), "").text, key64(entry, rivals_end(entry), "").text) < 0)
-		return -1;
-	if (entry->revision && ADD(out, ",\"max_create_revision\":\"%" PRId64 "\"",
-	    entry->revision - 1) < 0)
-		return -1;
-	return ADD(out, "}}");
+	Evl__RangeRequest *range = find(txn, if_so(txn), txn->rivals);
+
+	range->range_end = text(txn->rivals_end);
+	range->sort_target = BY_CREATION;
+	range->sort_order = DESCENDING;
+	range->limit = 1;
+	if (txn->entry->revision)
+		range->max_create_revision = txn->entry->revision - 1;
 }
 
-static int
-add_own(struct evbuffer *out, const struct evl_entry *entry)
+static void
+find_own(struct txn *txn)
 {
-	return ADD(out, "{\"request_range\":{\"key\":\"%s\",\"keys_only\":true}}",
-	    key64(entry, "q/", entry->id).text);
+	find(txn, if_not(txn), txn->q);
+	find(txn, if_not(txn), txn->g);
 }
 
-static int
-add_put(struct evbuffer *out, const struct evl_entry *entry, const char *folder)
+static Evl__PutRequest *
+put(struct txn *txn, const char *key)
 {
-	return ADD(out, "{\"request_put\":{\"key\":\"%s\",\"lease\":\"%" PRId64 "\"}}",
-	    key64(entry, folder, entry->id).text, entry->lease);
+	Evl__PutRequest *request = if_so(txn)->request_put = &txn->put[txn->n_puts++];
+
+	evl__put_request__init(request);
+	request->key = text(key);
+	request->lease = txn->entry->lease;
+	return request;
 }
 
-static int
-add_delete(struct evbuffer *out, const struct evl_entry *entry, const char *folder)
+static void
+put_place(struct txn *txn)
 {
-	return ADD(out, "{\"request_delete_range\":{\"key\":\"%s\"}}",
-	    key64(entry, folder, entry->id).text);
+	put(txn, txn->g);
+	put(txn, txn->q)->value = text(txn->entry->holder);
+	if (txn->entry->is_exclusive)
+		put(txn, txn->x);
 }
 
-static int
-add_puts(struct evbuffer *out, const struct evl_entry *entry)
+static void
+delete(struct txn *txn, const char *key)
 {
-	if (add_put(out, entry, "q/") < 0)
-		return -1;
-	if (!entry->is_exclusive)
-		return 0;
-	return ADD(out, ",") || add_put(out, entry, "x/") ? -1 : 0;
+	Evl__DeleteRangeRequest *request = &txn->deletion[txn->n_deletions++];
+
+	evl__delete_range_request__init(request);
+	request->key = text(key);
+	if_so(txn)->request_delete_range = request;
 }
 
-/* --- Whole requests ---------------------------------------------------------- */
-
-static int
-add_text(const char *text, size_t size, void *out)
-{
-	return evbuffer_add(out, text, size);
-}
-
-/* Whatever stands in a password, it ends up in a string. */
-int
-evl_ask_authenticate(struct evbuffer *out, const char *user, const char *password)
-{
-	json_t *body = json_pack("{s:s, s:s}", "name", user, "password", password);
-	int result = body ? json_dump_callback(body, add_text, out, JSON_COMPACT) : -1;
-
-	json_decref(body);
-	return result;
-}
+/* --- Whole transactions ---------------------------------------------------------- */
 
 int
-evl_ask_grant(struct evbuffer *out, int64_t lease, unsigned ttl)
+evl_ask_guard(struct evbuffer *out, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"ID\":\"%" PRId64 "\",\"TTL\":\"%u\"}", lease, ttl);
+	struct txn txn;
+
+	begin(&txn, entry);
+	put(&txn, txn.g);
+	return ADD(out, &txn.request);
 }
 
-int
-evl_ask_keepalive(struct evbuffer *out, int64_t lease)
+static void
+begin_entry(struct txn *txn, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"ID\":\"%" PRId64 "\"}", lease);
-}
-
-int
-evl_ask_revoke(struct evbuffer *out, int64_t lease)
-{
-	return evl_ask_keepalive(out, lease);
+	begin(txn, entry);
+	compare_guard(txn);
+	find_own(txn);
 }
 
 int
 evl_ask_enter(struct evbuffer *out, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"compare\":[") || add_compare(out, entry, "q/", 0) || ADD(out, ",") ||
-	    add_compare(out, entry, "t/", 0) || ADD(out, "],\"success\":[") ||
-	    add_ahead(out, entry) || ADD(out, ",") || add_puts(out, entry) ||
-	    ADD(out, "],\"failure\":[") || add_own(out, entry) || ADD(out, "]}") ? -1 : 0;
+	struct txn txn;
+
+	begin_entry(&txn, entry);
+	find_ahead(&txn);
+	put_place(&txn);
+	return ADD(out, &txn.request);
 }
 
 int
 evl_ask_try(struct evbuffer *out, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"compare\":[") || add_is_free(out, entry) || ADD(out, ",") ||
-	    add_compare(out, entry, "t/", 0) || ADD(out, "],\"success\":[") ||
-	    add_puts(out, entry) || ADD(out, "],\"failure\":[") || add_own(out, entry) ||
-	    ADD(out, "]}") ? -1 : 0;
+	struct txn txn;
+
+	begin_entry(&txn, entry);
+	compare_free(&txn);
+	put_place(&txn);
+	return ADD(out, &txn.request);
+}
+
+static void
+begin_held(struct txn *txn, const struct evl_entry *entry)
+{
+	begin(txn, entry);
+	compare_created(txn, txn->q);
+	if (entry->is_exclusive)
+		compare_created(txn, txn->x);
 }
 
 int
 evl_ask_check(struct evbuffer *out, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"compare\":[") || add_compare(out, entry, "q/", entry->revision) ||
-	    ADD(out, "],\"success\":[") || add_ahead(out, entry) || ADD(out, "]}") ? -1 : 0;
+	struct txn txn;
+
+	begin_held(&txn, entry);
+	find_ahead(&txn);
+	return ADD(out, &txn.request);
 }
 
 int
 evl_ask_weaken(struct evbuffer *out, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"compare\":[") || add_compare(out, entry, "q/", entry->revision) ||
-	    ADD(out, "],\"success\":[") || add_delete(out, entry, "x/") || ADD(out, "]}") ? -1 : 0;
+	struct txn txn;
+
+	begin(&txn, entry);
+	compare_created(&txn, txn.q);
+	delete(&txn, txn.x);
+	return ADD(out, &txn.request);
 }
 
 int
 evl_ask_leave(struct evbuffer *out, const struct evl_entry *entry)
 {
-	int error = ADD(out, "{\"success\":[") || add_delete(out, entry, "q/") || ADD(out, ",") ||
-	    add_delete(out, entry, "x/");
+	struct txn txn;
 
-	if (entry->is_unsure)
-		error |= ADD(out, ",") || add_put(out, entry, "t/");
-	return error || ADD(out, "]}") ? -1 : 0;
+	begin(&txn, entry);
+	compare_guard(&txn);
+	delete(&txn, txn.q);
+	delete(&txn, txn.x);
+	return ADD(out, &txn.request);
 }
 
 int
-evl_ask_watch(struct evbuffer *out, const char *key, int64_t revision)
+evl_ask_clear(struct evbuffer *out, const struct evl_entry *entry)
 {
-	return ADD(out, "{\"create_request\":{\"key\":\"%s\",\"start_revision\":\"%" PRId64 "\","
-	    "\"filters\":[\"NOPUT\"]}}", key, revision);
+	struct txn txn;
+
+	begin(&txn, entry);
+	delete(&txn, txn.q);
+	delete(&txn, txn.x);
+	delete(&txn, txn.g);
+	return ADD(out, &txn.request);
+}
+
+/* --- Other questions --------------------------------------------------------------- */
+
+int
+evl_ask_authenticate(struct evbuffer *out, const char *user, const char *password)
+{
+	Evl__AuthenticateRequest request = EVL__AUTHENTICATE_REQUEST__INIT;
+
+	request.name = text(user);
+	request.password = text(password);
+	return ADD(out, &request);
+}
+
+int
+evl_ask_status(struct evbuffer *out)
+{
+	Evl__StatusRequest request = EVL__STATUS_REQUEST__INIT;
+
+	return ADD(out, &request);
+}
+
+int
+evl_ask_grant(struct evbuffer *out, int64_t lease, unsigned ttl)
+{
+	Evl__LeaseGrantRequest request = EVL__LEASE_GRANT_REQUEST__INIT;
+
+	request.id = lease;
+	request.ttl = ttl;
+	return ADD(out, &request);
+}
+
+int
+evl_ask_lease(struct evbuffer *out, int64_t lease)
+{
+	Evl__LeaseRequest request = EVL__LEASE_REQUEST__INIT;
+
+	request.id = lease;
+	return ADD(out, &request);
+}
+
+/* With what the key was, as that tells which incarnation has gone. */
+int
+evl_ask_watch(struct evbuffer *out, const char *key, size_t size, int64_t id)
+{
+	Evl__WatchCreateRequest create = EVL__WATCH_CREATE_REQUEST__INIT;
+	Evl__WatchRequest request = EVL__WATCH_REQUEST__INIT;
+	int32_t no_puts = 0;
+
+	create.key = (ProtobufCBinaryData){ size, (uint8_t *)(uintptr_t)key };
+	create.filters = &no_puts;
+	create.n_filters = 1;
+	create.prev_kv = 1;
+	create.watch_id = id;
+	request.create_request = &create;
+	return ADD(out, &request);
+}
+
+int
+evl_ask_unwatch(struct evbuffer *out, int64_t id)
+{
+	Evl__WatchCancelRequest cancel = EVL__WATCH_CANCEL_REQUEST__INIT;
+	Evl__WatchRequest request = EVL__WATCH_REQUEST__INIT;
+
+	cancel.watch_id = id;
+	request.cancel_request = &cancel;
+	return ADD(out, &request);
 }

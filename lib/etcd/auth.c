@@ -18,7 +18,7 @@ write_question(struct evbuffer *out, void *arg)
 }
 
 static const struct evl_question question = {
-	"/v3/auth/authenticate", EVL_TOKEN_REPLY, write_question
+	"/etcdserverpb.Auth/Authenticate", EVL_TOKEN_REPLY, 0, write_question
 };
 
 /* Whoever waits for it goes on, or is told why not. */
@@ -27,57 +27,45 @@ on_reply(const struct evl_reply *reply, void *arg)
 {
 	struct evl_auth *auth = arg;
 
-	auth->serial++;
-	auth->is_off = reply->verdict == EVL_NO_AUTH;
+	auth->token.serial++;
+	auth->token.is_off = reply->verdict == EVL_NO_AUTH;
 	if (reply->verdict == EVL_ANSWERED)
-		memcpy(auth->token, reply->token, sizeof auth->token);
-	else if (!auth->is_off)
-		evl_call_fail_all(auth->net, reply);
-	evl_call_pump(auth->net);
+		memcpy(auth->token.text, reply->token, sizeof auth->token.text);
+	else if (!auth->token.is_off)
+		evl_calls_fail(auth->call.calls, reply);
 }
 
-struct evl_auth *
-evl_auth_new(struct evl_net *net, const char *user, const char *password)
+static void
+want(void *arg)
 {
-	struct evl_auth *auth = evl_etcd_alloc(sizeof *auth);
+	struct evl_auth *auth = arg;
 
-	if (!auth)
-		return NULL;
-	auth->net = net;
-	auth->user = evl_etcd_strdup(user);
-	auth->password = evl_etcd_strdup(password);
-	if (auth->user && auth->password && evl_call_init(&auth->call, net, on_reply, auth) == 0) {
-		auth->call.is_open = auth->call.is_urgent = 1;
-		return auth;
-	}
-	evl_auth_free(auth);
-	return NULL;
-}
-
-void
-evl_auth_free(struct evl_auth *auth)
-{
-	evl_call_clear(&auth->call);
-	if (auth->password)
-		OPENSSL_cleanse(auth->password, strlen(auth->password));
-	OPENSSL_cleanse(auth->token, sizeof auth->token);
-	evl_etcd_free(auth->password);
-	evl_etcd_free(auth->user);
-	evl_etcd_free(auth);
-}
-
-void
-evl_auth_want(struct evl_auth *auth)
-{
 	if (auth->call.state == EVL_CALL_IDLE)
 		evl_call_start(&auth->call, &question);
 }
 
-void
-evl_auth_expire(struct evl_auth *auth, unsigned serial)
+int
+evl_auth_init(struct evl_auth *auth, struct evl_calls *calls, const char *user, const char *password)
 {
-	if (auth->serial != serial)
-		return;
-	auth->is_off = 0;
-	OPENSSL_cleanse(auth->token, sizeof auth->token);
+	if (!user)
+		return 0;
+	auth->token.want = want;
+	auth->token.arg = auth;
+	auth->user = evl_etcd_strdup(user);
+	auth->password = evl_etcd_strdup(password);
+	if (!auth->user || !auth->password || evl_call_init(&auth->call, calls, on_reply, auth) < 0)
+		return -1;
+	auth->call.is_open = auth->call.is_urgent = 1;
+	return 0;
+}
+
+void
+evl_auth_clear(struct evl_auth *auth)
+{
+	evl_call_clear(&auth->call);
+	if (auth->password)
+		OPENSSL_cleanse(auth->password, strlen(auth->password));
+	OPENSSL_cleanse(auth->token.text, sizeof auth->token.text);
+	evl_etcd_free(auth->password);
+	evl_etcd_free(auth->user);
 }

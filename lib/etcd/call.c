@@ -3,273 +3,330 @@
 /* One question, asked until it is answered; see call.h. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <event2/event.h>
 
-#include "auth.h"
 #include "call.h"
 #include "clock.h"
-#include "tls.h"
 
-#define PAUSE_MS	50	/* the shortest */
-#define LONGEST_MS	2000
+#define MOST_BYTES	(64 * 1024)	/* of an answer */
+#define LONG_FAILURES	5		/* as if so many had failed: a pause of 2 s */
 
-static void on_wire(struct evl_wire *wire, void *arg);
+static void on_rpc(struct evl_rpc *rpc, void *arg);
 
-static struct timeval
-milliseconds(unsigned ms)
-{
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	return tv;
-}
-
-struct timeval
-evl_call_pause(unsigned n_failed)
-{
-	unsigned most = n_failed < 6 ? PAUSE_MS << n_failed : LONGEST_MS;
-	unsigned short random;
-
-	if (most > LONGEST_MS)
-		most = LONGEST_MS;
-	evl_net_random(&random, sizeof random);
-	return milliseconds(most / 2 + random % (most / 2 + 1));
-}
-
-/* --- One attempt ------------------------------------------------------------- */
+/* --- From state to state --------------------------------------------------------- */
 
 /* Before the timer ends a pause, or an attempt. */
 static void
 wait_for(struct evl_call *call, enum evl_call_state state, struct timeval time)
 {
-	call->state = state;
+	call->state = (uint8_t)state;
 	event_add(call->timer, &time);
 }
 
 static void
-drop_wire(struct evl_call *call, int is_good)
+pause(struct evl_call *call, unsigned n_failed)
+{
+	wait_for(call, EVL_PAUSED, evl_net_pause(n_failed));
+}
+
+static void
+drop_rpc(struct evl_call *call)
 {
 	event_del(call->timer);
-	call->net->n_busy--;
-	if (is_good)
-		evl_wire_put(call->wire);
-	else
-		evl_wire_free(call->wire);
-	call->wire = NULL;
+	if (call->state == EVL_ASKED)
+		call->calls->n_open--;
+	evl_rpc_free(call->rpc);
+	call->rpc = NULL;
+	call->state = EVL_CALL_IDLE;
 }
 
 static void
 enqueue(struct evl_call *call)
 {
+	struct evl_link *waiting = &call->calls->waiting;
+
 	call->state = EVL_QUEUED_CALL;
 	if (call->is_urgent)
-		evl_list_insert_after(&call->net->calls, &call->link);
+		evl_list_insert_after(waiting, &call->link);
 	else
-		evl_list_push(&call->net->calls, &call->link);
+		evl_list_push(waiting, &call->link);
 }
 
 static void
 conclude(struct evl_call *call, const struct evl_reply *reply)
 {
+	struct evl_calls *calls = call->calls;
+
 	call->state = EVL_CALL_IDLE;
 	call->cb(reply, call->arg);
+	evl_calls_pump(calls);
 }
 
-/* It could not even be asked, for want of memory: later. */
-static void
-postpone(struct evl_call *call)
-{
-	if (call->wire)
-		drop_wire(call, 0);
-	wait_for(call, EVL_PAUSED, evl_call_pause(call->n_failed++));
-}
-
-static void
-attempt(struct evl_call *call)
-{
-	struct evl_auth *auth = call->is_open ? NULL : call->net->auth;
-
-	call->wire = evl_wire_get(call->net, on_wire, call);
-	if (!call->wire) {
-		postpone(call);
-		return;
-	}
-	call->net->n_busy++;
-	call->sent = evl_clock_now();
-	call->token_serial = auth ? evl_auth_serial(auth) : 0;
-	if (evl_wire_ask(call->wire, call->question, auth ? evl_auth_token(auth) : NULL,
-	    call->arg) < 0)
-		postpone(call);
-	else
-		wait_for(call, EVL_ASKED, milliseconds(call->patience));
-}
-
-void
-evl_call_pump(struct evl_net *net)
-{
-	struct evl_link *link, *after;
-	int has_token = !net->auth || evl_auth_is_ready(net->auth);
-
-	EVL_LIST_EACH_SAFE(link, after, &net->calls) {
-		struct evl_call *call = EVL_CONTAINER(link, struct evl_call, link);
-
-		if (net->n_busy >= EVL_MOST_WIRES && !call->is_urgent)
-			return;
-		if (!has_token && !call->is_open)
-			continue;
-		evl_list_remove(link);
-		attempt(call);
-	}
-	if (!has_token && !evl_list_is_empty(&net->calls))
-		evl_auth_want(net->auth);
-}
-
-/* --- What comes of it ----------------------------------------------------------- */
-
-/* Once more, elsewhere; at once, as long as there are members that were not tried. */
+/* Once more, as soon as there is a line. */
 static void
 repeat(struct evl_call *call)
 {
-	unsigned n = call->net->n_urls;
-
-	call->n_failed++;
-	if (call->n_failed < n) {
-		enqueue(call);
-		evl_call_pump(call->net);
-	} else {
-		wait_for(call, EVL_PAUSED, evl_call_pause(call->n_failed - n));
-		evl_call_pump(call->net);
-	}
-}
-
-/* A connection that had been idle was closed at the other end just as it was used: no reason to
- * think ill of the member. */
-static int
-was_stale(const struct evl_wire *wire)
-{
-	return wire->n_asked > 1 && !wire->status && !wire->is_foreign;
-}
-
-/* What is no etcd is given up once all endpoints are, and not at the first answer: one that there
- * was no memory to read looks like nonsense, too. */
-static void
-fail(struct evl_call *call, const struct evl_reply *reply)
-{
-	unsigned turn = call->wire->turn;
-	int is_foreign = reply->verdict == EVL_FOREIGN;
-
-	call->is_unsure |= !call->wire->is_unconnected;
-	call->n_foreign = is_foreign ? call->n_foreign + 1 : 0;
-	memcpy(call->net->reason, reply->reason, sizeof call->net->reason);
-	drop_wire(call, 0);
-	evl_net_turn(call->net, turn);
-	if (call->n_foreign >= 2 && call->n_foreign >= call->net->n_urls) {
-		conclude(call, reply);
-		evl_call_pump(call->net);
-	} else {
-		repeat(call);
-	}
-}
-
-static void
-retry_stale(struct evl_call *call)
-{
-	call->is_unsure = 1;
-	drop_wire(call, 0);
 	enqueue(call);
-	evl_call_pump(call->net);
+	evl_calls_pump(call->calls);
 }
 
-/* The token is not good any more; once it has been renewed and is still not good, no hurry. */
+/* A person may want to know what does not get on.  Of the lease that is told anyway. */
 static void
-renew_token(struct evl_call *call, struct evl_reply *reply)
+note_failure(struct evl_call *call, const char *reason)
 {
-	struct evl_net *net = call->net;
+	struct evl_net *net = call->calls->net;
+	int is_stuck = !call->is_urgent &&
+	    evl_clock_now() - call->begun > net->ttl / 3 * EVL_MILLISECOND;
 
-	drop_wire(call, 1);
-	if (!net->auth || call->is_open) {
-		reply->verdict = EVL_DENIED;
-		conclude(call, reply);
-		evl_call_pump(net);
+	evl_net_note_reason(net, reason, is_stuck);
+}
+
+/* --- One attempt ------------------------------------------------------------------- */
+
+static int
+begin(struct evl_call *call, struct evl_h2 *h2)
+{
+	struct evl_token *token = call->is_open ? NULL : call->calls->token;
+	struct evl_rpc_options options = {
+		.path = call->question->path, .authority = evl_net_authority(call->calls->net),
+		.token = token ? token->text : NULL, .limit = MOST_BYTES
+	};
+
+	call->sent = evl_clock_now();
+	call->seen = call->calls->revision;
+	call->token_serial = evl_token_serial(token);
+	call->rpc = evl_rpc_new(h2, &options, on_rpc, call);
+	return call->rpc ? call->question->write(evl_rpc_out(call->rpc), call->arg) : -1;
+}
+
+static void
+attempt(struct evl_call *call, struct evl_h2 *h2)
+{
+	call->state = EVL_CALL_IDLE;
+	if (begin(call, h2) < 0) {
+		if (call->rpc)
+			drop_rpc(call);
+		pause(call, call->n_failed++);
 		return;
 	}
-	evl_auth_expire(net->auth, call->token_serial);
+	if (!call->n_late)
+		call->patience = call->calls->net->patience;
+	evl_rpc_send(call->rpc, 1);
+	call->calls->n_open++;
+	wait_for(call, EVL_ASKED, evl_net_ms(call->patience / 2));
+}
+
+static int
+is_ready(const struct evl_call *call, int has_token)
+{
+	return (has_token || call->is_open) &&
+	    (call->is_urgent || call->calls->n_open < EVL_MOST_CALLS);
+}
+
+void
+evl_calls_pump(struct evl_calls *calls)
+{
+	int has_token = evl_token_is_ready(calls->token);
+	struct evl_link *link, *after;
+
+	EVL_LIST_EACH_SAFE(link, after, &calls->waiting) {
+		struct evl_call *call = EVL_CONTAINER(link, struct evl_call, link);
+		struct evl_h2 *h2 = is_ready(call, has_token) ? evl_net_h2(calls->net) : NULL;
+
+		if (h2) {
+			evl_list_remove(link);
+			attempt(call, h2);
+		} else if (is_ready(call, has_token)) {
+			return;
+		}
+	}
+	if (!has_token && !evl_list_is_empty(&calls->waiting))
+		calls->token->want(calls->token->arg);
+}
+
+/* --- What comes of it ------------------------------------------------------------------ */
+
+/* Once the token has been renewed and is still not good, no hurry. */
+static void
+renew_token(struct evl_call *call)
+{
+	evl_token_expire(call->calls->token, call->token_serial);
 	if (call->n_failed++)
-		wait_for(call, EVL_PAUSED, evl_call_pause(call->n_failed));
+		pause(call, call->n_failed);
 	else
 		enqueue(call);
-	evl_call_pump(net);
+	evl_calls_pump(call->calls);
 }
 
+/* Whoever answers is no etcd: given up once all members are, and not at the first answer. */
 static void
-read_answer(struct evl_call *call, struct evl_reply *reply)
+note_foreign(struct evl_call *call, const struct evl_reply *reply)
 {
-	struct evl_wire *wire = call->wire;
-	const char *text = (const char *)evbuffer_pullup(wire->text, -1);
+	struct evl_net *net = call->calls->net;
 
-	if (wire->failure)
-		evl_reply_fail(reply, wire->is_foreign ? EVL_FOREIGN : EVL_BUSY, wire->failure);
+	if (++call->n_foreign >= 2 && call->n_foreign >= evl_route_size(&net->route)) {
+		conclude(call, reply);
+		return;
+	}
+	evl_net_be_unfit(net, reply->reason, 1);
+	pause(call, call->n_failed++);
+}
+
+/* It is told at once, and who waits is told after a ttl: it may be put right. */
+static void
+wait_for_room(struct evl_call *call, const struct evl_reply *reply)
+{
+	struct evl_net *net = call->calls->net;
+
+	evl_net_note_reason(net, reply->reason, 1);
+	if (evl_clock_now() - call->begun > net->ttl * EVL_MILLISECOND)
+		conclude(call, reply);
 	else
-		evl_reply_read(reply, call->question->kind, wire->status, text ? text : "",
-		    evbuffer_get_length(wire->text));
-	if (wire->failure && wire->ssl && evl_tls_complaint(wire->ssl))
-		evl_reply_fail(reply, EVL_FOREIGN, evl_tls_complaint(wire->ssl));
+		pause(call, LONG_FAILURES);
+}
+
+/* A line that has died is replaced, and all who were on it go on; else there is no hurry. */
+static void
+ask_again(struct evl_call *call, const struct evl_reply *reply, int is_line_dead)
+{
+	note_failure(call, reply->reason);
+	if (reply->verdict == EVL_NO_LEADER)
+		evl_net_be_unfit(call->calls->net, reply->reason, 1);
+	if (is_line_dead || (reply->verdict == EVL_REFUSED && !call->n_failed))
+		enqueue(call);
+	else
+		pause(call, call->n_failed);
+	call->n_failed++;
+	evl_calls_pump(call->calls);
+}
+
+/* The revision never falls, unless the cluster has lost its data. */
+static void
+note_revision(struct evl_call *call, const struct evl_reply *reply)
+{
+	struct evl_calls *calls = call->calls;
+
+	evl_net_note_answer(calls->net, call->sent, call->question->is_ordered);
+	if (reply->revision > calls->revision)
+		calls->revision = reply->revision;
+	if (!call->question->is_ordered || !reply->revision || reply->revision >= call->seen)
+		return;
+	calls->revision = reply->revision;
+	if (calls->went_back)
+		calls->went_back(calls->arg);
 }
 
 static void
-on_wire(struct evl_wire *wire, void *arg)
+judge(struct evl_call *call, struct evl_reply *reply, int is_line_dead)
+{
+	int has_token = call->calls->token && !call->is_open;
+
+	call->is_unsure |= reply->verdict == EVL_BUSY || reply->verdict == EVL_NO_LEADER ||
+	    reply->verdict == EVL_FOREIGN;
+	if (reply->verdict != EVL_FOREIGN)
+		call->n_foreign = 0;
+	if (reply->verdict == EVL_NO_TOKEN && !has_token)
+		reply->verdict = EVL_DENIED;
+	switch (reply->verdict) {
+	case EVL_FOREIGN:
+		note_foreign(call, reply);
+		break;
+	case EVL_FULL:
+		wait_for_room(call, reply);
+		break;
+	case EVL_NO_TOKEN: case EVL_OLD_AUTH:
+		if (has_token) {
+			renew_token(call);
+			break;
+		}
+		/* fall through */
+	case EVL_BUSY: case EVL_NO_LEADER: case EVL_REFUSED:
+		ask_again(call, reply, is_line_dead);
+		break;
+	default:
+		conclude(call, reply);
+	}
+}
+
+static void
+on_rpc(struct evl_rpc *rpc, void *arg)
 {
 	struct evl_call *call = arg;
-	struct evl_net *net = call->net;
+	struct evl_ending ending;
 	struct evl_reply reply;
+	const uint8_t *bytes = NULL;
+	size_t size = 0;
+	int is_line_dead;
 
-	if (!wire->is_done)
+	if (!evl_rpc_is_over(rpc))
 		return;
-	memset(&reply, 0, sizeof reply);
-	read_answer(call, &reply);
-	if (reply.verdict != EVL_ANSWERED && was_stale(wire)) {
-		retry_stale(call);
-	} else if (reply.verdict == EVL_BUSY || reply.verdict == EVL_FOREIGN) {
-		fail(call, &reply);
-	} else if (reply.verdict == EVL_NO_TOKEN) {
-		renew_token(call, &reply);
-	} else {
-		drop_wire(call, 1);
-		conclude(call, &reply);
-		evl_call_pump(net);
+	evl_rpc_peek(rpc, &bytes, &size);
+	evl_rpc_end(rpc, &ending);
+	evl_reply_read(&reply, call->question->kind, &ending, bytes, size);
+	is_line_dead = rpc->stream.h2->state == EVL_H2_DEAD;
+	drop_rpc(call);
+	if (reply.verdict == EVL_ANSWERED)
+		note_revision(call, &reply);
+	judge(call, &reply, is_line_dead);
+}
+
+/* The member is alive, but does not answer this: it may have been lost in an election.  The lease has
+ * no time for a second chance. */
+static void
+give_up_attempt(struct evl_call *call)
+{
+	struct evl_net *net = call->calls->net;
+
+	drop_rpc(call);
+	note_failure(call, "no answer, though the member is alive");
+	call->is_unsure = 1;
+	call->patience = 2 * call->patience < net->ttl / 3 ? 2 * call->patience : net->ttl / 3;
+	if (++call->n_late >= 2 || call->is_urgent)
+		evl_net_be_unfit(net, "the member does not answer, though it is alive", 0);
+	repeat(call);
+}
+
+static void
+be_late(struct evl_call *call)
+{
+	struct evl_net *net = call->calls->net;
+
+	if (evl_net_is_heard(net, call->sent) &&
+	    evl_clock_now() - call->sent >= call->patience * EVL_MILLISECOND) {
+		give_up_attempt(call);
+		return;
 	}
+	note_failure(call, "no answer yet");
+	evl_net_suspect(net);
+	wait_for(call, EVL_ASKED, evl_net_ms(call->patience / 2));
 }
 
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct evl_call *call = arg;
-	struct evl_reply reply;
 
 	(void)fd;
 	(void)what;
-	if (call->state == EVL_ASKED) {
-		memset(&reply, 0, sizeof reply);
-		evl_reply_fail(&reply, EVL_BUSY, "no answer");
-		fail(call, &reply);
-		return;
-	}
-	enqueue(call);
-	evl_call_pump(call->net);
+	if (call->state == EVL_ASKED)
+		be_late(call);
+	else
+		repeat(call);
 }
 
-/* --- Starting and stopping ----------------------------------------------------- */
+/* --- Starting and stopping ------------------------------------------------------------- */
 
 int
-evl_call_init(struct evl_call *call, struct evl_net *net, evl_call_cb cb, void *arg)
+evl_call_init(struct evl_call *call, struct evl_calls *calls, evl_call_cb cb, void *arg)
 {
 	memset(call, 0, sizeof *call);
-	call->net = net;
+	call->calls = calls;
 	call->cb = cb;
 	call->arg = arg;
-	call->patience = EVL_PATIENCE;
-	call->timer = event_new(net->base, -1, 0, on_timer, call);
+	call->timer = event_new(calls->net->base, -1, 0, on_timer, call);
 	if (!call->timer)
 		errno = ENOMEM;
 	return call->timer ? 0 : -1;
@@ -285,26 +342,28 @@ evl_call_clear(struct evl_call *call)
 	call->timer = NULL;
 }
 
+static void
+prepare(struct evl_call *call, const struct evl_question *question, unsigned n_failed)
+{
+	call->question = question;
+	call->begun = evl_clock_now();
+	call->n_failed = n_failed;
+	call->n_late = call->n_foreign = 0;
+	call->is_unsure = 0;
+}
+
 void
 evl_call_start(struct evl_call *call, const struct evl_question *question)
 {
-	call->question = question;
-	call->n_failed = call->n_foreign = 0;
-	call->is_unsure = 0;
-	enqueue(call);
-	evl_call_pump(call->net);
+	prepare(call, question, 0);
+	repeat(call);
 }
 
 void
 evl_call_start_later(struct evl_call *call, const struct evl_question *question)
 {
-	unsigned n = call->n_failed + 1;
-
-	call->question = question;
-	call->n_failed = n;
-	call->n_foreign = 0;
-	call->is_unsure = 0;
-	wait_for(call, EVL_PAUSED, evl_call_pause(n));
+	prepare(call, question, call->n_failed + 1);
+	pause(call, call->n_failed);
 }
 
 void
@@ -318,7 +377,7 @@ evl_call_stop(struct evl_call *call)
 		break;
 	case EVL_ASKED:
 		call->is_unsure = 1;
-		drop_wire(call, 0);
+		drop_rpc(call);
 		break;
 	default:
 		event_del(call->timer);
@@ -326,14 +385,40 @@ evl_call_stop(struct evl_call *call)
 	call->state = EVL_CALL_IDLE;
 }
 
+/* --- All calls ------------------------------------------------------------------------------ */
+
 void
-evl_call_fail_all(struct evl_net *net, const struct evl_reply *reply)
+evl_calls_fail(struct evl_calls *calls, const struct evl_reply *reply)
 {
 	struct evl_link waiting, *link;
 
 	evl_list_init(&waiting);
-	if (!evl_list_is_empty(&net->calls))
-		evl_list_move(&net->calls, &waiting);
+	if (!evl_list_is_empty(&calls->waiting))
+		evl_list_move(&calls->waiting, &waiting);
 	while ((link = evl_list_pop(&waiting)))
 		conclude(EVL_CONTAINER(link, struct evl_call, link), reply);
+}
+
+static void
+on_opened(void *arg)
+{
+	evl_calls_pump(arg);
+}
+
+static void
+on_failed(void *arg, const struct evl_reply *reply)
+{
+	evl_calls_fail(arg, reply);
+}
+
+void
+evl_calls_init(struct evl_calls *calls, struct evl_net *net, struct evl_token *token)
+{
+	calls->net = net;
+	calls->token = token;
+	evl_list_init(&calls->waiting);
+	calls->listener.opened = on_opened;
+	calls->listener.failed = on_failed;
+	calls->listener.arg = calls;
+	evl_net_listen(net, &calls->listener);
 }

@@ -210,17 +210,9 @@ make(struct evlock_etcd *session, const char *name, const struct evlock_options 
 static struct lock *
 find(struct evlock_etcd *session, const char *name)
 {
-	char root[EVL_ROOT_MAX + 1];
-	struct evl_link *link;
+	struct evl_place *place = evl_place_find(session, name);
 
-	evl_ask_root(root, session->prefix, name);
-	EVL_LIST_EACH(link, &session->places) {
-		struct evl_place *place = EVL_CONTAINER(link, struct evl_place, link);
-
-		if (!place->is_freed && !strcmp(place->root, root))
-			return place->arg;
-	}
-	return NULL;
+	return place ? place->arg : NULL;
 }
 
 struct evlock *

@@ -1,281 +1,291 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Replies; see reply.h. */
+/* What is made of an answer; see reply.h. */
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include "etcd.pb-c.h"
+#include "message.h"
 #include "reply.h"
 
-/* --- What is no answer ------------------------------------------------------- */
+/* --- Texts -------------------------------------------------------------------- */
+
+void
+evl_reply_copy(char *to, size_t room, const char *text, size_t size)
+{
+	size_t i;
+
+	if (size > room - 1)
+		size = room - 1;
+	for (i = 0; i < size; i++)
+		to[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+	to[size] = '\0';
+}
 
 void
 evl_reply_fail(struct evl_reply *reply, enum evl_verdict verdict, const char *reason)
 {
-	char *c;
-
+	memset(reply, 0, sizeof *reply);
 	reply->verdict = verdict;
-	snprintf(reply->reason, sizeof reply->reason, "%s", reason);
-	for (c = reply->reason; *c; c++)
-		if (!isprint((unsigned char)*c))
-			*c = '?';
+	evl_reply_copy(reply->reason, sizeof reply->reason, reason, strlen(reason));
 }
 
-static void
-be_foreign(struct evl_reply *reply, const char *reason)
-{
-	evl_reply_fail(reply, EVL_FOREIGN, reason);
-}
+/* --- What a status means -------------------------------------------------------- */
 
-/* What else a status may mean, of something that need not be etcd. */
-static enum evl_verdict
-judge_status(int status)
-{
-	if (status >= 500 || status == 429 || status == 408)
-		return EVL_BUSY;
-	return status == 401 || status == 403 ? EVL_DENIED : EVL_FOREIGN;
-}
-
-/* Codes of gRPC. */
+/* gRPC's numbers. */
 enum {
-	CANCELLED = 1, UNKNOWN = 2, INVALID_ARGUMENT = 3, DEADLINE_EXCEEDED = 4, NOT_FOUND = 5,
-	PERMISSION_DENIED = 7, RESOURCE_EXHAUSTED = 8, FAILED_PRECONDITION = 9, ABORTED = 10,
-	INTERNAL = 13, UNAVAILABLE = 14, UNAUTHENTICATED = 16
+	OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE, NOT_FOUND, ALREADY_EXISTS,
+	PERMISSION_DENIED, EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED,
+	INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED
+};
+
+/* Where a number has several meanings, the text tells; the first line that fits counts. */
+static const struct {
+	int status;
+	const char *text;	/* is a part of it; NULL: any */
+	enum evl_verdict verdict;
+} meanings[] = {
+	{ INVALID_ARGUMENT, "user name is empty", EVL_NO_TOKEN },
+	{ INVALID_ARGUMENT, "revision of auth store is old", EVL_OLD_AUTH },
+	{ INVALID_ARGUMENT, "authentication failed", EVL_DENIED },
+	{ INVALID_ARGUMENT, NULL, EVL_FOREIGN },
+	{ NOT_FOUND, "requested lease not found", EVL_NO_LEASE },
+	{ PERMISSION_DENIED, NULL, EVL_DENIED },
+	{ EXHAUSTED, "database space exceeded", EVL_FULL },
+	{ FAILED_PRECONDITION, "lease already exists", EVL_LEASE_EXISTS },
+	{ FAILED_PRECONDITION, "authentication is not enabled", EVL_NO_AUTH },
+	{ UNAVAILABLE, "no leader", EVL_NO_LEADER },
+	{ DATA_LOSS, NULL, EVL_NO_LEADER },
+	{ UNAUTHENTICATED, NULL, EVL_NO_TOKEN },
+	{ UNIMPLEMENTED, NULL, EVL_FOREIGN },
+	{ INTERNAL, NULL, EVL_FOREIGN },
+	{ EVL_STATUS_REFUSED, NULL, EVL_REFUSED },
+	{ EVL_STATUS_FOREIGN, NULL, EVL_FOREIGN },
 };
 
 static enum evl_verdict
-judge_argument(const char *message)
+verdict_of(int status, const char *text)
 {
-	if (strstr(message, "auth store is old") || strstr(message, "user name is empty"))
-		return EVL_NO_TOKEN;
-	return strstr(message, "authentication failed") ? EVL_DENIED : EVL_FOREIGN;
-}
-
-static enum evl_verdict
-judge_precondition(const char *message)
-{
-	if (strstr(message, "authentication is not enabled"))
-		return EVL_NO_AUTH;
-	return strstr(message, "lease already exists") ? EVL_LEASE_EXISTS : EVL_FOREIGN;
-}
-
-/* What an error of etcd means; one code has several meanings, which only the text tells apart. */
-static enum evl_verdict
-judge(long long code, const char *message)
-{
-	switch (code) {
-	case INVALID_ARGUMENT:
-		return judge_argument(message);
-	case FAILED_PRECONDITION:
-		return judge_precondition(message);
-	case NOT_FOUND:
-		return strstr(message, "lease not found") ? EVL_NO_LEASE : EVL_FOREIGN;
-	case PERMISSION_DENIED:
-		return EVL_DENIED;
-	case UNAUTHENTICATED:
-		return EVL_NO_TOKEN;
-	case CANCELLED: case UNKNOWN: case DEADLINE_EXCEEDED: case RESOURCE_EXHAUSTED:
-	case ABORTED: case INTERNAL: case UNAVAILABLE:
-		return EVL_BUSY;
-	default:
-		return EVL_FOREIGN;
-	}
-}
-
-/* --- Parts of an answer -------------------------------------------------------- */
-
-/* A 64-bit number, which stands in a string, as those of JSON have 53 bits; 0 is left out.
- * Returns -1 if it is something else. */
-static int
-read_number(const json_t *object, const char *name, int64_t *number)
-{
-	const json_t *value = json_object_get(object, name);
-	const char *text = json_string_value(value);
-	char *end;
-
-	*number = json_integer_value(value);
-	if (!value || json_is_integer(value))
-		return *number < 0 ? -1 : 0;
-	if (!text || !isdigit((unsigned char)*text))
-		return -1;
-	errno = 0;
-	*number = strtoll(text, &end, 10);
-	return *end || errno ? -1 : 0;
-}
-
-static int
-read_text(const json_t *object, const char *name, char *text, size_t size)
-{
-	const char *value = json_string_value(json_object_get(object, name));
-
-	return value && (size_t)snprintf(text, size, "%s", value) < size ? 0 : -1;
-}
-
-static int
-is_base64(const char *text)
-{
-	return *text && !text[strspn(text,
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")];
-}
-
-/* Every answer has a header, with the revision that the store is at. */
-static int
-read_header(struct evl_reply *reply, const json_t *root)
-{
-	const json_t *header = json_object_get(root, "header");
-
-	return json_is_object(header) && !read_number(header, "revision", &reply->revision) &&
-	    reply->revision > 0 ? 0 : -1;
-}
-
-/* The first key of a range, if there is any. */
-static int
-read_key(struct evl_reply *reply, const json_t *range)
-{
-	const json_t *kv = json_array_get(json_object_get(range, "kvs"), 0);
-
-	if (!kv)
-		return json_object_get(range, "kvs") ? -1 : 0;
-	if (read_number(kv, "create_revision", &reply->create_revision) < 0 ||
-	    !reply->create_revision)
-		return -1;
-	return read_text(kv, "key", reply->key64, sizeof reply->key64) == 0 &&
-	    is_base64(reply->key64) ? 0 : -1;
-}
-
-/* --- Answers ------------------------------------------------------------------- */
-
-static int
-read_token(struct evl_reply *reply, const json_t *root)
-{
-	const char *c;
-
-	if (read_text(root, "token", reply->token, sizeof reply->token) < 0)
-		return -1;
-	for (c = reply->token; *c; c++)
-		if (*c <= ' ' || *c > '~')	/* it goes into a header */
-			return -1;
-	return reply->token[0] ? 0 : -1;
-}
-
-static int
-read_lease(struct evl_reply *reply, const json_t *root)
-{
-	int64_t id;
-
-	return read_header(reply, root) || read_number(root, "ID", &id) || !id ||
-	    read_number(root, "TTL", &reply->ttl) ? -1 : 0;
-}
-
-static int
-read_txn(struct evl_reply *reply, const json_t *root)
-{
-	const json_t *responses = json_object_get(root, "responses"), *response;
 	size_t i;
 
-	reply->is_succeeded = json_is_true(json_object_get(root, "succeeded"));
-	if (read_header(reply, root) < 0 || (responses && !json_is_array(responses)))
-		return -1;
-	json_array_foreach(responses, i, response) {
-		const json_t *range = json_object_get(response, "response_range");
+	if (status == OK)
+		return EVL_ANSWERED;
+	for (i = 0; i < sizeof meanings / sizeof *meanings; i++)
+		if (meanings[i].status == status &&
+		    (!meanings[i].text || strstr(text, meanings[i].text)))
+			return meanings[i].verdict;
+	return EVL_BUSY;
+}
 
-		if (!json_is_object(response) || (range && read_key(reply, range) < 0))
-			return -1;
-	}
+/* etcd ended a call with a status that has a number alone, if at all. */
+static void
+judge(struct evl_reply *reply, const struct evl_ending *ending)
+{
+	size_t n = strnlen(ending->text, sizeof ending->text);
+
+	reply->verdict = verdict_of(ending->status, ending->text);
+	evl_reply_copy(reply->reason, sizeof reply->reason, ending->text, n);
+	if (!n)
+		snprintf(reply->reason, sizeof reply->reason, "gRPC status %d", ending->status);
+}
+
+/* --- The messages --------------------------------------------------------------- */
+
+static int64_t
+revision_of(const Evl__Header *header)
+{
+	return header && header->revision > 0 ? header->revision : 0;
+}
+
+/* Text that goes into a header, or a log. */
+static int
+is_printable(const ProtobufCBinaryData *data)
+{
+	size_t i;
+
+	for (i = 0; i < data->len; i++)
+		if (data->data[i] <= ' ' || data->data[i] > '~')
+			return 0;
+	return data->len > 0;
+}
+
+static int
+read_token(struct evl_reply *reply, const Evl__AuthenticateResponse *message)
+{
+	if (!is_printable(&message->token) || message->token.len >= sizeof reply->token)
+		return -1;
+	evl_reply_copy(reply->token, sizeof reply->token, (const char *)message->token.data,
+	    message->token.len);
 	return 0;
 }
 
 static int
-read_watch(struct evl_reply *reply, const json_t *root)
+read_lease(struct evl_reply *reply, const Evl__LeaseResponse *message)
 {
-	const json_t *event;
-	size_t i;
-
-	reply->is_created = json_is_true(json_object_get(root, "created"));
-	reply->is_canceled = json_is_true(json_object_get(root, "canceled"));
-	json_array_foreach(json_object_get(root, "events"), i, event) {
-		const char *type = json_string_value(json_object_get(event, "type"));
-
-		reply->is_deleted |= type && !strcmp(type, "DELETE");
-	}
-	return read_header(reply, root) ||
-	    read_number(root, "compact_revision", &reply->compact_revision) ? -1 : 0;
+	reply->revision = revision_of(message->header);
+	reply->ttl = message->ttl > 0 ? message->ttl : 0;
+	return reply->revision ? 0 : -1;
 }
 
 static int
-read_answer(struct evl_reply *reply, enum evl_kind_of_reply kind, const json_t *root)
+read_revoke(struct evl_reply *reply, const Evl__LeaseRevokeResponse *message)
+{
+	reply->revision = revision_of(message->header);
+	return reply->revision ? 0 : -1;
+}
+
+static int
+read_status(struct evl_reply *reply, const Evl__StatusResponse *message)
+{
+	reply->leader = message->leader;
+	evl_reply_copy(reply->version, sizeof reply->version,
+	    message->version.data ? (const char *)message->version.data : "",
+	    message->version.len);
+	return reply->version[0] ? 0 : -1;
+}
+
+static int
+read_key(struct evl_reply *reply, const Evl__KeyValue *kv)
+{
+	if (kv->create_revision <= 0 || !kv->key.len || kv->key.len > EVL_KEY_MAX)
+		return -1;
+	reply->create_revision = kv->create_revision;
+	reply->key_size = kv->key.len;
+	memcpy(reply->key, kv->key.data, kv->key.len);
+	reply->key[kv->key.len] = '\0';
+	return 0;
+}
+
+/* The first range finds a place, the second the guard. */
+static int
+read_range(struct evl_reply *reply, const Evl__RangeResponse *range, unsigned n)
+{
+	if (!range->n_kvs)
+		return 0;
+	if (n == 0)
+		return read_key(reply, range->kvs[0]);
+	if (range->kvs[0]->mod_revision <= 0)
+		return -1;
+	reply->guard_revision = range->kvs[0]->mod_revision;
+	return 0;
+}
+
+static int
+read_txn(struct evl_reply *reply, const Evl__TxnResponse *message)
+{
+	size_t i;
+	unsigned n = 0;
+
+	reply->revision = revision_of(message->header);
+	reply->is_succeeded = message->succeeded != 0;
+	for (i = 0; i < message->n_responses && n < 2; i++)
+		if (message->responses[i]->response_range &&
+		    read_range(reply, message->responses[i]->response_range, n++) < 0)
+			return -1;
+	return reply->revision ? 0 : -1;
+}
+
+/* --- Whole answers ------------------------------------------------------------------ */
+
+/* An answer to a put has nothing but its header, as that to a revocation. */
+static const ProtobufCMessageDescriptor *
+type_of(enum evl_kind_of_reply kind)
 {
 	switch (kind) {
-	case EVL_TOKEN_REPLY:
-		return read_token(reply, root);
-	case EVL_LEASE_REPLY:
-		return read_lease(reply, root);
-	case EVL_TXN_REPLY:
-		return read_txn(reply, root);
-	case EVL_WATCH_REPLY:
-		return read_watch(reply, root);
-	default:
-		return read_header(reply, root);
+	case EVL_TOKEN_REPLY: return &evl__authenticate_response__descriptor;
+	case EVL_LEASE_REPLY: return &evl__lease_response__descriptor;
+	case EVL_TXN_REPLY: return &evl__txn_response__descriptor;
+	case EVL_STATUS_REPLY: return &evl__status_response__descriptor;
+	default: return &evl__lease_revoke_response__descriptor;
 	}
 }
 
-/* --- Errors --------------------------------------------------------------------- */
-
-/* {"error":TEXT,"code":N,"message":TEXT}, without the first in later versions; and
- * {"error":{"grpc_code":N,"message":TEXT}} where several answers may come. */
 static int
-read_error(struct evl_reply *reply, int status, const json_t *root)
+read_message(struct evl_reply *reply, enum evl_kind_of_reply kind, const void *message)
 {
-	const json_t *error = json_object_get(root, "error");
-	const json_t *where = json_is_object(error) ? error : root;
-	const char *message = json_string_value(json_object_get(where, "message"));
-	const json_t *code = json_object_get(where, "code");
-
-	if (!code)
-		code = json_object_get(where, "grpc_code");
-	if (!code && !error)
-		return -1;
-	if (!message)
-		message = json_string_value(error);
-	if (!message || !*message)
-		message = "an error without a message";
-	evl_reply_fail(reply, code || status == 200 ? judge(json_integer_value(code), message)
-	    : judge_status(status), message);
-	return 0;
+	switch (kind) {
+	case EVL_TOKEN_REPLY: return read_token(reply, message);
+	case EVL_LEASE_REPLY: return read_lease(reply, message);
+	case EVL_TXN_REPLY: return read_txn(reply, message);
+	case EVL_STATUS_REPLY: return read_status(reply, message);
+	default: return read_revoke(reply, message);
+	}
 }
 
+/* A message that there was no memory to read may have been a good one. */
 static void
-read_json(struct evl_reply *reply, enum evl_kind_of_reply kind, int status, const json_t *root)
+read_answer(struct evl_reply *reply, enum evl_kind_of_reply kind, const uint8_t *bytes, size_t size)
 {
-	const json_t *result = json_object_get(root, "result");
-	char reason[64];
+	ProtobufCMessage *message = evl_message_read(type_of(kind), bytes, size);
 
-	if (read_error(reply, status, root) == 0)
+	if (!message && errno == ENOMEM) {
+		evl_reply_fail(reply, EVL_BUSY, "no memory to read an answer");
 		return;
-	snprintf(reason, sizeof reason, "HTTP status %d", status);
-	if (status != 200)
-		evl_reply_fail(reply, judge_status(status), reason);
-	else if (read_answer(reply, kind, result ? result : root) < 0)
-		be_foreign(reply, "not an answer of etcd");
+	}
+	if (!message || read_message(reply, kind, message) < 0)
+		evl_reply_fail(reply, EVL_FOREIGN, "this is not an answer of etcd");
+	evl_message_free(message);
 }
 
 void
-evl_reply_read(struct evl_reply *reply, enum evl_kind_of_reply kind, int status,
-    const char *text, size_t size)
+evl_reply_read(struct evl_reply *reply, enum evl_kind_of_reply kind,
+    const struct evl_ending *ending, const uint8_t *bytes, size_t size)
 {
-	json_t *root = json_loadb(text, size, 0, NULL);
-	char reason[64];
+	memset(reply, 0, sizeof *reply);
+	if (ending->status == OK)
+		read_answer(reply, kind, bytes, size);
+	else
+		judge(reply, ending);
+}
+
+/* --- Watches ------------------------------------------------------------------------- */
+
+static void
+read_event(struct evl_watch_reply *reply, const Evl__Event *event)
+{
+	if (event->type != 1)
+		return;
+	reply->is_deleted = 1;
+	reply->create_revision = event->prev_kv ? event->prev_kv->create_revision : 0;
+}
+
+static void
+read_cancellation(struct evl_watch_reply *reply, const Evl__WatchResponse *message)
+{
+	const char *text = message->cancel_reason.data
+	    ? (const char *)message->cancel_reason.data : "";
+
+	evl_reply_copy(reply->reason, sizeof reply->reason, text, message->cancel_reason.len);
+	if (strstr(reply->reason, "permission denied"))
+		reply->verdict = EVL_DENIED;
+	else if (strstr(reply->reason, "auth token") || strstr(reply->reason, "user name is empty"))
+		reply->verdict = EVL_NO_TOKEN;
+	else if (strstr(reply->reason, "no leader"))
+		reply->verdict = EVL_NO_LEADER;
+}
+
+int
+evl_reply_read_watch(struct evl_watch_reply *reply, const uint8_t *bytes, size_t size)
+{
+	ProtobufCMessage *message = evl_message_read(&evl__watch_response__descriptor, bytes, size);
+	const Evl__WatchResponse *response = (const Evl__WatchResponse *)(void *)message;
+	size_t i;
 
 	memset(reply, 0, sizeof *reply);
-	snprintf(reason, sizeof reason, "HTTP status %d, and not JSON", status);
-	if (json_is_object(root))
-		read_json(reply, kind, status, root);
-	else
-		evl_reply_fail(reply, status == 200 ? EVL_FOREIGN : judge_status(status), reason);
-	json_decref(root);
+	if (!message)
+		return -1;
+	reply->id = response->watch_id;
+	reply->revision = revision_of(response->header);
+	reply->is_created = response->created != 0;
+	reply->is_canceled = response->canceled != 0;
+	reply->verdict = EVL_BUSY;
+	if (reply->is_canceled)
+		read_cancellation(reply, response);
+	for (i = 0; i < response->n_events; i++)
+		read_event(reply, response->events[i]);
+	evl_message_free(message);
+	return 0;
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -18,10 +19,9 @@
 
 #include "clock.h"
 #include "memory.h"
-#include "place.h"
 #include "session.h"
 
-#define PLACE(l) EVL_CONTAINER(l, struct evl_place, link)
+#define TENANT(l) EVL_CONTAINER(l, struct evl_tenant, link)
 
 /* --- What is asked ----------------------------------------------------------------- */
 
@@ -34,26 +34,20 @@ write_grant(struct evbuffer *out, void *arg)
 }
 
 static int
-write_keepalive(struct evbuffer *out, void *arg)
+write_lease(struct evbuffer *out, void *arg)
 {
-	return evl_ask_keepalive(out, ((struct evlock_etcd *)arg)->lease);
-}
-
-static int
-write_revoke(struct evbuffer *out, void *arg)
-{
-	return evl_ask_revoke(out, ((struct evlock_etcd *)arg)->lease);
+	return evl_ask_lease(out, ((struct evlock_etcd *)arg)->lease);
 }
 
 static const struct evl_question
-    to_grant = { "/v3/lease/grant", EVL_LEASE_REPLY, write_grant },
-    to_keep = { "/v3/lease/keepalive", EVL_LEASE_REPLY, write_keepalive },
-    to_revoke = { "/v3/lease/revoke", EVL_REVOKE_REPLY, write_revoke };
+    to_grant = { "/etcdserverpb.Lease/LeaseGrant", EVL_LEASE_REPLY, 1, write_grant },
+    to_keep = { "/etcdserverpb.Lease/LeaseKeepAlive", EVL_LEASE_REPLY, 0, write_lease },
+    to_revoke = { "/etcdserverpb.Lease/LeaseRevoke", EVL_REVOKE_REPLY, 0, write_lease };
 
 int
 evl_session_error(enum evl_verdict verdict)
 {
-	return verdict == EVL_DENIED ? EACCES : EPROTO;
+	return verdict == EVL_DENIED ? EACCES : verdict == EVL_FULL ? ENOSPC : EPROTO;
 }
 
 /* --- Telling ------------------------------------------------------------------------- */
@@ -66,18 +60,116 @@ tell(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reas
 		session->cb(session, state, reason, session->arg);
 }
 
-/* `visit` may free the place.  None is visited twice, as those to come have a list of their own. */
-static void
-visit_places(struct evlock_etcd *session, void (*visit)(struct evl_place *, int), int error)
-{
-	struct evl_link rest, *link;
+/* Goes through the tenants, each of which may go meanwhile; those that come are not visited. */
+struct visit {
+	struct evlock_etcd *session;
+	struct evl_link rest;
+};
 
-	evl_list_init(&rest);
-	if (!evl_list_is_empty(&session->places))
-		evl_list_move(&session->places, &rest);
-	while ((link = evl_list_pop(&rest))) {
-		evl_list_push(&session->places, link);
-		visit(PLACE(link), error);
+static void
+begin_visit(struct visit *visit, struct evlock_etcd *session)
+{
+	visit->session = session;
+	evl_list_init(&visit->rest);
+	if (!evl_list_is_empty(&session->tenants))
+		evl_list_move(&session->tenants, &visit->rest);
+}
+
+static struct evl_tenant *
+next_visit(struct visit *visit)
+{
+	struct evl_link *link = evl_list_pop(&visit->rest);
+
+	if (!link)
+		return NULL;
+	evl_list_push(&visit->session->tenants, link);
+	return TENANT(link);
+}
+
+static void
+let_go(struct evlock_etcd *session)
+{
+	struct evl_tenant *tenant;
+	struct visit visit;
+
+	begin_visit(&visit, session);
+	while ((tenant = next_visit(&visit)))
+		tenant->ops->go(tenant);
+}
+
+static void
+lose_all(struct evlock_etcd *session)
+{
+	struct evl_tenant *tenant;
+	struct visit visit;
+
+	begin_visit(&visit, session);
+	while ((tenant = next_visit(&visit)))
+		tenant->ops->lose(tenant, ESTALE);
+}
+
+static void
+refuse_all(struct evlock_etcd *session, int error)
+{
+	struct evl_tenant *tenant;
+	struct visit visit;
+
+	begin_visit(&visit, session);
+	while ((tenant = next_visit(&visit)))
+		tenant->ops->refuse(tenant, error);
+}
+
+static void
+abandon_all(struct evlock_etcd *session)
+{
+	while (!evl_list_is_empty(&session->tenants)) {
+		struct evl_tenant *tenant = TENANT(session->tenants.next);
+
+		tenant->ops->abandon(tenant);
+	}
+}
+
+/* --- What a person should know at once --------------------------------------------------- */
+
+/* The same is not told again until all was well in between. */
+static void
+complain(void *arg, const char *reason)
+{
+	struct evlock_etcd *session = arg;
+
+	if (session->phase >= EVL_CLOSING || !strcmp(session->complaint, reason))
+		return;
+	snprintf(session->complaint, sizeof session->complaint, "%s", reason);
+	session->has_complaint = 1;
+	event_active(session->announce, EV_READ, 1);
+}
+
+static void
+go_back(void *arg)
+{
+	struct evlock_etcd *session = arg;
+
+	session->has_gone_back = 1;
+	event_active(session->announce, EV_READ, 1);
+}
+
+static const char back_in_time[] = "the cluster has gone back in time: it has lost what it had written";
+
+static void
+on_announce(evutil_socket_t fd, short what, void *arg)
+{
+	struct evlock_etcd *session = arg;
+
+	(void)fd;
+	(void)what;
+	if (session->phase >= EVL_CLOSING)
+		return;
+	if (session->has_gone_back) {
+		session->has_gone_back = 0;
+		evl_session_lose(session, back_in_time);
+	} else if (session->has_complaint) {
+		session->has_complaint = 0;
+		tell(session, session->state, session->complaint);
 	}
 }
 
@@ -159,6 +251,7 @@ extend(struct evlock_etcd *session, int64_t ttl)
 	int is_new = !session->valid_until;
 
 	event_del(session->doubt);
+	session->complaint[0] = '\0';
 	if (ttl > session->ttl)
 		ttl = session->ttl;
 	session->phase = EVL_KEEPING;
@@ -168,7 +261,7 @@ extend(struct evlock_etcd *session, int64_t ttl)
 		tell(session, EVLOCK_ETCD_READY, is_new ? "the lease is granted"
 		    : "the cluster answers again");
 	if (is_new && evl_session_is_alive(session))	/* the user may have closed it */
-		visit_places(session, evl_place_go, 0);
+		let_go(session);
 }
 
 /* Ends all that the lease kept.  What the cluster has of it goes when the lease is revoked. */
@@ -191,7 +284,7 @@ evl_session_lose(struct evlock_etcd *session, const char *reason)
 		return;
 	forget_lease(session);
 	ask(session, EVL_REVOKING, &to_revoke);
-	visit_places(session, evl_place_lose, ESTALE);
+	lose_all(session);
 	tell(session, EVLOCK_ETCD_LOST, reason);
 }
 
@@ -202,7 +295,7 @@ give_up(struct evlock_etcd *session, const struct evl_reply *reply,
 {
 	event_del(session->doubt);
 	evl_call_start_later(&session->call, question);
-	visit_places(session, evl_place_refuse, evl_session_error(reply->verdict));
+	refuse_all(session, evl_session_error(reply->verdict));
 	tell(session, session->state, reply->reason);
 }
 
@@ -222,16 +315,27 @@ on_grant(struct evlock_etcd *session, const struct evl_reply *reply)
 		give_up(session, reply, &to_grant);
 }
 
+/* It has run out, or somebody has revoked it; or it never was, in the history that the cluster has
+ * now. */
+static const char *
+end_of_lease(struct evlock_etcd *session, const struct evl_reply *reply)
+{
+	if (!reply->revision || reply->revision >= session->call.seen)
+		return "the cluster has ended the lease";
+	session->calls.revision = reply->revision;
+	return back_in_time;
+}
+
 static void
 on_keepalive(struct evlock_etcd *session, const struct evl_reply *reply)
 {
 	if (reply->verdict == EVL_ANSWERED && reply->ttl) {
 		extend(session, reply->ttl);
 	} else if (reply->verdict == EVL_ANSWERED || reply->verdict == EVL_NO_LEASE) {
-		evl_session_lose(session, "the cluster has ended the lease");
+		evl_session_lose(session, end_of_lease(session, reply));
 	} else if (session->valid_until) {	/* until the deadline there is hope */
 		evl_call_start_later(&session->call, &to_keep);
-		memcpy(session->net.reason, reply->reason, sizeof session->net.reason);
+		evl_net_note_reason(&session->net, reply->reason, 1);
 	} else {
 		give_up(session, reply, &to_keep);
 	}
@@ -298,23 +402,32 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 static void
 disconnect(struct evlock_etcd *session)
 {
-	visit_places(session, evl_place_abandon, 0);
+	abandon_all(session);
+	evl_member_clear(&session->member);
 	evl_call_clear(&session->call);
+	evl_auth_clear(&session->auth);
+	evl_watches_clear(&session->watches);
 	evl_net_clear(&session->net);
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
 }
 
 static void
 destroy(struct evlock_etcd *session)
 {
-	if (session->deadline) {
+	if (session->deadline)
 		close(event_get_fd(session->deadline));
-		event_free(session->deadline);
-	}
-	if (session->beat)
-		event_free(session->beat);
-	if (session->doubt)
-		event_free(session->doubt);
+	free_event(session->deadline);
+	free_event(session->beat);
+	free_event(session->doubt);
+	free_event(session->announce);
 	evl_etcd_free(session->prefix);
+	evl_etcd_free(session->holder);
 }
 
 static void
@@ -355,34 +468,81 @@ new_deadline(struct evlock_etcd *session)
 	return NULL;
 }
 
+/* "HOST PID PROGRAM" */
+static char *
+default_holder(void)
+{
+	char host[65] = "", text[EVL_HOLDER_MAX + 1], clean[sizeof text];
+
+	gethostname(host, sizeof host - 1);
+	snprintf(text, sizeof text, "%s %ld %s", host, (long)getpid(), program_invocation_short_name);
+	evl_reply_copy(clean, sizeof clean, text, strlen(text));
+	return evl_etcd_strdup(clean);
+}
+
+static int
+init_events(struct evlock_etcd *session, struct event_base *base)
+{
+	session->beat = event_new(base, -1, 0, on_beat, session);
+	session->doubt = event_new(base, -1, 0, on_doubt, session);
+	session->announce = event_new(base, -1, 0, on_announce, session);
+	session->deadline = new_deadline(session);
+	return session->beat && session->doubt && session->announce && session->deadline ? 0 : -1;
+}
+
+/* In the order in which they call each other. */
+static int
+init_parts(struct evlock_etcd *session, const struct evlock_etcd_options *options)
+{
+	struct evl_token *token = options->user ? &session->auth.token : NULL;
+	struct evl_calls *calls = &session->calls;
+
+	evl_calls_init(calls, &session->net, token);
+	calls->went_back = go_back;
+	calls->arg = session;
+	return evl_auth_init(&session->auth, calls, options->user, options->password) ||
+	    evl_watches_init(&session->watches, &session->net, token) ||
+	    evl_member_init(&session->member, calls, &session->watches) ||
+	    evl_call_init(&session->call, calls, on_reply, session) ? -1 : 0;
+}
+
 static int
 init(struct evlock_etcd *session, struct event_base *base,
     const struct evlock_etcd_options *options)
 {
-	if (evl_net_init(&session->net, base, options) < 0)
+	if (evl_net_init(&session->net, base, options, session->ttl) < 0)
 		return -1;
-	session->prefix = evl_etcd_strdup(options->prefix ? options->prefix : "evlock/1/");
-	session->beat = event_new(base, -1, 0, on_beat, session);
-	session->doubt = event_new(base, -1, 0, on_doubt, session);
-	session->deadline = new_deadline(session);
-	if (session->prefix && session->beat && session->doubt && session->deadline &&
-	    evl_call_init(&session->call, &session->net, on_reply, session) == 0)
+	session->net.complain = complain;
+	session->net.arg = session;
+	session->prefix = evl_etcd_strdup(options->prefix ? options->prefix : "evlock/2/");
+	session->holder = options->holder ? evl_etcd_strdup(options->holder) : default_holder();
+	if (session->prefix && session->holder && init_events(session, base) == 0 &&
+	    init_parts(session, options) == 0)
 		return 0;
 	errno = ENOMEM;
 	return -1;
 }
 
-/* So that another member can still be asked in time if one is silent. */
-static unsigned
-patience(const struct evlock_etcd *session)
+/* A password goes over plain http only where that was asked for. */
+static int
+are_valid_users(const struct evlock_etcd_options *options)
 {
-	return session->ttl * 1000 / 3 < EVL_PATIENCE ? session->ttl * 1000 / 3 : EVL_PATIENCE;
+	const char *urls = options->endpoints ? options->endpoints : "http";
+	int is_plain = strncasecmp(urls + strspn(urls, " "), "https:", 6) != 0;
+
+	if (!options->user != !options->password)
+		return 0;
+	return !options->user || !is_plain || options->flags & EVLOCK_ETCD_PLAIN_PASSWORD;
 }
 
 static int
 are_valid(const struct evlock_etcd_options *options)
 {
 	if (options->ttl == 1 || options->ttl > 1000000)
+		return 0;
+	if (options->flags & ~EVLOCK_ETCD_PLAIN_PASSWORD || !are_valid_users(options))
+		return 0;
+	if (options->holder && strlen(options->holder) > EVL_HOLDER_MAX)
 		return 0;
 	return !options->prefix || (*options->prefix && strlen(options->prefix) <= EVL_PREFIX_MAX);
 }
@@ -394,12 +554,30 @@ new_session(const struct evlock_etcd_options *options, evlock_etcd_cb cb, void *
 
 	if (!session)
 		return NULL;
-	evl_list_init(&session->places);
+	evl_list_init(&session->tenants);
 	session->ttl = options->ttl ? options->ttl : 10;
 	session->cb = cb;
 	session->arg = arg;
 	session->pid = getpid();
 	return session;
+}
+
+static void
+start(struct evlock_etcd *session)
+{
+	session->call.is_urgent = 1;
+	seek(session);
+}
+
+static void
+undo(struct evlock_etcd *session)
+{
+	int error = errno;
+
+	disconnect(session);
+	destroy(session);
+	evl_etcd_free(session);
+	errno = error;
 }
 
 struct evlock_etcd *
@@ -408,7 +586,6 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 {
 	static const struct evlock_etcd_options none;
 	struct evlock_etcd *session;
-	int error;
 
 	if (!options)
 		options = &none;
@@ -419,27 +596,23 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 	session = new_session(options, cb, arg);
 	if (!session)
 		return NULL;
-	if (init(session, base, options) == 0) {
-		session->call.is_urgent = 1;
-		session->call.patience = patience(session);
-		seek(session);
-		return session;
+	if (init(session, base, options) < 0) {
+		undo(session);
+		return NULL;
 	}
-	error = errno;
-	disconnect(session);
-	destroy(session);
-	evl_etcd_free(session);
-	errno = error;
-	return NULL;
+	start(session);
+	return session;
 }
 
 /* Revoking gives everything back at once.  If that cannot be done while the lease may last, it has
- * ended by itself. */
+ * ended by itself; a lease that nothing was granted with is left to do so. */
 void
 evlock_etcd_close(struct evlock_etcd *session)
 {
-	int is_granted = session->phase != EVL_SEEKING || session->call.sent;
+	int is_granted = session->valid_until || session->phase == EVL_REVOKING;
 
+	if (session->pid != getpid())
+		return;
 	forget_lease(session);
 	session->phase = EVL_CLOSING;
 	if (!is_granted) {

@@ -3,6 +3,7 @@
 /* TLS; see tls.h. */
 
 #include <errno.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -51,10 +52,18 @@ evl_tls_new(const struct evlock_etcd_options *options)
 	return NULL;
 }
 
-/* The name goes to the peer as well, which may have several certificates; an address does not. */
+/* HTTP/2, or nothing: etcd would go on with HTTP/1.1. */
+static const unsigned char protocols[] = "\2h2";
+
+/* The name goes to the peer as well, which may have several certificates; an address does not.  A
+ * name counts only where names are meant to be, and a * in it stands for a whole label. */
 static int
 expect(SSL *ssl, const struct evl_url *url)
 {
+	SSL_set_hostflags(ssl,
+	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (SSL_set_alpn_protos(ssl, protocols, sizeof protocols - 1))
+		return 0;
 	if (url->is_address)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), url->host);
 	return SSL_set1_host(ssl, url->host) == 1 && SSL_set_tlsext_host_name(ssl, url->host) == 1;
@@ -71,6 +80,16 @@ evl_tls_begin(SSL_CTX *tls, const struct evl_url *url)
 	SSL_free(ssl);
 	errno = ENOMEM;
 	return NULL;
+}
+
+int
+evl_tls_is_h2(const SSL *ssl)
+{
+	const unsigned char *chosen;
+	unsigned n;
+
+	SSL_get0_alpn_selected(ssl, &chosen, &n);
+	return n == 2 && !memcmp(chosen, "h2", 2);
 }
 
 const char *

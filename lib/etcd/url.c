@@ -8,73 +8,96 @@
 #include <strings.h>
 
 #include <arpa/inet.h>
-#include <event2/http.h>
 
 #include "memory.h"
 #include "url.h"
 
 #define DEFAULT_PORT 2379
 
-/* Is there nothing in it but scheme, host and port? */
+/* The letters of a host's name; an address in brackets has others, which inet_pton() knows. */
 static int
-is_plain(const struct evhttp_uri *uri)
+is_letter(char c)
 {
-	const char *path = evhttp_uri_get_path(uri), *host = evhttp_uri_get_host(uri);
-
-	return host && *host && !evhttp_uri_get_userinfo(uri) && (!*path || !strcmp(path, "/")) &&
-	    !evhttp_uri_get_query(uri) && !evhttp_uri_get_fragment(uri);
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    (c && strchr("-._~", c) != NULL);
 }
 
+/* Skips "http://" or "https://". */
 static int
-read_scheme(const char *scheme, uint8_t *is_tls)
+read_scheme(const char **text, struct evl_url *url)
 {
-	if (!scheme || (strcasecmp(scheme, "http") && strcasecmp(scheme, "https")))
+	url->is_tls = !strncasecmp(*text, "https://", 8);
+	if (!url->is_tls && strncasecmp(*text, "http://", 7))
 		return -1;
-	*is_tls = !strcasecmp(scheme, "https");
+	*text += 7 + url->is_tls;
 	return 0;
 }
 
-/* An IPv6 address stands in brackets in a URL and in Host, and nowhere else. */
+/* An IPv6 address stands in brackets in a URL and in :authority, and nowhere else. */
 static int
-read_host(const char *host, struct evl_url *url)
+read_address(const char **text, struct evl_url *url)
 {
-	size_t n = strlen(host);
-	unsigned char address[sizeof(struct in6_addr)];
-	int is_v6 = n > 2 && host[0] == '[' && host[n - 1] == ']';
+	size_t n = strcspn(++*text, "]");
+	struct in6_addr address;
 
-	if (n >= sizeof url->host)
+	if (n >= sizeof url->host || (*text)[n] != ']')
 		return -1;
-	memcpy(url->host, host + is_v6, n - 2 * (size_t)is_v6);
-	url->host[n - 2 * (size_t)is_v6] = '\0';
-	url->is_address = inet_pton(is_v6 ? AF_INET6 : AF_INET, url->host, address) == 1;
-	if (is_v6 && !url->is_address)
+	memcpy(url->host, *text, n);
+	*text += n + 1;
+	url->is_address = 1;
+	return inet_pton(AF_INET6, url->host, &address) == 1 ? 0 : -1;
+}
+
+static int
+read_host(const char **text, struct evl_url *url)
+{
+	struct in_addr address;
+	size_t n = 0;
+
+	if (**text == '[')
+		return read_address(text, url);
+	while (is_letter((*text)[n]))
+		n++;
+	if (!n || n >= sizeof url->host)
 		return -1;
-	snprintf(url->authority, sizeof url->authority, "%s:%u", host, (unsigned)url->port);
+	memcpy(url->host, *text, n);
+	*text += n;
+	url->is_address = inet_pton(AF_INET, url->host, &address) == 1;
 	return 0;
 }
 
 static int
-read_uri(const struct evhttp_uri *uri, struct evl_url *url)
+read_port(const char **text, struct evl_url *url)
 {
-	int port = evhttp_uri_get_port(uri);
+	unsigned long port = 0;
 
-	if (port < 0)
-		port = DEFAULT_PORT;
-	if (port == 0 || port > UINT16_MAX || !is_plain(uri))
-		return -1;
+	url->port = DEFAULT_PORT;
+	if (**text != ':' || !*++*text || **text == '/')
+		return 0;
+	for (; **text >= '0' && **text <= '9' && port <= UINT16_MAX; ++*text)
+		port = port * 10 + (unsigned long)(**text - '0');
 	url->port = (uint16_t)port;
-	if (read_scheme(evhttp_uri_get_scheme(uri), &url->is_tls) < 0)
+	return port && port <= UINT16_MAX ? 0 : -1;
+}
+
+/* There is nothing in it but scheme, host and port. */
+static int
+read_url(const char *text, struct evl_url *url)
+{
+	if (read_scheme(&text, url) || read_host(&text, url) || read_port(&text, url))
 		return -1;
-	return read_host(evhttp_uri_get_host(uri), url);
+	if (*text && strcmp(text, "/"))
+		return -1;
+	snprintf(url->authority, sizeof url->authority, strchr(url->host, ':') ? "[%s]:%u" : "%s:%u",
+	    url->host, (unsigned)url->port);
+	return 0;
 }
 
 /* Reads one URL of `size` bytes. */
 static int
 read_one(const char *text, size_t size, struct evl_url *url)
 {
-	struct evhttp_uri *uri;
 	char copy[512];
-	int result;
 
 	while (size && *text == ' ')
 		text++, size--;
@@ -84,12 +107,7 @@ read_one(const char *text, size_t size, struct evl_url *url)
 		return -1;
 	memcpy(copy, text, size);
 	copy[size] = '\0';
-	uri = evhttp_uri_parse(copy);
-	if (!uri)
-		return -1;
-	result = read_uri(uri, url);
-	evhttp_uri_free(uri);
-	return result;
+	return read_url(copy, url);
 }
 
 static int
@@ -120,17 +138,15 @@ read_all(const char *text, struct evl_url *url, int n)
 int
 evl_urls_read(const char *text, struct evl_url **urls)
 {
-	int n = count(text), error;
+	int n = count(text);
 
 	*urls = evl_etcd_alloc((size_t)n * sizeof **urls);
 	if (!*urls)
 		return -1;
-	errno = EINVAL;	/* unless libevent says that there is no memory */
 	if (read_all(text, *urls, n) == 0)
 		return n;
-	error = errno;
 	evl_etcd_free(*urls);
 	*urls = NULL;
-	errno = error;
+	errno = EINVAL;
 	return -1;
 }

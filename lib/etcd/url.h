@@ -2,13 +2,13 @@
 #ifndef EVL_URL_H_INCLUDED_
 #define EVL_URL_H_INCLUDED_
 
-/* The endpoints of a cluster, as a list of URLs tells them.  Pure; called once, by net. */
+/* The endpoints of a cluster, as a list of URLs tells them.  Pure; called once, by route. */
 
 #include <stdint.h>
 
 struct evl_url {
 	char host[256];		/**< a name or an address, without brackets */
-	char authority[272];	/**< as the header Host wants it */
+	char authority[272];	/**< as the header :authority wants it */
 	uint16_t port;
 	uint8_t is_tls;
 	uint8_t is_address;	/**< needs no look-up */

@@ -12,9 +12,9 @@
 #include <arpa/inet.h>
 #include <event2/bufferevent.h>
 #include <event2/dns.h>
-#include <event2/http.h>
-#include <jansson.h>
 #include <netinet/in.h>
+#include <nghttp2/nghttp2.h>
+#include <sys/resource.h>
 
 #include "../shim.h"
 #include "etcd/clock.h"
@@ -93,12 +93,6 @@ end(void)
 	end_closed();
 }
 
-#define HEADER "\"header\":{\"revision\":\"9\"}"
-#define NOT_ENTERED "{" HEADER ",\"responses\":[{\"response_range\":{\"kvs\":[{\"key\":\"YQ==\"," \
-	"\"create_revision\":\"4\"}]}}]}"
-#define BEHIND "{" HEADER ",\"succeeded\":true,\"responses\":[{\"response_range\":{\"kvs\":[{" \
-	"\"key\":\"YQ==\",\"create_revision\":\"3\"}]}}]}"
-
 /* --- Finding an etcd ------------------------------------------------------------------- */
 
 Test(etcd_faults, all_is_well)
@@ -144,72 +138,146 @@ Test(etcd_faults, silent_then_the_next)
 	other = fake_new(base, be_silent);
 	open_both(other, fake);
 	cr_assert_str_eq(run_until(1), "s:ready");
-	cr_assert_str_eq(fake_asked(other), "grant");
+	cr_assert_str_eq(fake_asked(other), "grant grant", "it may have been lost on the way");
+	end();
+}
+
+Test(etcd_faults, a_silent_connection_then_the_next)
+{
+	begin(fake_be_nice);
+	other = fake_new(base, fake_be_nice);
+	fake_behave(other, (struct fake_manners){ .is_silent = 1 });
+	open_both(other, fake);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	cr_assert_eq(fake_connections(other), 1);
+	end();
+}
+
+/* One that is slow to connect keeps its chance while the next is tried. */
+Test(etcd_faults, silent_then_itself)
+{
+	begin(fake_be_nice);
+	fake_behave(fake, (struct fake_manners){ .is_silent = 1 });
+	open_fake();
+	run_for(100);
+	fake_behave(fake, (struct fake_manners){ .is_silent = 0 });
+	cr_assert_str_eq(run_until(1), "s:ready");
 	end();
 }
 
 /* --- Being somebody else ------------------------------------------------------------------ */
 
-static const char *nonsense;
-
+/* Those who wait are told EPROTO; a person is told the reason at once, and the first time that all
+ * waiting ones are told. */
 static void
-answer_nonsense(struct fake_request *q)
+assert_met(const char *why)
 {
-	fake_raw(q, nonsense);
-}
-
-/* Those who wait are told EPROTO, and it is tried again: at last an etcd is there. */
-static void
-meet(const char *bytes)
-{
-	nonsense = bytes;
-	play(answer_nonsense);
-	cr_assert_str_eq(run_until(2), "a:Protocol error s:connecting");
+	open_fake();
+	want_in();
+	cr_assert_str_eq(run_until_all(3), "a:Protocol error s:connecting s:connecting");
+	cr_assert_not_null(strstr(reason, why), "%s", reason);
 	end();
 }
 
-Test(etcd_faults, a_web_site)
+static void
+meet(struct fake_manners manners, const char *why)
 {
-	meet("HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n<html>It works!</html>");
-	cr_assert_str_eq(reason, "closed");
+	begin(fake_be_nice);
+	fake_behave(fake, manners);
+	assert_met(why);
 }
 
-Test(etcd_faults, a_redirection)
+Test(etcd_faults, a_plain_answer_of_http_1)
 {
-	meet("HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n");
-}
-
-Test(etcd_faults, a_version_without_v3)
-{
-	meet("HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\n\r\n404 page not found\n");
+	meet((struct fake_manners){ .greeting = "HTTP/1.1 400 Bad Request\r\n"
+	    "Content-Length: 15\r\n\r\n400 Bad Request" }, "HTTP/2");
 }
 
 Test(etcd_faults, not_http)
 {
-	meet("SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n");
+	meet((struct fake_manners){ .greeting = "SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n" }, "HTTP/2");
 }
 
-Test(etcd_faults, json_of_another_kind)
+Test(etcd_faults, too_few_streams)
 {
-	meet("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"ok\": true}");
+	meet((struct fake_manners){ .max_streams = 1 }, "too few streams");
 }
 
-Test(etcd_faults, too_long_an_answer)
+Test(etcd_faults, a_flood_of_pings)
 {
-	static char bytes[100000];
-
-	strcpy(bytes, "HTTP/1.1 200 OK\r\nContent-Length: 99000\r\n\r\n");
-	memset(bytes + strlen(bytes), ' ', 99000);
-	meet(bytes);
+	begin(fake_be_nice);
+	fake_behave(fake, (struct fake_manners){ .n_pings = 5000 });
+	open_fake();
+	want_in();
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	end();
 }
 
-Test(etcd_faults, endless_headers)
-{
-	static char bytes[100000];
+static struct fake_reply strange;
 
-	strcpy(bytes, "HTTP/1.1 200 OK\r\nX: ");
-	memset(bytes + strlen(bytes), 'x', 90000);
-	meet(bytes);
+static void
+be_strange(struct fake_request *q)
+{
+	if (q->kind == FAKE_STATUS)
+		fake_be_nice(q);
+	else
+		fake_send(q, &strange);
+}
+
+static void
+meet_answers(struct fake_reply reply, const char *why)
+{
+	strange = reply;
+	begin(be_strange);
+	assert_met(why);
+}
+
+Test(etcd_faults, a_web_site)
+{
+	meet_answers((struct fake_reply){ .content_type = "text/html", .bytes = "<html>", .size = 6,
+	    .grpc_status = "0" }, "does not speak gRPC");
+}
+
+Test(etcd_faults, a_redirection)
+{
+	meet_answers((struct fake_reply){ .http_status = "301" }, "HTTP status 301");
+}
+
+Test(etcd_faults, a_service_that_it_does_not_have)
+{
+	meet_answers((struct fake_reply){ .grpc_status = "12",
+	    .grpc_message = "unknown%20service%zz%" }, "unknown service%zz%");
+}
+
+Test(etcd_faults, a_message_of_another_kind)
+{
+	meet_answers((struct fake_reply){ .bytes = "\0\0\0\0\3abc", .size = 8,
+	    .grpc_status = "0" }, "not an answer of etcd");
+}
+
+Test(etcd_faults, a_status_and_no_message)
+{
+	meet_answers((struct fake_reply){ .grpc_status = "0" }, "not an answer of etcd");
+}
+
+Test(etcd_faults, compressed_messages)
+{
+	meet_answers((struct fake_reply){ .bytes = "\1\0\0\0\1a", .size = 6,
+	    .grpc_status = "0" }, "compressed");
+}
+
+Test(etcd_faults, a_message_of_four_gigabytes)
+{
+	meet_answers((struct fake_reply){ .bytes = "\0\377\377\377\377aaa", .size = 8,
+	    .is_open = 1 }, "too large");
+}
+
+Test(etcd_faults, endless_small_messages)
+{
+	static char nothing[400000];
+
+	meet_answers((struct fake_reply){ .bytes = nothing, .size = sizeof nothing,
+	    .is_open = 1 }, "too many messages");
 }
 
 /* It may have been a member of another cluster, which is put right: no need to open it again. */
@@ -217,7 +285,7 @@ static void
 be_strange_at_first(struct fake_request *q)
 {
 	if (q->kind == FAKE_GRANT && q->n < 5)
-		fake_answer(q, 200, "{\"ok\":true}");
+		fake_fail(q, 12, "unknown service");
 	else
 		fake_be_nice(q);
 }
@@ -226,7 +294,7 @@ Test(etcd_faults, what_was_no_etcd_may_become_one)
 {
 	begin(be_strange_at_first);
 	open_fake();
-	cr_assert_str_eq(run_until(3), "s:connecting s:connecting s:ready");
+	cr_assert_str_eq(run_until(4), "s:connecting s:connecting s:connecting s:ready");
 	end();
 }
 
@@ -235,35 +303,103 @@ Test(etcd_faults, what_was_no_etcd_may_become_one)
 static void
 break_the_first(struct fake_request *q)
 {
-	if (q->kind == FAKE_GRANT && q->n == 1)
-		fake_raw(q, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"header\":{");
-	else if (q->kind == FAKE_GRANT && q->n == 2)
-		fake_hang_up(q);
-	else if (q->kind == FAKE_GRANT && q->n == 3)
-		fake_raw(q, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
-	else
+	struct fake_reply half = { .bytes = "\0\0\0\0\144abc", .size = 8, .is_open = 1 },
+	    no_status = { .bytes = "\0\0\0\0\0", .size = 5 }, busy = { .http_status = "503" };
+
+	if (q->kind != FAKE_GRANT || q->n > 6) {
 		fake_be_nice(q);
+	} else if (q->n == 1) {
+		fake_send(q, &half);
+		fake_hang_up(q);
+	} else if (q->n == 2) {
+		fake_hang_up(q);
+	} else if (q->n == 3) {
+		fake_send(q, &busy);
+	} else if (q->n == 4) {
+		fake_send(q, &no_status);
+	} else if (q->n == 5) {
+		fake_reset(q, NGHTTP2_INTERNAL_ERROR);
+	} else {
+		fake_fail(q, 14, "etcdserver: request timed out");
+	}
 }
 
 Test(etcd_faults, half_an_answer_is_none)
 {
 	begin(break_the_first);
 	open_fake();
+	while (session->state != EVLOCK_ETCD_READY)
+		run_until(1);
+	cr_assert_str_eq(fake_asked(fake), "grant grant grant grant grant grant grant");
+	end();
+}
+
+/* Neither is carried out: there is nothing to be unsure of, and nothing to wait for. */
+static void
+refuse_the_first(struct fake_request *q)
+{
+	if (q->kind == FAKE_GRANT && q->n == 1)
+		fake_reset(q, NGHTTP2_REFUSED_STREAM);
+	else if (q->kind == FAKE_GRANT && q->n == 2)
+		fake_go_away(q, fake_stream_id(q) - 2);
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, what_was_not_carried_out_is_asked_again_at_once)
+{
+	begin(refuse_the_first);
+	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
-	cr_assert_str_eq(fake_asked(fake), "grant grant grant grant");
+	cr_assert_str_eq(fake_asked(fake), "grant grant grant");
+	cr_assert(!session->call.is_unsure);
+	cr_assert_eq(fake_connections(fake), 2);
+	end();
+}
+
+/* A member that goes finishes what it has begun, and another connection is made. */
+static void
+leave_politely(struct fake_request *q)
+{
+	if (q->kind == FAKE_GRANT)
+		fake_go_away(q, fake_stream_id(q));
+	fake_be_nice(q);
+}
+
+Test(etcd_faults, a_member_that_goes_is_left)
+{
+	begin(leave_politely);
+	open_fake();
+	cr_assert_str_eq(run_until(1), "s:ready");
+	run_for(100);
+	cr_assert_eq(fake_connections(fake), 2);
+	cr_assert_str_eq(fake_asked(fake), "grant");
+	end();
+}
+
+Test(etcd_faults, a_member_that_goes_at_once_is_tried_again)
+{
+	begin(fake_be_nice);
+	fake_behave(fake, (struct fake_manners){ .is_leaving = 1 });
+	open_fake();
+	run_for(300);
+	cr_assert_lt(fake_connections(fake), 10, "without a pause");
+	fake_behave(fake, (struct fake_manners){ .is_leaving = 0 });
+	cr_assert_str_eq(run_until(1), "s:ready");
 	end();
 }
 
 /* The first attempt was carried out, but not answered; the second is told that there is such a
  * lease.  Then a keepalive tells for how long it is good. */
+#define EXISTS 9, "etcdserver: lease already exists"
+
 static void
 grant_without_a_word(struct fake_request *q)
 {
 	if (q->kind == FAKE_GRANT && q->n == 1)
 		fake_hang_up(q);
 	else if (q->kind == FAKE_GRANT)
-		fake_answer(q, 412,
-		    "{\"error\":\"\",\"message\":\"etcdserver: lease already exists\",\"code\":9}");
+		fake_fail(q, EXISTS);
 	else
 		fake_be_nice(q);
 }
@@ -281,7 +417,7 @@ static void
 grant_without_a_word_and_turn_strange(struct fake_request *q)
 {
 	if (q->kind == FAKE_KEEPALIVE && q->n < 3)
-		fake_answer(q, 200, "{\"ok\":true}");
+		fake_fail(q, 12, "unknown service");
 	else
 		grant_without_a_word(q);
 }
@@ -289,22 +425,19 @@ grant_without_a_word_and_turn_strange(struct fake_request *q)
 Test(etcd_faults, granted_without_a_word_by_what_is_no_etcd)
 {
 	play(grant_without_a_word_and_turn_strange);
-	cr_assert_str_eq(run_until(4), "a:Protocol error s:connecting s:ready");
+	cr_assert_str_eq(run_until_all(5), "a:Protocol error s:connecting s:connecting s:ready");
 	end();
 }
 
-static char numbers[3][40];
+static int64_t numbers[3];
 
 static void
 know_the_first_number(struct fake_request *q)
 {
-	const char *id = strstr(q->text, "\"ID\":\"");
-
 	if (q->kind == FAKE_GRANT && q->n <= 2)
-		sscanf(id, "\"ID\":\"%39[0-9]", numbers[q->n]);
+		numbers[q->n] = q->id;
 	if (q->kind == FAKE_GRANT && q->n == 1)
-		fake_answer(q, 412,
-		    "{\"error\":\"\",\"message\":\"etcdserver: lease already exists\",\"code\":9}");
+		fake_fail(q, EXISTS);
 	else
 		fake_be_nice(q);
 }
@@ -315,58 +448,10 @@ Test(etcd_faults, a_number_that_another_has_is_not_taken)
 	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(fake_asked(fake), "grant grant");
-	cr_assert_neq(numbers[1][0], '\0');
-	cr_assert_str_neq(numbers[1], numbers[2]);
+	cr_assert_gt(numbers[1], 0);
+	cr_assert_gt(numbers[2], 0);
+	cr_assert_neq(numbers[1], numbers[2]);
 	end();
-}
-
-/* A connection that was closed while idle says nothing about the member. */
-static void
-close_after_each(struct fake_request *q)
-{
-	if (q->kind == FAKE_GRANT)
-		fake_raw(q, "HTTP/1.1 200 OK\r\nContent-Length: 51\r\n\r\n"
-		    "{\"header\":{\"revision\":\"5\"},\"ID\":\"7\",\"TTL\":\"2\"}     ");
-	else
-		fake_be_nice(q);
-}
-
-/* Until the lease has been renewed, by the last of so many keepalives. */
-static void
-live_beside_another(void (*answer)(struct fake_request *), unsigned n_keepalives)
-{
-	int64_t before;
-
-	begin(answer);
-	other = fake_new(base, fake_be_nice);
-	open_both(fake, other);
-	cr_assert_str_eq(run_until(1), "s:ready");
-	before = session->valid_until;
-	while (session->valid_until == before)
-		event_base_loop(base, EVLOOP_ONCE);
-	cr_assert_str_eq(told(), "");
-	cr_assert_str_eq(fake_asked(other), "");
-	cr_assert_eq(fake_count(fake, FAKE_KEEPALIVE), n_keepalives);
-	end();
-}
-
-Test(etcd_faults, connections_may_be_closed_when_idle)
-{
-	live_beside_another(close_after_each, 1);
-}
-
-static void
-close_as_it_is_used(struct fake_request *q)
-{
-	if (q->kind == FAKE_KEEPALIVE && q->n == 1)
-		fake_hang_up(q);
-	else
-		fake_be_nice(q);
-}
-
-Test(etcd_faults, connections_may_be_closed_as_they_are_used)
-{
-	live_beside_another(close_as_it_is_used, 2);
 }
 
 /* --- Keeping a lease ------------------------------------------------------------ */
@@ -384,6 +469,7 @@ Test(etcd_faults, silence_is_suspect_and_then_a_loss)
 {
 	play(be_mute_on_demand);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
 	is_mute = 1;
 	cr_assert_str_eq(run_until(3), "s:suspect a:ESTALE s:lost");
 	fake_asked(fake);
@@ -399,6 +485,7 @@ Test(etcd_faults, silence_that_ends_in_time_is_no_loss)
 
 	play(be_mute_on_demand);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
 	is_mute = 1;
 	before = session->valid_until;
 	cr_assert_str_eq(run_until(1), "s:suspect");
@@ -409,28 +496,29 @@ Test(etcd_faults, silence_that_ends_in_time_is_no_loss)
 	end();
 }
 
-/* All connections are in use, by places that get no answer. */
+/* As many calls as there may be are under way, by places that get no answer. */
 static void
 answer_about_the_lease(struct fake_request *q)
 {
-	if (q->kind != FAKE_ENTER)
+	if (q->kind < FAKE_GUARD)
 		fake_be_nice(q);
 }
 
-static struct player many[EVL_MOST_WIRES + 1];
+static struct player many[EVL_MOST_CALLS + 1];
 
 static void
-fill_connections(void)
+fill_calls(void)
 {
 	unsigned i;
 
 	begin(answer_about_the_lease);
 	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
-	for (i = 0; i < EVL_MOST_WIRES + 1; i++) {
+	for (i = 0; i < EVL_MOST_CALLS + 1; i++) {
 		many[i] = new_player("p", session, "x", &many[i]);
 		want(&many[i], EXCLUSIVE);
 	}
+	cr_assert_eq(session->calls.n_open, EVL_MOST_CALLS);
 }
 
 static void
@@ -438,26 +526,26 @@ end_many(void)
 {
 	unsigned i;
 
-	for (i = 0; i < EVL_MOST_WIRES + 1; i++)
+	for (i = 0; i < EVL_MOST_CALLS + 1; i++)
 		evl_place_free(many[i].place);
 	end();
 }
 
-Test(etcd_faults, a_lease_is_renewed_with_all_connections_in_use)
+Test(etcd_faults, a_lease_is_renewed_with_all_calls_in_use)
 {
-	fill_connections();
+	fill_calls();
 	while (session->call.state == EVL_CALL_IDLE)
 		event_base_loop(base, EVLOOP_ONCE);
 	cr_assert_eq(session->call.state, EVL_ASKED);
 	end_many();
 }
 
-Test(etcd_faults, a_lease_is_lost_with_all_connections_in_use)
+Test(etcd_faults, a_lease_is_lost_with_all_calls_in_use)
 {
-	fill_connections();
+	fill_calls();
 	evl_session_lose(session, "the end");
-	run_until(EVL_MOST_WIRES + 2);
-	cr_assert_str_eq(run_until(1), "s:ready");
+	run_until(EVL_MOST_CALLS + 3);
+	cr_assert_eq(session->state, EVLOCK_ETCD_READY);
 	end_many();
 }
 
@@ -525,32 +613,28 @@ Test(etcd_faults, closing_what_was_never_open)
 
 /* --- Entering a queue ----------------------------------------------------------- */
 
-static char last_leave[4000];
-
+/* The first attempt was carried out: the place, and the guard that was written with it. */
 static void
 enter_without_a_word(struct fake_request *q)
 {
-	if (q->kind == FAKE_LEAVE)
-		snprintf(last_leave, sizeof last_leave, "%s", q->text);
 	if ((q->kind == FAKE_ENTER || q->kind == FAKE_TRY) && q->n == 1)
 		fake_hang_up(q);
-	else if (q->kind == FAKE_ENTER || q->kind == FAKE_TRY)
-		fake_answer(q, 200, NOT_ENTERED);
+	else if ((q->kind == FAKE_ENTER || q->kind == FAKE_TRY) && q->n == 2)
+		fake_txn(q, 0, 9, 9);
 	else
 		fake_be_nice(q);
 }
 
-/* As a late attempt might enter again once we have left, the id is barred. */
 Test(etcd_faults, entered_without_a_word)
 {
 	play(enter_without_a_word);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	cr_assert_eq(evl_place_token(a.place), 4);
-	cr_assert_str_eq(fake_asked(fake), "grant enter enter check");
+	cr_assert_eq(evl_place_token(a.place), 9);
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter enter check watch watch");
 	evl_place_drop(a.place);
 	run_for(100);
 	cr_assert_str_eq(fake_asked(fake), "leave");
-	cr_assert_not_null(strstr(last_leave, "request_put"));
 	end();
 }
 
@@ -561,31 +645,57 @@ Test(etcd_faults, entered_by_a_try_without_a_word)
 	a = new_player("a", session, "x", &a);
 	evl_place_want(a.place, EVL_A_TRY, EXCLUSIVE);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	cr_assert_str_eq(fake_asked(fake), "grant try try check");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard try try check watch watch");
+	end();
+}
+
+/* Somebody deleted or wrote the guard, or a late copy of our own did: it is learned anew. */
+static void
+move_the_guard(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER && q->n < 3)
+		fake_txn(q, 0, 0, q->n == 1 ? 77 : 0);
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, a_guard_that_has_changed_is_learned_anew)
+{
+	play(move_the_guard);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter enter guard enter watch watch");
 	end();
 }
 
 static void
-note_leaving(struct fake_request *q)
+do_not_answer_entries(struct fake_request *q)
 {
-	if (q->kind == FAKE_LEAVE)
-		snprintf(last_leave, sizeof last_leave, "%s", q->text);
 	if (q->kind != FAKE_ENTER)
 		fake_be_nice(q);
 }
 
-Test(etcd_faults, dropped_while_it_enters_is_barred)
+/* An attempt that is still under way may be carried out at any time: the guard that it needs is
+ * removed, and the id is not used again. */
+Test(etcd_faults, dropped_while_it_enters_leaves_no_way_in)
 {
-	begin(note_leaving);
+	char id[EVL_ID_MAX + 1];
+
+	begin(do_not_answer_entries);
 	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
 	want_in();
 	run_for(100);
-	cr_assert_str_eq(fake_asked(fake), "grant enter");
+	strcpy(id, a.place->entry.id);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter");
 	evl_place_drop(a.place);
 	run_for(100);
-	cr_assert_str_eq(fake_asked(fake), "leave");
-	cr_assert_not_null(strstr(last_leave, "request_put"));
+	cr_assert_str_eq(fake_asked(fake), "clear");
+	want(&a, EXCLUSIVE);
+	run_for(100);
+	cr_assert_str_eq(fake_asked(fake), "guard enter");
+	cr_assert_str_neq(a.place->entry.id, id);
 	end();
 }
 
@@ -599,22 +709,59 @@ Test(etcd_faults, dropped_before_anything_was_asked_asks_nothing)
 	end();
 }
 
-Test(etcd_faults, what_went_smoothly_is_not_barred)
+/* Two round trips a pair, after the first. */
+Test(etcd_faults, the_second_time_costs_two_questions)
 {
-	begin(enter_without_a_word);
-	open_fake();
-	cr_assert_str_eq(run_until(1), "s:ready");
-	a = new_player("a", session, "x", &a);
-	want(&a, SHARED);
+	play(fake_be_nice);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	evl_place_drop(a.place);
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch watch leave");
+	want(&a, EXCLUSIVE);
 	cr_assert_str_eq(run_until(1), "a:in");
 	evl_place_drop(a.place);
 	run_for(50);
-	cr_assert_not_null(strstr(last_leave, "request_put"));
-	want(&a, SHARED);
-	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_str_eq(fake_asked(fake), "enter leave");
+	end();
+}
+
+/* Nothing is left where nobody will look: not even a guard. */
+Test(etcd_faults, freed_is_cleared)
+{
+	play(fake_be_nice);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	evl_place_drop(a.place);
 	run_for(50);
-	cr_assert_null(strstr(last_leave, "request_put"));
+	fake_asked(fake);
+	evl_place_free(a.place);
+	a.place = NULL;
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "clear");
+	cr_assert(evl_list_is_empty(&session->tenants));
+	end();
+}
+
+static void
+meddle_with_the_guard(struct fake_request *q)
+{
+	if (q->kind == FAKE_LEAVE)
+		fake_txn(q, 0, 0, 0);
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, without_its_guard_it_leaves_all_the_same)
+{
+	play(meddle_with_the_guard);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	evl_place_drop(a.place);
+	want(&a, SHARED);
+	cr_assert_str_eq(run_until(1), "a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake),
+	    "grant guard enter watch watch leave clear guard enter watch");
 	end();
 }
 
@@ -622,8 +769,7 @@ static void
 lose_the_lease(struct fake_request *q)
 {
 	if (q->kind == FAKE_ENTER && q->n == 1)
-		fake_answer(q, 404, "{\"error\":\"\",\"code\":5,"
-		    "\"message\":\"etcdserver: requested lease not found\"}");
+		fake_fail(q, 5, "etcdserver: requested lease not found");
 	else
 		fake_be_nice(q);
 }
@@ -635,12 +781,13 @@ Test(etcd_faults, a_lease_that_is_gone_is_noticed_by_who_uses_it)
 	end();
 }
 
+#define DENIED 7, "etcdserver: permission denied"
+
 static void
 deny(struct fake_request *q)
 {
 	if (q->kind == FAKE_ENTER)
-		fake_answer(q, 403,
-		    "{\"error\":\"\",\"message\":\"etcdserver: permission denied\",\"code\":7}");
+		fake_fail(q, DENIED);
 	else
 		fake_be_nice(q);
 }
@@ -650,7 +797,7 @@ Test(etcd_faults, what_is_not_allowed_is_told)
 	play(deny);
 	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
 	run_for(100);
-	cr_assert_str_eq(fake_asked(fake), "grant enter", "nothing to leave");
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter", "nothing to leave");
 	end();
 }
 
@@ -658,8 +805,7 @@ static void
 deny_leaving(struct fake_request *q)
 {
 	if (q->kind == FAKE_LEAVE)
-		fake_answer(q, 403,
-		    "{\"error\":\"\",\"message\":\"etcdserver: permission denied\",\"code\":7}");
+		fake_fail(q, DENIED);
 	else
 		fake_be_nice(q);
 }
@@ -674,91 +820,412 @@ Test(etcd_faults, who_comes_after_one_that_may_not_leave_is_told)
 	end();
 }
 
+/* Others would wait for as long as this process lives. */
+Test(etcd_faults, a_release_that_is_refused_costs_the_lease_in_the_end)
+{
+	const char *story;
+
+	play(deny_leaving);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	evl_place_drop(a.place);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	cr_assert_not_null(strstr(reason, "a release is refused: etcdserver: permission"), "%s",
+	    reason);
+	do
+		story = run_until(1);
+	while (!strcmp(story, "s:ready"));
+	cr_assert_str_eq(story, "s:lost");
+	cr_assert_str_eq(run_until(1), "s:ready");
+	end();
+}
+
+/* --- A cluster in trouble -------------------------------------------------------------- */
+
+static int is_full;
+
+static void
+be_full(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER && is_full)
+		fake_fail(q, 8, "etcdserver: mvcc: database space exceeded");
+	else
+		fake_be_nice(q);
+}
+
+/* A person is told at once, who waits only if it lasts. */
+Test(etcd_faults, a_full_store_is_told_at_once)
+{
+	is_full = 1;
+	play(be_full);
+	cr_assert_str_eq(run_until(2), "s:ready s:ready");
+	cr_assert_not_null(strstr(reason, "space exceeded"), "%s", reason);
+	is_full = 0;
+	cr_assert_str_eq(run_until(1), "a:in");
+	end();
+}
+
+Test(etcd_faults, a_store_that_stays_full_is_told_to_those_who_wait)
+{
+	const char *story;
+
+	is_full = 1;
+	play(be_full);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	do
+		story = run_until(1);
+	while (!strcmp(story, "s:ready"));
+	cr_assert(!strncmp(story, "a:No space left on device", 25), "%s", story);
+	end();
+}
+
+static void
+answer_with_a_history_lost(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER && q->n == 2)
+		fake_set_revision(q->fake, 2);
+	fake_be_nice(q);
+}
+
+Test(etcd_faults, a_cluster_that_goes_back_in_time_is_told)
+{
+	play(answer_with_a_history_lost);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	evl_place_drop(a.place);
+	run_for(50);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(3), "a:in a:ESTALE s:lost");
+	cr_assert_not_null(strstr(reason, "back in time"), "%s", reason);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	end();
+}
+
+static void
+forget_the_lease(struct fake_request *q)
+{
+	Evl__Header header = EVL__HEADER__INIT;
+	Evl__LeaseResponse gone = EVL__LEASE_RESPONSE__INIT;
+
+	header.revision = 1;
+	gone.header = &header;
+	if (q->kind == FAKE_KEEPALIVE)
+		fake_answer(q, &gone.base);
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, a_cluster_that_goes_back_in_time_has_no_lease)
+{
+	begin(forget_the_lease);
+	open_fake();
+	cr_assert_str_eq(run_until(2), "s:ready s:lost");
+	cr_assert_not_null(strstr(reason, "back in time"), "%s", reason);
+	end();
+}
+
+/* --- Health ------------------------------------------------------------------------------- */
+
+static int is_slow_once;
+
+static void
+be_slow_once(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER && is_slow_once)
+		is_slow_once = 0;
+	else
+		fake_be_nice(q);
+}
+
+/* An election may lose a question.  Asked again, but not before the member has shown that it is
+ * alive, and on the same connection. */
+Test(etcd_faults, a_question_that_was_lost_is_asked_again)
+{
+	struct evlock_etcd_options options = { .ttl = 6 };
+
+	is_slow_once = 1;
+	begin(be_slow_once);
+	options.endpoints = fake_url(fake);
+	session = open_session("s", &options);
+	want_in();
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter enter watch watch");
+	cr_assert_geq(fake_pings(fake), 1);
+	cr_assert_eq(fake_connections(fake), 1);
+	end();
+}
+
+/* Answers everything so late. */
+static unsigned delay_ms;
+
+struct delayed {
+	struct fake_request q;
+	struct event *timer;
+};
+
+static void
+answer_delayed(evutil_socket_t fd, short what, void *arg)
+{
+	struct delayed *d = arg;
+
+	(void)fd;
+	(void)what;
+	fake_be_nice(&d->q);
+	event_free(d->timer);
+	free(d);
+}
+
+static void
+be_slow_always(struct fake_request *q)
+{
+	struct timeval time = { delay_ms / 1000, delay_ms % 1000 * 1000 };
+	struct delayed *d = malloc(sizeof *d);
+
+	d->q = *q;
+	d->timer = event_new(base, -1, 0, answer_delayed, d);
+	event_add(d->timer, &time);
+}
+
+/* Patience grows with what a member needs: nothing is asked twice, and nobody is told. */
+Test(etcd_faults, a_slow_member_is_let_be)
+{
+	struct evlock_etcd_options options = { .ttl = 12 };
+
+	begin(be_slow_always);
+	delay_ms = 800;
+	options.endpoints = fake_url(fake);
+	session = open_session("s", &options);
+	want_in();
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	cr_assert_eq(fake_connections(fake), 1);
+	cr_assert_leq(fake_count(fake, FAKE_GRANT) + fake_count(fake, FAKE_GUARD) +
+	    fake_count(fake, FAKE_ENTER), 4);
+	cr_assert_geq(session->net.patience, 1500);
+	end();
+}
+
+static void
+have_no_leader(struct fake_request *q)
+{
+	Evl__StatusResponse status = EVL__STATUS_RESPONSE__INIT;
+
+	status.version = (ProtobufCBinaryData){ 5, (uint8_t *)(uintptr_t)"3.6.0" };
+	if (q->kind == FAKE_STATUS)
+		fake_answer(q, &status.base);
+}
+
+Test(etcd_faults, a_member_without_a_leader_is_told_and_left)
+{
+	begin(fake_be_nice);
+	other = fake_new(base, have_no_leader);
+	open_both(other, fake);
+	cr_assert_str_eq(run_until(2), "s:connecting s:ready");
+	end();
+}
+
+/* --- A shortage on this machine ------------------------------------------------------------ */
+
+/* Says nothing about the member: it is asked again, and no other one. */
+Test(etcd_faults, without_descriptors_there_is_a_pause)
+{
+	struct rlimit all, none;
+
+	begin(fake_be_nice);
+	other = fake_new(base, fake_be_nice);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none = all;
+	none.rlim_cur = 3;
+	open_both(fake, other);
+	setrlimit(RLIMIT_NOFILE, &none);
+	run_for(500);
+	setrlimit(RLIMIT_NOFILE, &all);
+	cr_assert_eq(fake_connections(fake), 0);
+	cr_assert_leq(session->net.n_failed, 10);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	cr_assert_eq(fake_connections(fake), 1);
+	cr_assert_eq(fake_connections(other), 0);
+	end();
+}
+
 /* --- Watching ------------------------------------------------------------------- */
 
-static struct bufferevent *watch;
-static const char *watch_json;		/* told at once by the first watch */
+static struct fake_stream *watching;	/* the stream of watches */
+static int64_t watched;			/* the id of the last watch that waits for somebody */
 static unsigned n_behind;		/* looks that find somebody ahead */
+static int64_t set_revision;		/* that the first watch is told; 0: that of the store */
+static int is_first_denied;
 
 static void
 wait_behind(struct fake_request *q)
 {
-	if (q->kind == FAKE_WATCH)
-		watch = q->connection;
-	if (q->kind == FAKE_WATCH && q->n == 1 && watch_json && !*watch_json)
-		return;
+	if (q->kind == FAKE_WATCH) {
+		watching = q->stream;
+		watched = q->id;
+	}
 	if (q->kind == FAKE_ENTER || (q->kind == FAKE_CHECK && q->n < n_behind))
-		fake_answer(q, 200, BEHIND);
+		fake_txn(q, 1, 3, 0);
+	else if (q->kind == FAKE_WATCH && q->n == 1 && is_first_denied)
+		fake_tell_canceled(q->stream, -1, 1, "rpc error: etcdserver: permission denied");
+	else if (q->kind == FAKE_WATCH && q->n == 1 && set_revision)
+		fake_tell_created(q->stream, q->id, set_revision);
 	else
 		fake_be_nice(q);
-	if (q->kind == FAKE_WATCH && q->n == 1 && watch_json)
-		fake_tell(q->connection, watch_json);
 }
 
-#define DELETED "{\"result\":{" HEADER ",\"events\":[{\"type\":\"DELETE\"," \
-	"\"kv\":{\"key\":\"YQ==\"}}]}}"
-
-Test(etcd_faults, a_deletion_is_seen)
+static void
+wait_in_row(void)
 {
 	play(wait_behind);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	cr_assert_str_eq(run_for(200), "");
-	cr_assert_str_eq(fake_asked(fake), "grant enter watch");
-	fake_tell(watch, DELETED);
+}
+
+static void
+let_in(void)
+{
+	fake_tell_deleted(watching, watched, 3);
 	cr_assert_str_eq(run_until(1), "a:in");
-	cr_assert_str_eq(fake_asked(fake), "check");
+}
+
+Test(etcd_faults, a_deletion_is_seen)
+{
+	wait_in_row();
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch");
+	let_in();
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "check watch watch", "our own keys are watched");
 	end();
 }
 
 /* What lies between may forget a connection that is silent for long, and tells nobody. */
-Test(etcd_faults, a_silent_watch_is_seen_to_be_alive)
+Test(etcd_faults, a_silent_connection_is_seen_to_be_alive)
 {
-	int fd, is_on = 0;
+	int fd, is_on = 0, time = 0;
 	socklen_t n = sizeof is_on;
 
-	play(wait_behind);
+	begin(fake_be_nice);
+	open_fake();
 	cr_assert_str_eq(run_until(1), "s:ready");
-	while (!a.place->watch.wire || event_pending(a.place->watch.timer, EV_TIMEOUT, NULL))
-		event_base_loop(base, EVLOOP_ONCE);
-	fd = bufferevent_getfd(evhttp_connection_get_bufferevent(a.place->watch.wire->http));
+	fd = bufferevent_getfd(session->net.now->h2->be);
 	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_on, &n), 0);
 	cr_assert(is_on);
-	fake_tell(watch, DELETED);
-	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_eq(getsockopt(fd, IPPROTO_TCP, 18 /* TCP_USER_TIMEOUT */, &time, &n), 0);
+	cr_assert_gt(time, 0);
 	end();
 }
 
-/* What was compacted away cannot be watched: a look at the store tells instead. */
-Test(etcd_faults, a_compaction_is_no_end)
+/* What was compacted away, or ended for any other reason, is watched anew. */
+Test(etcd_faults, a_watch_that_is_canceled_is_put_in_place_again)
 {
-	watch_json = "{\"result\":{" HEADER ",\"canceled\":true,\"compact_revision\":\"8\"}}";
-	n_behind = 2;
-	play(wait_behind);
-	cr_assert_str_eq(run_until(1), "s:ready");
+	wait_in_row();
+	fake_asked(fake);
+	fake_tell_canceled(watching, watched, 0, NULL);
 	run_for(300);
-	cr_assert_str_eq(fake_asked(fake), "grant enter watch check watch");
-	fake_tell(watch, DELETED);
-	cr_assert_str_eq(run_until(1), "a:in");
+	cr_assert_str_eq(fake_asked(fake), "watch");
+	let_in();
 	end();
 }
 
-Test(etcd_faults, a_member_without_a_leader_is_left)
+/* The stream ends; the watches are put in place anew, and the store has not moved: nothing to see. */
+Test(etcd_faults, a_stream_that_ends_is_begun_again)
 {
-	watch_json = "{\"error\":{\"grpc_code\":14,\"message\":\"etcdserver: no leader\"}}";
-	play(wait_behind);
-	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	cr_assert_str_eq(fake_asked(fake), "grant enter watch check");
-	cr_assert_eq(session->net.n_turns, 1);
+	wait_in_row();
+	fake_asked(fake);
+	fake_end_stream(watching, NULL, NULL);
+	run_for(300);
+	cr_assert_str_eq(fake_asked(fake), "watch");
+	cr_assert_eq(fake_connections(fake), 1, "no reason to think ill of the member");
+	let_in();
 	end();
 }
 
-/* Looked for in what is sent, as only a member that has lost the others would show its absence. */
+/* The store has moved on meanwhile. */
+Test(etcd_faults, what_happened_while_nobody_watched_is_looked_for)
+{
+	n_behind = 2;
+	wait_in_row();
+	fake_asked(fake);
+	fake_set_revision(fake, 8);
+	fake_end_stream(watching, NULL, NULL);
+	run_for(300);
+	cr_assert_str_eq(fake_asked(fake), "watch check");
+	let_in();
+	end();
+}
+
+Test(etcd_faults, a_watch_that_begins_late_looks_once_more)
+{
+	n_behind = 2;
+	set_revision = 10;
+	wait_in_row();
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch check");
+	let_in();
+	end();
+}
+
+/* etcd 3.4 tells late of what happens around the beginning of a watch. */
+static void
+be_old(struct fake_request *q)
+{
+	Evl__StatusResponse status = EVL__STATUS_RESPONSE__INIT;
+
+	status.version = (ProtobufCBinaryData){ 6, (uint8_t *)(uintptr_t)"3.4.23" };
+	status.leader = 1;
+	if (q->kind == FAKE_STATUS)
+		fake_answer(q, &status.base);
+	else
+		wait_behind(q);
+}
+
+Test(etcd_faults, an_old_member_is_always_asked_once_more)
+{
+	n_behind = 2;
+	play(be_old);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	run_for(200);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch check");
+	let_in();
+	end();
+}
+
+Test(etcd_faults, a_watch_that_is_not_allowed_is_told)
+{
+	is_first_denied = 1;
+	play(wait_behind);
+	cr_assert_str_eq(run_until(2), "s:ready a:Permission denied");
+	end();
+}
+
+static unsigned n_streams;
+
+static void
+have_no_leader_for_watches(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER)
+		fake_txn(q, 1, 3, 0);
+	else if (q->kind == FAKE_WATCH && n_streams++ == 0)
+		fake_fail(q, 14, "etcdserver: no leader");
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, a_stream_without_a_leader_is_begun_elsewhere)
+{
+	begin(have_no_leader_for_watches);
+	other = fake_new(base, have_no_leader_for_watches);
+	open_both(fake, other);
+	want_in();
+	cr_assert_str_eq(run_until(2), "s:ready s:ready");
+	cr_assert_not_null(strstr(reason, "no leader"), "%s", reason);
+	run_for(1000);
+	cr_assert_eq(fake_count(other, FAKE_WATCH), 1);
+	end();
+}
+
 static void
 look_for_leader(struct fake_request *q)
 {
 	if (q->kind == FAKE_WATCH)
-		write_down("watch", strstr(q->text, "\r\nGrpc-Metadata-hasleader: true\r\n")
-		    ? "leader" : "none");
+		write_down("watch", q->is_for_leader ? "leader" : "none");
 	wait_behind(q);
 }
 
@@ -769,26 +1236,46 @@ Test(etcd_faults, a_watch_wants_a_leader)
 	end();
 }
 
+static void
+do_not_begin_watches(struct fake_request *q)
+{
+	if (q->kind != FAKE_WATCH)
+		wait_behind(q);
+}
+
 Test(etcd_faults, a_watch_that_does_not_begin_is_begun_elsewhere)
 {
-	watch_json = "";
-	play(wait_behind);
-	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	cr_assert_eq(session->net.n_turns, 1);
+	begin(do_not_begin_watches);
+	other = fake_new(base, wait_behind);
+	n_behind = 1000;
+	open_both(fake, other);
+	want_in();
+	cr_assert_str_eq(run_until(1), "s:ready");
+	while (!fake_count(other, FAKE_WATCH))
+		event_base_loop(base, EVLOOP_ONCE);
+	cr_assert_str_eq(told(), "s:ready");
+	cr_assert_not_null(strstr(reason, "begin to watch"), "%s", reason);
 	end();
 }
 
-/* One that begins in the past is told late by etcd 3.4; so it is looked at, and goes on. */
-Test(etcd_faults, a_watch_from_the_past_is_not_relied_on)
+static void
+tell_nonsense(struct fake_request *q)
 {
-	watch_json = "{\"result\":{\"header\":{\"revision\":\"10\"},\"created\":true}}";
-	n_behind = 2;
-	play(wait_behind);
-	cr_assert_str_eq(run_until(1), "s:ready");
-	cr_assert_str_eq(run_for(200), "");
-	cr_assert_str_eq(fake_asked(fake), "grant enter watch check");
-	fake_tell(watch, DELETED);
-	cr_assert_str_eq(run_until(1), "a:in");
+	unsigned i;
+
+	wait_behind(q);
+	if (q->kind == FAKE_WATCH && q->n == 1)
+		for (i = 0; i < 2000; i++)
+			fake_tell_deleted(q->stream, 4711, 3);
+}
+
+Test(etcd_faults, nonsense_on_a_stream_ends_it)
+{
+	play(tell_nonsense);
+	cr_assert_str_eq(run_until(2), "s:ready s:ready");
+	cr_assert_not_null(strstr(reason, "unasked"), "%s", reason);
+	run_for(300);
+	let_in();
 	end();
 }
 
@@ -813,8 +1300,98 @@ Test(etcd_faults, watches_leave_a_member_that_does_not_answer)
 	cr_assert_str_eq(run_until(1), "s:ready");
 	run_for(200);
 	is_stuck = 1;
-	cr_assert_str_eq(run_until_all(3), "a:in s:ready s:suspect");
+	fake_set_revision(other, 6);
+	while (!a.place || a.place->state != EVL_IN)
+		event_base_loop(base, EVLOOP_ONCE);
+	told();
 	is_stuck = 0;
+	end();
+}
+
+/* --- Our own keys ------------------------------------------------------------------------ */
+
+static int64_t own;			/* the watch of our place; that of the mark comes after it */
+
+static void
+note_own(struct fake_request *q)
+{
+	if (q->kind == FAKE_WATCH && strstr(q->key, "/q/")) {
+		own = q->id;
+		watching = q->stream;
+	} else if (q->kind == FAKE_WATCH) {
+		watched = q->id;
+	}
+	fake_be_nice(q);
+}
+
+static void
+hold(void)
+{
+	play(note_own);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch watch");
+}
+
+Test(etcd_faults, a_key_that_somebody_deletes_is_a_loss)
+{
+	hold();
+	fake_tell_deleted(watching, own, 5);
+	cr_assert_str_eq(run_until(1), "a:ESTALE");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "leave");
+	end();
+}
+
+Test(etcd_faults, so_is_the_mark_beside_it)
+{
+	hold();
+	fake_tell_deleted(watching, watched, 5);
+	cr_assert_str_eq(run_until(1), "a:ESTALE");
+	end();
+}
+
+Test(etcd_faults, unless_it_was_weakened)
+{
+	hold();
+	evl_place_weaken(a.place);
+	fake_tell_deleted(watching, watched, 5);
+	cr_assert_str_eq(run_for(100), "");
+	cr_assert_str_eq(fake_asked(fake), "weaken");
+	end();
+}
+
+/* What is told late of our own earlier keys is no loss. */
+Test(etcd_faults, a_key_of_an_earlier_time_is_no_loss)
+{
+	hold();
+	fake_tell_deleted(watching, own, 4);
+	cr_assert_str_eq(run_for(100), "");
+	end();
+}
+
+static int is_gone;
+
+static void
+be_gone(struct fake_request *q)
+{
+	if (q->kind == FAKE_CHECK && is_gone)
+		fake_txn(q, 0, 0, 0);
+	else
+		note_own(q);
+}
+
+/* After a compaction etcd does not know what it has deleted: then it is looked. */
+Test(etcd_faults, a_key_that_is_deleted_without_a_word_is_looked_for)
+{
+	play(be_gone);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	fake_tell_deleted(watching, own, 0);
+	cr_assert_str_eq(run_for(100), "");
+	is_gone = 1;
+	fake_tell_deleted(watching, own, 0);
+	cr_assert_str_eq(run_until(1), "a:ESTALE");
 	end();
 }
 
@@ -825,17 +1402,19 @@ static unsigned n_bad_tokens;
 static void
 want_a_token(struct fake_request *q)
 {
-	if (q->kind == FAKE_AUTHENTICATE || strstr(q->text, "\r\nAuthorization: secret.1\r\n"))
-		fake_be_nice(q);
+	if (q->kind == FAKE_AUTHENTICATE || q->kind == FAKE_STATUS)
+		cr_assert_str_eq(q->token, "", "an old token would be refused");
 	else
-		n_bad_tokens++;
+		n_bad_tokens += strcmp(q->token, "secret.1") != 0;
+	fake_be_nice(q);
 }
 
 static void
 open_as_user(void)
 {
 	struct evlock_etcd_options options = {
-		.endpoints = fake_url(fake), .ttl = 2, .user = "u", .password = "p"
+		.endpoints = fake_url(fake), .ttl = 2, .user = "u", .password = "p",
+		.flags = EVLOCK_ETCD_PLAIN_PASSWORD
 	};
 
 	session = open_session("s", &options);
@@ -847,7 +1426,8 @@ Test(etcd_faults, a_token_is_got_first_and_shown_always)
 	open_as_user();
 	want_in();
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	cr_assert_str_eq(fake_asked(fake), "authenticate grant enter");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "authenticate grant guard enter watch watch");
 	cr_assert_eq(n_bad_tokens, 0);
 	end();
 }
@@ -856,8 +1436,7 @@ static void
 forget_tokens(struct fake_request *q)
 {
 	if (q->kind == FAKE_ENTER && q->n == 1)
-		fake_answer(q, 401,
-		    "{\"error\":\"\",\"message\":\"etcdserver: invalid auth token\",\"code\":16}");
+		fake_fail(q, 16, "etcdserver: invalid auth token");
 	else
 		fake_be_nice(q);
 }
@@ -868,16 +1447,84 @@ Test(etcd_faults, a_token_is_renewed)
 	open_as_user();
 	want_in();
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	cr_assert_str_eq(fake_asked(fake), "authenticate grant enter authenticate enter");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake),
+	    "authenticate grant guard enter authenticate enter watch watch");
+	end();
+}
+
+static void
+change_users(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER && q->n == 1)
+		fake_fail(q, 3, "etcdserver: revision of auth store is old");
+	else
+		fake_be_nice(q);
+}
+
+/* Whoever has a token gets another one; whoever is known by a certificate asks again. */
+Test(etcd_faults, users_that_change_are_no_end)
+{
+	begin(change_users);
+	open_as_user();
+	want_in();
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake),
+	    "authenticate grant guard enter authenticate enter watch watch");
+	end();
+}
+
+Test(etcd_faults, users_that_change_are_no_end_for_certificates)
+{
+	play(change_users);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter enter watch watch");
+	end();
+}
+
+/* A stream keeps its token: new watches need a new one, and those that are there stay. */
+static void
+forget_the_token_of_a_stream(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER)
+		fake_txn(q, 1, 3, 0);
+	else if (q->kind == FAKE_WATCH && q->n == 2)
+		fake_tell_canceled(q->stream, -1, 1, "rpc error: etcdserver: invalid auth token");
+	else
+		fake_be_nice(q);
+}
+
+Test(etcd_faults, a_stream_with_an_old_token_runs_dry)
+{
+	struct player b;
+
+	begin(forget_the_token_of_a_stream);
+	open_as_user();
+	want_in();
+	cr_assert_str_eq(run_until(1), "s:ready");
+	run_for(100);
+	b = new_player("b", session, "y", &b);
+	want(&b, EXCLUSIVE);
+	run_for(500);
+	cr_assert_str_eq(fake_asked(fake),
+	    "authenticate grant guard enter watch guard enter watch authenticate watch");
+	cr_assert_neq(a.place->ahead.feed, b.place->ahead.feed);
+	evl_place_drop(a.place);
+	run_for(100);
+	cr_assert(session->watches.feeds.next->next == &session->watches.feeds, "it is dry");
+	evl_place_free(b.place);
 	end();
 }
 
 static void
 refuse_the_user(struct fake_request *q)
 {
-	fake_answer(q, 400,
-	    "{\"error\":\"\",\"message\":\"etcdserver: authentication failed, invalid user ID or "
-	    "password\",\"code\":3}");
+	if (q->kind == FAKE_STATUS)
+		fake_be_nice(q);
+	else
+		fake_fail(q, 3, "etcdserver: authentication failed, invalid user ID or password");
 }
 
 Test(etcd_faults, a_user_who_is_not_known)
@@ -894,8 +1541,7 @@ static void
 have_no_users(struct fake_request *q)
 {
 	if (q->kind == FAKE_AUTHENTICATE)
-		fake_answer(q, 412, "{\"error\":\"\",\"code\":9,"
-		    "\"message\":\"etcdserver: authentication is not enabled\"}");
+		fake_fail(q, 9, "etcdserver: authentication is not enabled");
 	else
 		fake_be_nice(q);
 }
@@ -942,7 +1588,7 @@ static void
 live_with_a_failure(void)
 {
 	struct evlock_etcd_options options = { .endpoints = fake_url(fake), .ttl = 2, .user = "u",
-	    .password = "p" };
+	    .password = "p", .flags = EVLOCK_ETCD_PLAIN_PASSWORD };
 
 	a = (struct player){ "a", NULL };
 	errno = 0;
@@ -964,7 +1610,6 @@ live_with_a_failure(void)
 Test(etcd_faults, every_allocation_may_fail)
 {
 	evlock_set_mem_functions(failing_malloc, NULL, counting_free);
-	json_set_alloc_funcs(failing_malloc, counting_free);
 	for (bad_one = 1; n_allocations >= bad_one - 1; bad_one++) {
 		n_allocations = 0;
 		begin(fake_be_nice);
@@ -996,9 +1641,9 @@ be_without_names(void)
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &n), 0);
-	evdns_base_clear_nameservers_and_suspend(session->net.dns);
-	evdns_base_nameserver_sockaddr_add(session->net.dns, (struct sockaddr *)&address, n, 0);
-	evdns_base_resume(session->net.dns);
+	evdns_base_clear_nameservers_and_suspend(session->net.route.dns);
+	evdns_base_nameserver_sockaddr_add(session->net.route.dns, (struct sockaddr *)&address, n, 0);
+	evdns_base_resume(session->net.route.dns);
 	return fd;
 }
 
@@ -1044,6 +1689,9 @@ Test(etcd_faults, bad_options)
 	assert_bad((struct evlock_etcd_options){ .prefix = longest });
 	assert_bad((struct evlock_etcd_options){ .user = "u" });
 	assert_bad((struct evlock_etcd_options){ .password = "p" });
+	assert_bad((struct evlock_etcd_options){ .user = "u", .password = "p" });
+	assert_bad((struct evlock_etcd_options){ .flags = 2 });
+	assert_bad((struct evlock_etcd_options){ .holder = longest });
 	assert_bad((struct evlock_etcd_options){ .ca_file = "/dev/null" });
 	assert_bad((struct evlock_etcd_options){ .endpoints = "https://a", .ca_file = "/nowhere" });
 	assert_bad((struct evlock_etcd_options){ .endpoints = "https://a",

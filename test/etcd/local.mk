@@ -14,10 +14,10 @@ etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/url
 check_PROGRAMS += $(etcd_unit_tests) test/etcd/locks test/etcd/real test/etcd/secure
 TESTS += $(etcd_unit_tests) test/etcd/locks.sh test/etcd/real.sh \
 	test/etcd/secure.sh
-etcd_fuzz = fuzz-reply
+etcd_fuzz = fuzz-reply fuzz-h2
 endif
 
-etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
+etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS) -iquote lib/etcd
 etcd_ldadd = lib/etcd/libetcd_internal.la $(LDADD) $(ETCD_LIBS)
 
 test_etcd_url_SOURCES = test/etcd/url.c test/shim.h
@@ -46,20 +46,29 @@ test_etcd_secure_LDADD = $(etcd_ldadd)
 
 EXTRA_DIST += test/etcd/locks.sh test/etcd/node.sh test/etcd/real.sh test/etcd/secure.sh
 
-# The reader of answers, which anybody may have sent; a part of `make fuzz`.
-fuzz-reply:
-	$(MKDIR_P) variants/fuzz/reply-corpus variants/fuzz/reply-seeds
-	awk '{ f = "variants/fuzz/reply-seeds/" NR; printf "%s", $$0 >f; close(f) }' \
-		$(top_srcdir)/test/fuzz/replies.txt
-	$(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(ETCD_CFLAGS) -std=c99 $(FUZZ_CFLAGS) \
-		$(top_srcdir)/test/fuzz/fuzz_reply.c $(top_srcdir)/lib/etcd/reply.c \
-		-o variants/fuzz/fuzz_reply $(ETCD_LIBS)
-	cd variants/fuzz && ./fuzz_reply -max_total_time=$${FUZZ_SECONDS:-180} -max_len=4096 \
-		-timeout=20 -print_final_stats=1 reply-corpus reply-seeds
+# What anybody may have sent: messages, and whole connections.  A part of `make fuzz`.
+fuzz_etcd_sources = \
+	$(top_srcdir)/lib/etcd/h2.c $(top_srcdir)/lib/etcd/h2mem.c $(top_srcdir)/lib/etcd/message.c \
+	$(top_srcdir)/lib/etcd/reply.c $(top_srcdir)/lib/etcd/rpc.c $(top_srcdir)/lib/etcd/tls.c \
+	lib/etcd/etcd.pb-c.c
+fuzz_etcd_compile = $(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(ETCD_CFLAGS) -iquote lib/etcd \
+	-std=c99 $(FUZZ_CFLAGS)
+fuzz_etcd_run = -max_total_time=$${FUZZ_SECONDS:-180} -max_len=4096 -timeout=20 -print_final_stats=1
 
-EXTRA_DIST += test/fuzz/fuzz_reply.c test/fuzz/replies.txt
+variants/fuzz/etcd-seeds: test/fuzz/seeds-etcd.py
+	$(MKDIR_P) variants/fuzz/reply-corpus variants/fuzz/h2-corpus
+	python3 $(top_srcdir)/test/fuzz/seeds-etcd.py $@
 
-.PHONY: fuzz-reply
+fuzz-reply fuzz-h2: variants/fuzz/etcd-seeds lib/etcd/etcd.pb-c.h lib/libevlock_internal.la
+	name=$(@:fuzz-%=%) && \
+	$(fuzz_etcd_compile) $(top_srcdir)/test/fuzz/fuzz_$$name.c $(fuzz_etcd_sources) \
+		-o variants/fuzz/fuzz_$$name lib/.libs/libevlock_internal.a $(ETCD_LIBS) \
+		$(LIBEVENT_CORE_LIBS) $(LIBS) && \
+	cd variants/fuzz && ./fuzz_$$name $(fuzz_etcd_run) $$name-corpus etcd-seeds/$$name
+
+EXTRA_DIST += test/fuzz/fuzz_h2.c test/fuzz/fuzz_reply.c test/fuzz/seeds-etcd.py
+
+.PHONY: fuzz-h2 fuzz-reply
 
 # Three nodes, six clients, and what may go wrong with them: minutes, as root.  CLUSTER_SECONDS=N for
 # each fault, CLUSTER="FAULT..." for some of them.

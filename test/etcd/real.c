@@ -257,7 +257,8 @@ LeaseTest(etcd_session, revoked_is_lost_and_begins_anew)
 	evl_place_free(a.place);
 }
 
-/* A key of ours that somebody deletes: the place is lost, and what was beside it is cleaned up. */
+/* Keys of ours that somebody deletes: the place is lost, and what was beside it is cleaned up.  Who
+ * waits learns of it when it looks whether it is its turn. */
 EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 {
 	PLAYER(a, one);
@@ -266,7 +267,7 @@ EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 	enter(&a, SHARED);
 	wait_behind(&b, EXCLUSIVE);
 	etcdctl("del --prefix %sa", prefix);
-	cr_assert_str_eq(run_until(1), "b:ESTALE");
+	cr_assert_str_eq(run_until_all(2), "a:ESTALE b:ESTALE");
 	enter(&b, EXCLUSIVE);
 	FREE(&a, &b);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../shim.h"
-#include "etcd/auth.h"
+#include "etcd/session.h"
 #include "story.h"
 
 static struct evlock_etcd *session;
@@ -32,7 +32,7 @@ open_with(const char *endpoint, const char *ca_file, const char *password)
 {
 	struct evlock_etcd_options options = {
 		.endpoints = endpoint, .ca_file = ca_file, .ttl = 5, .user = "guest",
-		.password = password, .prefix = "open/"
+		.password = password, .prefix = "open/", .flags = EVLOCK_ETCD_PLAIN_PASSWORD
 	};
 
 	session = open_session("s", &options);
@@ -89,7 +89,7 @@ Test(etcd_secure, tokens_end_and_are_renewed)
 	cr_assert_str_eq(run_for(6000), "", "no state has changed");
 	want(&a, EXCLUSIVE);
 	cr_assert_str_eq(run_until(1), "a:in");
-	cr_assert_gt(session->net.auth->serial, 1);
+	cr_assert_gt(session->auth.token.serial, 1);
 	evl_place_free(a.place);
 	end();
 }
@@ -166,11 +166,12 @@ Test(etcd_secure, another_name_than_the_certificate_has)
 	assert_distrusted(named, trusted, "ostname mismatch");
 }
 
+/* What speaks TLS does not answer in plain text, and the other way round. */
 Test(etcd_secure, plain_text_is_no_answer)
 {
 	char plain[100];
 
 	begin();
 	snprintf(plain, sizeof plain, "http%s", url + 5);
-	assert_distrusted(plain, NULL, "the connection broke");
+	assert_distrusted(plain, NULL, "does it want TLS?");
 }

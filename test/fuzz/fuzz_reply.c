@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* What lib/etcd makes of answers, steered by libFuzzer: whatever is read, what comes of it is safe
- * to use.  The first byte says which kind of answer is expected, the second what status came with
- * it. */
+ * to use.  The first byte says which kind of answer is expected, the second with what status it
+ * ended; what follows is the message or, if it did not end well, the text. */
 
 #include <ctype.h>
 #include <stdint.h>
@@ -13,8 +13,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const int statuses[] = { 200, 400, 401, 403, 404, 412, 503, 0 };
-
 static void
 must(int condition)
 {
@@ -24,11 +22,11 @@ must(int condition)
 
 /* Does a text end within its room, and have nothing in it that could do harm where it goes? */
 static void
-must_be_text(const char *text, size_t size)
+must_be_text(const char *text, size_t room)
 {
-	size_t i, n = strnlen(text, size);
+	size_t i, n = strnlen(text, room);
 
-	must(n < size);
+	must(n < room);
 	for (i = 0; i < n; i++)
 		must(isprint((unsigned char)text[i]));
 }
@@ -36,30 +34,52 @@ must_be_text(const char *text, size_t size)
 static void
 must_be_an_answer(const struct evl_reply *reply, enum evl_kind_of_reply kind)
 {
-	must(kind == EVL_TOKEN_REPLY ? reply->token[0] != '\0' : reply->revision > 0);
-	must(reply->ttl >= 0 && reply->create_revision >= 0 && reply->compact_revision >= 0);
-	must(!reply->create_revision || reply->key64[0]);
+	must(kind == EVL_TOKEN_REPLY ? reply->token[0] != '\0'
+	    : kind == EVL_STATUS_REPLY ? reply->version[0] != '\0' : reply->revision > 0);
+	must(reply->ttl >= 0 && reply->create_revision >= 0 && reply->guard_revision >= 0);
+	must(!reply->create_revision || reply->key_size > 0);
+	must(reply->key_size < sizeof reply->key && !reply->key[reply->key_size]);
+}
+
+static void
+read_answer(enum evl_kind_of_reply kind, int status, const uint8_t *bytes, size_t size)
+{
+	struct evl_ending ending = { status, "" };
+	struct evl_reply reply;
+
+	memcpy(ending.text, bytes, size < sizeof ending.text - 1 ? size : sizeof ending.text - 1);
+	evl_reply_read(&reply, kind, &ending, bytes, size);
+	must(reply.verdict <= EVL_FOREIGN);
+	must((reply.verdict == EVL_ANSWERED) == (reply.reason[0] == '\0'));
+	must_be_text(reply.reason, sizeof reply.reason);
+	must_be_text(reply.token, sizeof reply.token);
+	must_be_text(reply.version, sizeof reply.version);
+	if (reply.verdict == EVL_ANSWERED)
+		must_be_an_answer(&reply, kind);
+}
+
+static void
+read_watch(const uint8_t *bytes, size_t size)
+{
+	struct evl_watch_reply watch;
+
+	if (evl_reply_read_watch(&watch, bytes, size) < 0)
+		return;
+	must(watch.revision >= 0);
+	must_be_text(watch.reason, sizeof watch.reason);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct evl_reply reply;
-	enum evl_kind_of_reply kind;
+	unsigned kind;
 
 	if (size < 2)
 		return 0;
-	kind = (enum evl_kind_of_reply)(data[0] % (EVL_WATCH_REPLY + 1));
-	evl_reply_read(&reply, kind, statuses[data[1] % 8], (const char *)data + 2, size - 2);
-	must(reply.verdict <= EVL_FOREIGN);
-	must_be_text(reply.reason, sizeof reply.reason);
-	if (reply.verdict != EVL_ANSWERED) {
-		must(reply.reason[0] != '\0');
-		return 0;
-	}
-	must_be_text(reply.token, sizeof reply.token);
-	must_be_text(reply.key64, sizeof reply.key64);
-	must(!strpbrk(reply.key64, "\"\\"));
-	must_be_an_answer(&reply, kind);
+	kind = data[0] % (EVL_STATUS_REPLY + 2);
+	if (kind > EVL_STATUS_REPLY)
+		read_watch(data + 2, size - 2);
+	else
+		read_answer((enum evl_kind_of_reply)kind, data[1] % 24 - 4, data + 2, size - 2);
 	return 0;
 }
