@@ -52,6 +52,7 @@ struct fake {
 	unsigned n_connections, n_pings;
 	unsigned counts[FAKE_OTHER + 1];
 	int64_t revision, ttl;
+	unsigned port;
 	char url[64];
 	char asked[8000];
 };
@@ -416,8 +417,8 @@ fake_new(struct event_base *base, void (*answer)(struct fake_request *))
 	    (struct sockaddr *)&address, sizeof address);
 	cr_assert_not_null(fake->listener);
 	getsockname(evconnlistener_get_fd(fake->listener), (struct sockaddr *)&address, &n);
-	snprintf(fake->url, sizeof fake->url, "http://127.0.0.1:%u",
-	    (unsigned)ntohs(address.sin_port));
+	fake->port = ntohs(address.sin_port);
+	fake_behave(fake, fake->manners);
 	return fake;
 }
 
@@ -436,9 +437,8 @@ void
 fake_behave(struct fake *fake, struct fake_manners manners)
 {
 	fake->manners = manners;
-	if (manners.tls)
-		snprintf(fake->url, sizeof fake->url, "https://127.0.0.1%s",
-		    strrchr(fake->url, ':'));
+	snprintf(fake->url, sizeof fake->url, "http%s://127.0.0.1:%u", manners.tls ? "s" : "",
+	    fake->port);
 }
 
 const char *

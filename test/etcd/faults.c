@@ -19,6 +19,7 @@
 #include "../shim.h"
 #include "etcd/clock.h"
 #include "fake.h"
+#include "fake_tls.h"
 #include "story.h"
 
 static struct fake *fake, *other;
@@ -210,6 +211,40 @@ Test(etcd_faults, a_flood_of_pings)
 	open_fake();
 	want_in();
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	end();
+}
+
+/* Of one who would go on with HTTP/1.1. */
+static void
+meet_tls(int has_no_h2, const char *story)
+{
+	char path[] = "/tmp/evlock-faults.XXXXXX";
+	struct fake_certificate certificate = { "x", "IP:127.0.0.1", has_no_h2 };
+	struct evlock_etcd_options options = { .ca_file = path, .ttl = 2 };
+	SSL_CTX *tls;
+
+	close(mkstemp(path));
+	tls = fake_tls_new(&certificate, path);
+	begin(fake_be_nice);
+	fake_behave(fake, (struct fake_manners){ .tls = tls });
+	options.endpoints = fake_url(fake);
+	session = open_session("s", &options);
+	want_in();
+	cr_assert_str_eq(run_until_all(has_no_h2 ? 3 : 2), story);
+	unlink(path);
+	SSL_CTX_free(tls);
+}
+
+Test(etcd_faults, tls_without_http_2)
+{
+	meet_tls(1, "a:Protocol error s:connecting s:connecting");
+	cr_assert_not_null(strstr(reason, "ALPN"), "%s", reason);
+	end();
+}
+
+Test(etcd_faults, tls_with_http_2)
+{
+	meet_tls(0, "a:in s:ready");
 	end();
 }
 

@@ -2,17 +2,18 @@
 
 # The tests of lib/etcd, and what they run beside it.
 #
-#   url reply        pure parts
+#   url reply tls    pure parts
 #   faults           what a real etcd will not do on demand; a server in the same loop does it
 #   real.sh          runs `real`, sessions and places, against an etcd of its own; skipped where
 #                    there is none
 #   locks.sh         the same for <evlock/etcd.h>
 #   secure.sh        the same with TLS and users
+#   named.sh         the same with users that are known by their certificates
 
 if ETCD
-etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/url
-check_PROGRAMS += $(etcd_unit_tests) test/etcd/locks test/etcd/real test/etcd/secure
-TESTS += $(etcd_unit_tests) test/etcd/locks.sh test/etcd/real.sh \
+etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/tls test/etcd/url
+check_PROGRAMS += $(etcd_unit_tests) test/etcd/locks test/etcd/named test/etcd/real test/etcd/secure
+TESTS += $(etcd_unit_tests) test/etcd/locks.sh test/etcd/named.sh test/etcd/real.sh \
 	test/etcd/secure.sh
 etcd_fuzz = fuzz-reply fuzz-h2
 endif
@@ -32,7 +33,16 @@ test_etcd_real_SOURCES = test/etcd/real.c $(etcd_story)
 test_etcd_real_CPPFLAGS = $(etcd_cppflags)
 test_etcd_real_LDADD = $(etcd_ldadd)
 
-test_etcd_faults_SOURCES = test/etcd/faults.c test/etcd/fake.c test/etcd/fake.h $(etcd_story)
+test_etcd_named_SOURCES = test/etcd/named.c $(etcd_story)
+test_etcd_named_CPPFLAGS = $(etcd_cppflags)
+test_etcd_named_LDADD = $(etcd_ldadd)
+
+etcd_fake_tls = test/etcd/fake_tls.c test/etcd/fake_tls.h
+test_etcd_tls_SOURCES = test/etcd/tls.c $(etcd_fake_tls) test/shim.h
+test_etcd_tls_CPPFLAGS = $(etcd_cppflags)
+test_etcd_tls_LDADD = $(etcd_ldadd)
+
+test_etcd_faults_SOURCES = test/etcd/faults.c test/etcd/fake.c test/etcd/fake.h $(etcd_fake_tls) $(etcd_story)
 test_etcd_faults_CPPFLAGS = $(etcd_cppflags)
 test_etcd_faults_LDADD = $(etcd_ldadd)
 
@@ -44,7 +54,8 @@ test_etcd_secure_SOURCES = test/etcd/secure.c $(etcd_story)
 test_etcd_secure_CPPFLAGS = $(etcd_cppflags)
 test_etcd_secure_LDADD = $(etcd_ldadd)
 
-EXTRA_DIST += test/etcd/locks.sh test/etcd/node.sh test/etcd/real.sh test/etcd/secure.sh
+EXTRA_DIST += test/etcd/certificates.sh test/etcd/locks.sh test/etcd/named.sh test/etcd/node.sh \
+	test/etcd/real.sh test/etcd/secure.sh
 
 # What anybody may have sent: messages, and whole connections.  A part of `make fuzz`.
 fuzz_etcd_sources = \

@@ -5,26 +5,10 @@
 # seconds.  By hand: as real.sh.
 
 . "$(dirname "$0")/node.sh"
-command -v openssl >/dev/null || {
-	echo '1..0 # SKIP openssl is not installed; it makes the certificates'
-	exit 0
-}
-
-# certificate NAME SUBJECT-ALTERNATIVES: signed by the authority, or by none
-authority() {
-	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
-		-keyout "$tmp/$1.key" -out "$tmp/$1.crt" 2>/dev/null
-}
-certificate() {
-	openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$tmp/$1.key" 2>/dev/null |
-		openssl x509 -req -days 2 -CA "$tmp/authority.crt" -CAkey "$tmp/authority.key" \
-			-CAcreateserial -out "$tmp/$1.crt" \
-			-extfile "$tmp/$1.ext" 2>/dev/null
-}
+. "$(dirname "$0")/certificates.sh"
 authority authority
 authority stranger
-echo 'subjectAltName=IP:127.0.0.1' >"$tmp/server.ext"
-certificate server
+certificate server IP:127.0.0.1
 
 ETCDCTL_FLAGS="--cacert=$tmp/authority.crt"
 start_somewhere https --cert-file "$tmp/server.crt" --key-file "$tmp/server.key" \
