@@ -206,19 +206,21 @@ be_in(struct evl_place *place)
 	place->granted(place->arg);
 }
 
+/* A check that is under way may have seen the store as it was before. */
 static void
 check(struct evl_place *place)
 {
+	evl_call_stop(&place->call);
 	place->state = EVL_CHECKING;
 	evl_call_start(&place->call, &to_check);
 }
 
-/* Is it still held? */
+/* Is it still held?  The same holds of what is under way. */
 static void
 look(struct evl_place *place)
 {
 	if (place->call.state != EVL_CALL_IDLE) {
-		place->must_look = !place->is_looking;
+		place->must_look = 1;
 		return;
 	}
 	place->must_look = 0;
@@ -252,7 +254,7 @@ on_ahead(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 {
 	struct evl_place *place = watch->arg;
 
-	if (place->state != EVL_WAITING)
+	if (place->state != EVL_WAITING && place->state != EVL_CHECKING)
 		return;
 	if (news == EVL_WATCH_DENIED)
 		end(place, EACCES);

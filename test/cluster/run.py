@@ -6,7 +6,8 @@
 
 Three etcd nodes, each in a network namespace of its own, and six clients take turns with one lock,
 for N seconds (40) with each fault; history.py then checks what they recorded.  The store that they
-write to is part of this program.  Needs root, iproute2 and etcd.
+write to is part of this program.  At last a thousand locks wait in one session while a member dies.
+Needs root, iproute2 and etcd.
 """
 
 import argparse
@@ -217,7 +218,7 @@ class Faults:
 
 
 FAULTS = ['none', 'node_kill', 'node_stop', 'link_cut', 'client_stop', 'compaction', 'leader_change',
-          'client_kill']
+          'client_kill', 'waiters']
 
 
 # --- Six clients and a store --------------------------------------------------------------------------
@@ -346,6 +347,41 @@ def look_for_leftovers(cluster, program, top):
     return [] if before and not after else ['left behind: %s' % after]
 
 
+def count_places(cluster):
+    keys = cluster.control('get', '--prefix', 'evlock/2/many', '--keys-only').stdout.split()
+    return sum('/q/' in key for key in keys)
+
+
+def wait_for(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def kill_under_waiters(cluster, program, top, count=1000, ttl=30):
+    """One session waits for many locks while the member that it uses dies; then all are released."""
+    log = open(os.path.join(top, 'waiters.log'), 'w')
+    process = subprocess.Popen([os.path.join(os.path.dirname(program), 'waiters'), cluster.endpoints,
+                                str(count), str(ttl)], stdout=subprocess.PIPE, stderr=log, text=True)
+    held = process.stdout.readline()
+    wait_for(lambda: count_places(cluster) == 2 * count, 30)
+    node = cluster.nodes[0]
+    node.signal(signal.SIGKILL)
+    node.process.wait()
+    time.sleep(3)
+    process.send_signal(signal.SIGUSR1)
+    try:
+        out, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out = ''
+    node.start(cluster.nodes)
+    words = out.split()
+    is_right = held == 'held\n' and words[:2] == ['granted', str(count)] and process.returncode == 0
+    numbers = {'locks': count, 'handed over in': words[2] + ' s'} if is_right else {}
+    return [] if is_right else ['waiters: %r %r' % (held, out)], numbers
+
+
 def report(name, wrong, numbers):
     print('%-14s %s: %s' % (name, 'WRONG' if wrong else 'ok', ', '.join('%s %s' % p for p in numbers.items())))
     for w in wrong[:10]:
@@ -371,6 +407,10 @@ def main():
     try:
         cluster.start()
         for fault in args.faults:
+            if fault == 'waiters':
+                failed |= report(fault, *kill_under_waiters(cluster, args.client, top))
+                cluster.wait()
+                continue
             failed |= report(fault, *try_fault(fault, cluster, args.client, top, args.seconds))
             cluster.wait()
         failed |= report('quiet', look_for_leftovers(cluster, args.client, top), {})

@@ -1197,6 +1197,28 @@ Test(etcd_faults, a_watch_that_begins_late_looks_once_more)
 	end();
 }
 
+/* It is deleted after the look was carried out, and told before that is answered. */
+static void
+delete_during_a_look(struct fake_request *q)
+{
+	if (q->kind == FAKE_CHECK && q->n == 1) {
+		late = *q;
+		fake_tell_deleted(watching, watched, 3);
+	} else {
+		wait_behind(q);
+	}
+}
+
+Test(etcd_faults, a_deletion_that_is_told_during_a_look_is_not_missed)
+{
+	set_revision = 10;
+	play(delete_during_a_look);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch check check watch watch");
+	end();
+}
+
 /* etcd 3.4 tells late of what happens around the beginning of a watch. */
 static void
 be_old(struct fake_request *q)
@@ -1427,6 +1449,20 @@ Test(etcd_faults, a_key_that_is_deleted_without_a_word_is_looked_for)
 	is_gone = 1;
 	fake_tell_deleted(watching, own, 0);
 	cr_assert_str_eq(run_until(1), "a:ESTALE");
+	end();
+}
+
+/* One look may have been carried out before what is told now. */
+Test(etcd_faults, what_is_told_during_a_look_leads_to_another)
+{
+	play(be_gone);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	fake_asked(fake);
+	fake_tell_deleted(watching, own, 0);
+	fake_tell_deleted(watching, own, 0);
+	run_for(100);
+	cr_assert_str_eq(fake_asked(fake), "check check");
 	end();
 }
 

@@ -83,13 +83,15 @@ EXTRA_DIST += test/fuzz/fuzz_h2.c test/fuzz/fuzz_reply.c test/fuzz/seeds-etcd.py
 
 # Three nodes, six clients, and what may go wrong with them: minutes, as root.  CLUSTER_SECONDS=N for
 # each fault, CLUSTER="FAULT..." for some of them.
-EXTRA_PROGRAMS += test/cluster/client
-CLEANFILES += test/cluster/client
+EXTRA_PROGRAMS += test/cluster/client test/cluster/waiters
+CLEANFILES += test/cluster/client test/cluster/waiters
 test_cluster_client_SOURCES = test/cluster/client.c
 test_cluster_client_LDADD = lib/etcd/libevlock_etcd.la lib/libevlock.la $(LIBEVENT_CORE_LIBS)
+test_cluster_waiters_SOURCES = test/cluster/waiters.c
+test_cluster_waiters_LDADD = $(test_cluster_client_LDADD)
 
 if ETCD
-check-cluster: test/cluster/client
+check-cluster: test/cluster/client test/cluster/waiters
 	python3 $(top_srcdir)/test/cluster/run.py test/cluster/client $(CLUSTER)
 else
 check-cluster:
