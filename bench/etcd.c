@@ -7,8 +7,13 @@
  *	E1	uncontended pairs of acquire and release, one after the other
  *	E2	hand-over from one session to another: from the release to the callback, with the
  *		waiter fresh, and after it has waited for half a second
- *	E3	a bare JSON round trip of the same kind, for comparison
+ *	E3	a bare round trip by gRPC of the same kind, for comparison
  *	E4	etcdctl lock: a pair, and hand-over
+ *	E5	pairs of one lock: the first of them, and the last
+ *	E6	many locks of one session that wait for those of another one: until all are in
+ *		place, until all are handed over, and what they take here and, if EVLOCK_ETCD_PID
+ *		says which process that is, in etcd
+ *	E7	hand-over along a queue of so many sessions, and between two of them
  *
  * Round trips are counted by etcd itself, which tells in /metrics how often it was asked what. */
 
@@ -20,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <dirent.h>
 #include <sys/wait.h>
 
 #include <event2/buffer.h>
@@ -29,6 +35,10 @@
 #include <evlock/etcd.h>
 
 #include "bench.h"
+#include "etcd/ask.h"
+#include "etcd/dial.h"
+#include "etcd/route.h"
+#include "etcd/rpc.h"
 
 static const char *url;
 static char host[64];
@@ -60,7 +70,7 @@ run_for(long ms)
 	event_base_dispatch(base);
 }
 
-/* --- Bare requests --------------------------------------------------------------------- */
+/* --- What etcd says of itself --------------------------------------------------------- */
 
 static struct evhttp_connection *bare;
 static char answer[1 << 18];
@@ -79,13 +89,13 @@ on_answer(struct evhttp_request *request, void *arg)
 }
 
 static void
-ask(enum evhttp_cmd_type type, const char *path, const char *body)
+get_metrics(void)
 {
 	struct evhttp_request *request = evhttp_request_new(on_answer, NULL);
 
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Host", host);
-	evbuffer_add(evhttp_request_get_output_buffer(request), body, strlen(body));
-	bench_require(evhttp_make_request(bare, request, type, path) == 0, "no request");
+	bench_require(evhttp_make_request(bare, request, EVHTTP_REQ_GET, "/metrics") == 0,
+	    "no request");
 	run();
 }
 
@@ -97,7 +107,7 @@ count(const char *method)
 	const char *found = answer;
 	double sum = 0;
 
-	ask(EVHTTP_REQ_GET, "/metrics", "");
+	get_metrics();
 	snprintf(name, sizeof name, "grpc_method=\"%s\"", method);
 	for (; (found = strstr(found, "grpc_server_started_total{")); found++) {
 		const char *value = strstr(found, "} "), *method_at = strstr(found, name);
@@ -156,7 +166,7 @@ on_granted(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	(void)lock;
 	(void)handle;
 	(void)arg;
-	bench_require(!error, "not granted");
+	bench_require(!error, strerror(error));
 	stop();
 }
 
@@ -220,7 +230,7 @@ run_pairs(long n)
 }
 
 static void
-time_hand_over(struct party p[2], long n, long wait_ms, const char *param)
+time_hand_over(const char *workload, struct party p[2], long n, long wait_ms, const char *param)
 {
 	double *us = bench_alloc((size_t)n, sizeof *us);
 	long i;
@@ -239,7 +249,7 @@ time_hand_over(struct party p[2], long n, long wait_ms, const char *param)
 	}
 	release(&p[n & 1]);
 	run_for(100);
-	print_times("E2", param, us, n);
+	print_times(workload, param, us, n);
 	free(us);
 }
 
@@ -250,26 +260,75 @@ run_hand_over(long n)
 
 	p[0] = join();
 	p[1] = join();
-	time_hand_over(p, n, 5, "fresh");
-	time_hand_over(p, n / 4 + 1, 500, "long");
+	time_hand_over("E2", p, n, 5, "fresh");
+	time_hand_over("E2", p, n / 4 + 1, 500, "long");
 	quit(&p[0]);
 	quit(&p[1]);
 }
 
+/* --- Bare calls -------------------------------------------------------------- */
+
+static void
+on_h2(struct evl_h2 *h2, void *arg)
+{
+	(void)arg;
+	bench_require(h2->state == EVL_H2_OPEN, h2->reason);
+	stop();
+}
+
+static struct evl_h2 *
+connect_bare(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct bufferevent *be;
+	struct evl_h2 *h2;
+	SSL *ssl;
+
+	bench_require(evutil_inet_pton(AF_INET, host, &address.sin_addr) == 1, "no address");
+	be = evl_dial(base, (struct sockaddr *)&address, sizeof address, 10000, NULL, NULL, &ssl);
+	h2 = be ? evl_h2_new(base, be, NULL, 0, on_h2, NULL) : NULL;
+	bench_require(h2 != NULL, "no connection");
+	run();
+	return h2;
+}
+
+static void
+on_rpc(struct evl_rpc *rpc, void *arg)
+{
+	struct evl_ending ending;
+
+	(void)arg;
+	if (!evl_rpc_is_over(rpc))
+		return;
+	evl_rpc_end(rpc, &ending);
+	bench_require(ending.status == 0, ending.text);
+	evl_rpc_free(rpc);
+	stop();
+}
+
+/* One transaction that puts one key. */
 static void
 run_bare(long n)
 {
-	static const char put[] = "{\"success\":[{\"request_put\":{\"key\":\"YmVuY2g=\"}}]}";
+	static const struct evl_entry entry = { .root = "bench/bare", .id = "1", .holder = "" };
+	static const struct evl_rpc_options options = { .path = "/etcdserverpb.KV/Txn",
+	    .authority = "bench", .limit = 10000 };
 	double *us = bench_alloc((size_t)n, sizeof *us);
+	struct evl_h2 *h2 = connect_bare();
 	long i;
 
 	for (i = 0; i < n; i++) {
 		uint64_t start = bench_now();
+		struct evl_rpc *rpc = evl_rpc_new(h2, &options, on_rpc, NULL);
 
-		ask(EVHTTP_REQ_POST, "/v3/kv/txn", put);
+		bench_require(rpc && evl_ask_guard(evl_rpc_out(rpc), &entry) == 0, "no call");
+		evl_rpc_send(rpc, 1);
+		run();
 		us[i] = (double)(told_at - start) / 1000;
 	}
 	print_times("E3", "round_trip", us, n);
+	evl_h2_close(h2);
+	run_for(10);
 	free(us);
 }
 
@@ -363,11 +422,233 @@ run_etcdctl(long n)
 	free(us);
 }
 
+/* --- One lock, many times ---------------------------------------------------- */
+
+static void
+run_decay(long n)
+{
+	double *us = bench_alloc((size_t)n, sizeof *us);
+	struct party p = join();
+	long i, part = n / 10;
+
+	for (i = 0; i < n; i++) {
+		uint64_t start = bench_now();
+
+		acquire(&p);
+		run();
+		release(&p);
+		us[i] = (double)(told_at - start) / 1000;
+	}
+	print_times("E5", "first_tenth", us, part);
+	print_times("E5", "last_tenth", us + n - part, part);
+	quit(&p);
+	free(us);
+}
+
+/* --- Many locks ---------------------------------------------------------------- */
+
+#define MOST_LOCKS 20000
+
+static struct evlock *locks[2][MOST_LOCKS];
+static evlock_handle handles[2][MOST_LOCKS];
+static long n_left;
+
+static void
+on_one(struct evlock *lock, evlock_handle handle, int error, void *arg)
+{
+	(void)lock;
+	(void)handle;
+	(void)arg;
+	bench_require(!error, strerror(error));
+	if (--n_left == 0)
+		stop();
+}
+
+static void
+acquire_all(int side, long n)
+{
+	long i;
+
+	n_left = n;
+	for (i = 0; i < n; i++) {
+		handles[side][i] = evlock_acquire(locks[side][i], EVLOCK_EXCLUSIVE, NULL, on_one,
+		    NULL);
+		bench_require(handles[side][i] != 0, "no request");
+	}
+}
+
+/* A session that was suspect for a moment stops the loop, too. */
+static void
+run_all(void)
+{
+	while (n_left > 0)
+		run();
+}
+
+static void
+make_locks(struct party *p, int side, long n)
+{
+	char name[40];
+	long i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "many-%ld", i);
+		locks[side][i] = evlock_etcd_new(p->session, name, NULL);
+		bench_require(locks[side][i] != NULL, "no lock");
+	}
+}
+
+/* In KiB, of a process; 0: who knows. */
+static double
+memory_of(const char *pid)
+{
+	char path[64], line[200];
+	double kib = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%s/status", pid);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof line, file))
+		if (!strncmp(line, "VmRSS:", 6))
+			kib = atof(line + 6);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+static double
+count_descriptors(const char *pid)
+{
+	char path[64];
+	struct dirent *entry;
+	double n = 0;
+	DIR *folder;
+
+	snprintf(path, sizeof path, "/proc/%s/fd", pid);
+	folder = opendir(path);
+	while (folder && (entry = readdir(folder)))
+		n += entry->d_name[0] != '.';
+	if (folder)
+		closedir(folder);
+	return n;
+}
+
+/* All are in place once etcd has a watch for each. */
+static double
+count_watches(void)
+{
+	static const char name[] = "\netcd_debugging_mvcc_watcher_total ";
+	const char *found;
+
+	get_metrics();
+	found = strstr(answer, name);
+	return found ? atof(found + strlen(name)) : 0;
+}
+
+static void
+print_memory(const char *when)
+{
+	const char *etcd = getenv("EVLOCK_ETCD_PID");
+	char name[64];
+
+	snprintf(name, sizeof name, "memory_here_%s", when);
+	bench_line("E6", name, memory_of("self"), "KiB");
+	snprintf(name, sizeof name, "memory_etcd_%s", when);
+	bench_line("E6", name, etcd ? memory_of(etcd) : 0, "KiB");
+	snprintf(name, sizeof name, "descriptors_here_%s", when);
+	bench_line("E6", name, count_descriptors("self"), "descriptors");
+	snprintf(name, sizeof name, "descriptors_etcd_%s", when);
+	bench_line("E6", name, etcd ? count_descriptors(etcd) : 0, "descriptors");
+}
+
+static void
+hand_all_over(long n)
+{
+	uint64_t start = bench_now();
+	long i;
+
+	n_left = n;
+	for (i = 0; i < n; i++)
+		bench_require(evlock_release(locks[0][i], handles[0][i]) == 0, "no release");
+	run_all();
+	bench_line("E6", "handed_over", (double)(told_at - start) / 1e6, "ms");
+}
+
+static void
+run_many(long n)
+{
+	struct party p[2] = { join(), join() };
+	double watches;
+	uint64_t start;
+	long i;
+
+	bench_require(n <= MOST_LOCKS, "too many locks");
+	make_locks(&p[0], 0, n);
+	make_locks(&p[1], 1, n);
+	acquire_all(0, n);
+	run_all();
+	run_for(1000);
+	print_memory("held");
+	watches = count_watches();
+	start = bench_now();
+	acquire_all(1, n);
+	do
+		run_for(20);
+	while (count_watches() < watches + (double)n);
+	bench_line("E6", "in_place", (double)(bench_now() - start) / 1e6, "ms");
+	run_for(1000);
+	print_memory("waiting");
+	hand_all_over(n);
+	for (i = 0; i < n; i++) {
+		evlock_free(locks[0][i]);
+		evlock_free(locks[1][i]);
+	}
+	quit(&p[0]);
+	quit(&p[1]);
+}
+
+/* --- A long queue --------------------------------------------------------------- */
+
+static void
+run_queue(long n)
+{
+	struct party *p = bench_alloc((size_t)n, sizeof *p);
+	double *us = bench_alloc((size_t)n, sizeof *us);
+	long i;
+
+	for (i = 0; i < n; i++) {
+		p[i] = join();
+		acquire(&p[i]);
+		if (i == 0)
+			run();
+		else
+			run_for(20);
+	}
+	run_for(500);
+	for (i = 0; i + 1 < n; i++) {
+		uint64_t start = bench_now();
+
+		release(&p[i]);
+		run();
+		us[i] = (double)(told_at - start) / 1000;
+	}
+	release(&p[n - 1]);
+	print_times("E7", "hand_over_in_queue", us, n - 1);
+	time_hand_over("E7", p, n, 20, "hand_over_of_two");
+	for (i = 0; i < n; i++)
+		quit(&p[i]);
+	free(us);
+	free(p);
+}
+
 static const struct bench_workload workloads[] = {
 	{ "E3", 2000, run_bare },
 	{ "E1", 2000, run_pairs },
 	{ "E2", 40, run_hand_over },
 	{ "E4", 10, run_etcdctl },
+	{ "E5", 10000, run_decay },
+	{ "E6", 5000, run_many },
+	{ "E7", 200, run_queue },
 	{ NULL, 0, NULL }
 };
 

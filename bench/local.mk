@@ -65,7 +65,9 @@ bench-file: $(file_programs)
 EXTRA_PROGRAMS += bench/etcd
 CLEANFILES += bench/etcd
 bench_etcd_SOURCES = bench/etcd.c bench/bench.c bench/bench.h
-bench_etcd_LDADD = lib/etcd/libevlock_etcd.la lib/libevlock.la $(LIBEVENT_EXTRA_LIBS) $(LIBEVENT_CORE_LIBS)
+bench_etcd_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
+bench_etcd_LDADD = lib/etcd/libetcd_internal.la lib/libevlock.la $(ETCD_LIBS) $(LIBEVENT_EXTRA_LIBS) \
+	$(LIBEVENT_CORE_LIBS)
 
 if ETCD
 bench-etcd: bench/etcd

@@ -6,7 +6,7 @@
  *
  * One session holds COUNT locks, another one waits for all of them.  "held" is written once the first
  * has them all.  On SIGUSR1 they are released; once the second one has them all, the time that took
- * is written, and the program ends: "granted COUNT SECONDS". */
+ * is written: "granted COUNT SECONDS".  Then everything is given back. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ struct party {
 
 static struct event_base *base;
 static struct party holder, waiter;
-static int n_locks;
+static int n_locks, n_closed;
 static double released;
 
 static double
@@ -51,6 +51,16 @@ fail(const char *what, const char *why)
 static void acquire_all(struct party *p);
 
 static void
+leave(struct party *p)
+{
+	int i;
+
+	for (i = 0; i < n_locks; i++)
+		evlock_free(p->locks[i]);
+	evlock_etcd_close(p->session);
+}
+
+static void
 on_granted(struct evlock *lock, evlock_handle handle, int error, void *arg)
 {
 	struct party *p = arg;
@@ -67,7 +77,8 @@ on_granted(struct evlock *lock, evlock_handle handle, int error, void *arg)
 		acquire_all(&waiter);
 	} else {
 		printf("granted %d %.3f\n", p->n_held, now() - released);
-		event_base_loopbreak(base);
+		leave(&holder);
+		leave(&waiter);
 	}
 }
 
@@ -115,6 +126,8 @@ on_state(struct evlock_etcd *session, enum evlock_etcd_state state, const char *
 	(void)session;
 	(void)arg;
 	fprintf(stderr, "waiters: %d %s\n", (int)state, reason);
+	if (state == EVLOCK_ETCD_CLOSED && ++n_closed == 2)
+		event_base_loopbreak(base);
 }
 
 static void
