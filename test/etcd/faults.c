@@ -990,12 +990,12 @@ Test(etcd_faults, a_question_that_was_lost_is_asked_again)
 }
 
 /* Answers everything so late. */
-static unsigned delay_ms;
+static unsigned delay_ms, n_delayed;
 
-struct delayed {
+static struct delayed {
 	struct fake_request q;
 	struct event *timer;
-};
+} delayed[50];
 
 static void
 answer_delayed(evutil_socket_t fd, short what, void *arg)
@@ -1005,19 +1005,25 @@ answer_delayed(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	fake_be_nice(&d->q);
-	event_free(d->timer);
-	free(d);
 }
 
 static void
 be_slow_always(struct fake_request *q)
 {
 	struct timeval time = { delay_ms / 1000, delay_ms % 1000 * 1000 };
-	struct delayed *d = malloc(sizeof *d);
+	struct delayed *d = &delayed[n_delayed++];
 
+	cr_assert_leq(n_delayed, sizeof delayed / sizeof *delayed);
 	d->q = *q;
 	d->timer = event_new(base, -1, 0, answer_delayed, d);
 	event_add(d->timer, &time);
+}
+
+static void
+answer_no_more(void)
+{
+	while (n_delayed)
+		event_free(delayed[--n_delayed].timer);
 }
 
 /* Patience grows with what a member needs: nothing is asked twice, and nobody is told. */
@@ -1035,6 +1041,7 @@ Test(etcd_faults, a_slow_member_is_let_be)
 	cr_assert_leq(fake_count(fake, FAKE_GRANT) + fake_count(fake, FAKE_GUARD) +
 	    fake_count(fake, FAKE_ENTER), 4);
 	cr_assert_geq(session->net.patience, 1500);
+	answer_no_more();
 	end();
 }
 
