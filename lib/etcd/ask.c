@@ -14,7 +14,7 @@
 /* etcd's numbers. */
 enum { DESCENDING = 2, BY_CREATION = 2, COMPARE_CREATED = 1, COMPARE_CHANGED = 2 };
 
-/* --- Keys ----------------------------------------------------------------- */
+/* --- Keys ------------------------------------------------------------------------ */
 
 void
 evl_ask_root(char *root, const char *prefix, const char *name)
@@ -43,7 +43,7 @@ text(const char *string)
 	return data;
 }
 
-/* --- A transaction ---------------------------------------------------------- */
+/* --- A transaction --------------------------------------------------------------- */
 
 enum { MOST = 4 };	/* of each kind */
 
@@ -111,7 +111,7 @@ if_not(struct txn *txn)
 	return txn->failures[n] = &txn->failure[n];
 }
 
-/* --- Its parts ---------------------------------------------------------------- */
+/* --- Its parts ------------------------------------------------------------------- */
 
 static void
 compare_created(struct txn *txn, const char *key)
@@ -290,7 +290,7 @@ evl_ask_clear(struct evbuffer *out, const struct evl_entry *entry)
 	return ADD(out, &txn.request);
 }
 
-/* --- Other questions --------------------------------------------------------------- */
+/* --- Other questions ------------------------------------------------------------- */
 
 int
 evl_ask_authenticate(struct evbuffer *out, const char *user, const char *password)

@@ -2,12 +2,12 @@
 #ifndef EVL_ASK_H_INCLUDED_
 #define EVL_ASK_H_INCLUDED_
 
-/* What is asked of the cluster: the messages, and the keys in them.  Pure: a message with its prefix
- * is added to a buffer.  Called by auth, member, session, place and watches.  All return 0, or -1 if
- * there is no memory.
+/* What is asked of the cluster: the messages, and the keys in them.  Pure: a message with its
+ * prefix is added to a buffer.  Called by auth, member, session, place and watches.  All return
+ * 0, or -1 if there is no memory.
  *
- * A lock has a root, PREFIX NAME, in which the / and % of the name are written %2F and %25, so that
- * no lock's keys lie among another's.  Below it, each session that uses the lock has an ID:
+ * A lock has a root, PREFIX NAME, in which the / and % of the name are written %2F and %25, so
+ * that no lock's keys lie among another's.  Below it, each session that uses the lock has an ID:
  *
  *	ROOT/q/ID	a place in the queue; its create_revision is the place, and the token.
  *			Its value says in words who has it
@@ -44,8 +44,8 @@ struct evl_entry {
 /** Writes the root of the lock `name` to `root`, which has room for EVL_ROOT_MAX and the end. */
 void evl_ask_root(char *root, const char *prefix, const char *name);
 
-/** Writes the entry's key in the folder 'q', 'x' or 'g' to `key`, which has room for EVL_KEY_MAX and
- * the end.  Returns its length. */
+/** Writes the entry's key in the folder 'q', 'x' or 'g' to `key`, which has room for EVL_KEY_MAX
+ * and the end.  Returns its length. */
 size_t evl_ask_key(char *key, const struct evl_entry *entry, char folder);
 
 int evl_ask_authenticate(struct evbuffer *out, const char *user, const char *password);

@@ -45,7 +45,8 @@ want(void *arg)
 }
 
 int
-evl_auth_init(struct evl_auth *auth, struct evl_calls *calls, const char *user, const char *password)
+evl_auth_init(struct evl_auth *auth, struct evl_calls *calls, const char *user,
+    const char *password)
 {
 	if (!user)
 		return 0;

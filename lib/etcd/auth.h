@@ -2,8 +2,8 @@
 #ifndef EVL_AUTH_H_INCLUDED_
 #define EVL_AUTH_H_INCLUDED_
 
-/* Fetches the token of a user, with the password, when it is first needed and again when the cluster
- * does not take it any more.  Part of session. */
+/* Fetches the token of a user, with the password, when it is first needed and again when the
+ * cluster does not take it any more.  Part of session. */
 
 #include "call.h"
 

@@ -84,7 +84,7 @@ note_failure(struct evl_call *call, const char *reason)
 	evl_net_note_reason(net, reason, is_stuck);
 }
 
-/* --- One attempt ------------------------------------------------------------------- */
+/* --- One attempt ----------------------------------------------------------------- */
 
 static int
 begin(struct evl_call *call, struct evl_h2 *h2)
@@ -147,7 +147,7 @@ evl_calls_pump(struct evl_calls *calls)
 		calls->token->want(calls->token->arg);
 }
 
-/* --- What comes of it ------------------------------------------------------------------ */
+/* --- What comes of it ------------------------------------------------------------ */
 
 /* Once the token has been renewed and is still not good, no hurry. */
 static void
@@ -273,8 +273,8 @@ on_rpc(struct evl_rpc *rpc, void *arg)
 	judge(call, &reply, is_line_dead);
 }
 
-/* The member is alive, but does not answer this: it may have been lost in an election.  The lease has
- * no time for a second chance. */
+/* The member is alive, but does not answer this: it may have been lost in an election.  The
+ * lease has no time for a second chance. */
 static void
 give_up_attempt(struct evl_call *call)
 {
@@ -317,7 +317,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		repeat(call);
 }
 
-/* --- Starting and stopping ------------------------------------------------------------- */
+/* --- Starting and stopping ------------------------------------------------------- */
 
 int
 evl_call_init(struct evl_call *call, struct evl_calls *calls, evl_call_cb cb, void *arg)
@@ -385,7 +385,7 @@ evl_call_stop(struct evl_call *call)
 	call->state = EVL_CALL_IDLE;
 }
 
-/* --- All calls ------------------------------------------------------------------------------ */
+/* --- All calls ------------------------------------------------------------------- */
 
 void
 evl_calls_fail(struct evl_calls *calls, const struct evl_reply *reply)

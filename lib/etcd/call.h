@@ -11,11 +11,11 @@
  *	                    +-------------------------------- EVL_PAUSED
  *
  * A question must do no harm when it is asked twice: of one that was not answered nobody knows
- * whether it was carried out, or will be.  One that is late is not asked again before the member has
- * answered a PING that was sent after it: until then it may still be on its way.
+ * whether it was carried out, or will be.  One that is late is not asked again before the member
+ * has answered a PING that was sent after it: until then it may still be on its way.
  *
- * Part of member, session, place and auth, which keep one each for all that they ask, as they ask one
- * thing at a time. */
+ * Part of member, session, place and auth, which keep one each for all that they ask, as they
+ * ask one thing at a time. */
 
 #include "net.h"
 #include "rpc.h"

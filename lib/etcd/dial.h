@@ -2,7 +2,8 @@
 #ifndef EVL_DIAL_H_INCLUDED_
 #define EVL_DIAL_H_INCLUDED_
 
-/* Begins a TCP connection, with TLS if that is wanted, and has the kernel probe it.  Called by net. */
+/* Begins a TCP connection, with TLS if that is wanted, and has the kernel probe it.  Called by
+ * net. */
 
 #include <openssl/ssl.h>
 
@@ -11,10 +12,10 @@ struct event_base;
 struct evl_url;
 struct sockaddr;
 
-/** Begins to connect; BEV_EVENT_CONNECTED tells when that is done, TLS included.  `tls` may be NULL;
- * else `*ssl` belongs to the bufferevent.  `patience` is in milliseconds: a peer that is silent for
- * longer while it has something to say is taken for dead by the kernel.
- * Returns NULL with the errno of socket() or connect(), or ENOMEM. */
+/** Begins to connect; BEV_EVENT_CONNECTED tells when that is done, TLS included.  `tls` may be
+ * NULL; else `*ssl` belongs to the bufferevent.  `patience` is in milliseconds: a peer that is
+ * silent for longer while it has something to say is taken for dead by the kernel.  Returns NULL
+ * with the errno of socket() or connect(), or ENOMEM. */
 struct bufferevent *evl_dial(struct event_base *base, const struct sockaddr *address, int size,
     unsigned patience, SSL_CTX *tls, const struct evl_url *url, SSL **ssl);
 

@@ -19,14 +19,14 @@
 #include "memory.h"
 #include "tls.h"
 
-#define MOST_OUTPUT	(256 * 1024)	/* waits in the bufferevent; more stays with nghttp2 */
+#define MOST_OUTPUT	(256 * 1024)	/* in the bufferevent; more stays with nghttp2 */
 #define MOST_INPUT	(64 * 1024)
 #define MOST_HEADERS	8192
 #define FEWEST_STREAMS	4		/* watches, their successor, the lease and a call */
-#define PING_PAUSE	(6 * EVL_SECOND)	/* etcd allows one each 5 s, and two beyond that */
+#define PING_PAUSE	(6 * EVL_SECOND)	/* etcd allows one each 5 s, and two more */
 #define FREE_PINGS	2
 
-/* --- News -------------------------------------------------------------------------- */
+/* --- News ------------------------------------------------------------------------ */
 
 static void
 wake(struct evl_h2 *h2)
@@ -95,7 +95,7 @@ die_of(struct evl_h2 *h2, int error)
 	die(h2, error == NGHTTP2_ERR_NOMEM ? EVL_H2_BROKEN : EVL_H2_FOREIGN, reason);
 }
 
-/* --- What nghttp2 tells: all of it is noted only ------------------------------------ */
+/* --- What nghttp2 tells: all of it is noted only --------------------------------- */
 
 static struct evl_h2_stream *
 stream_of(nghttp2_session *session, int32_t id)
@@ -168,8 +168,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 }
 
 static int
-on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-    const uint8_t *value, size_t value_size, uint8_t flags, void *arg)
+on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+    size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *arg)
 {
 	struct evl_h2_stream *stream = stream_of(session, frame->hd.stream_id);
 
@@ -226,16 +226,18 @@ read_out(nghttp2_session *session, int32_t id, uint8_t *room, size_t size, uint3
 	return n;
 }
 
-/* --- Bytes --------------------------------------------------------------------------- */
+/* --- Bytes ----------------------------------------------------------------------- */
 
 /* nghttp2 wants to hear no more once it has found a mistake, and has said so. */
 static void
 look_for_end(struct evl_h2 *h2)
 {
+	int is_leaving = h2->state == EVL_H2_LEAVING;
+
 	if (h2->state != EVL_H2_DEAD && !nghttp2_session_want_read(h2->session) &&
 	    !nghttp2_session_want_write(h2->session))
-		die(h2, h2->state == EVL_H2_LEAVING ? EVL_H2_BROKEN : EVL_H2_FOREIGN,
-		    h2->state == EVL_H2_LEAVING ? h2->reason : "what is there does not speak HTTP/2");
+		die(h2, is_leaving ? EVL_H2_BROKEN : EVL_H2_FOREIGN,
+		    is_leaving ? h2->reason : "what is there does not speak HTTP/2");
 }
 
 static void
@@ -282,7 +284,7 @@ on_write(struct bufferevent *be, void *arg)
 	wake(arg);
 }
 
-/* --- Beginning ------------------------------------------------------------------------- */
+/* --- Beginning ------------------------------------------------------------------- */
 
 static int
 new_session(struct evl_h2 *h2)
@@ -363,7 +365,7 @@ on_event(struct bufferevent *be, short what, void *arg)
 		on_broken(h2, what);
 }
 
-/* --- The event ------------------------------------------------------------------------ */
+/* --- The event ------------------------------------------------------------------- */
 
 static void
 tell_streams(struct evl_h2 *h2)
@@ -407,11 +409,11 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		evl_h2_free(h2);
 }
 
-/* --- Making and ending ------------------------------------------------------------------ */
+/* --- Making and ending ----------------------------------------------------------- */
 
 struct evl_h2 *
-evl_h2_new(struct event_base *base, struct bufferevent *be, SSL *ssl, int is_connected, evl_h2_cb cb,
-    void *arg)
+evl_h2_new(struct event_base *base, struct bufferevent *be, SSL *ssl, int is_connected,
+    evl_h2_cb cb, void *arg)
 {
 	struct evl_h2 *h2 = evl_etcd_alloc(sizeof *h2);
 	struct event *event = h2 ? event_new(base, -1, 0, on_wake, h2) : NULL;
@@ -475,7 +477,7 @@ evl_h2_ping(struct evl_h2 *h2)
 	wake(h2);
 }
 
-/* --- Streams ------------------------------------------------------------------------------ */
+/* --- Streams --------------------------------------------------------------------- */
 
 static nghttp2_nv
 header_of(const struct evl_h2_header *header)

@@ -2,16 +2,17 @@
 #ifndef EVL_H2_H_INCLUDED_
 #define EVL_H2_H_INCLUDED_
 
-/* One HTTP/2 connection, and the streams on it; the only user of nghttp2.  Knows nothing of gRPC.
+/* One HTTP/2 connection, and the streams on it; the only user of nghttp2.  Knows nothing of
+ * gRPC.
  *
  *	              SETTINGS              GOAWAY, or no numbers left
  *	EVL_H2_DIALING ------> EVL_H2_OPEN ----------------> EVL_H2_LEAVING
  *	       |                   |                               |
  *	       +-------------------+-------------------------------+---> EVL_H2_DEAD
  *
- * What nghttp2 tells is noted, and told later, from an event of the connection's own.  So whoever is
- * told may do anything: begin and stop streams, or close the connection.  Called by net, and by rpc
- * for its streams. */
+ * What nghttp2 tells is noted, and told later, from an event of the connection's own.  So
+ * whoever is told may do anything: begin and stop streams, or close the connection.  Called by
+ * net, and by rpc for its streams. */
 
 #include <stddef.h>
 #include <stdint.h>

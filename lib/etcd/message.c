@@ -9,7 +9,7 @@
 #include "memory.h"
 #include "message.h"
 
-/* --- Packing ------------------------------------------------------------------ */
+/* --- Packing --------------------------------------------------------------------- */
 
 int
 evl_message_add(struct evbuffer *out, const ProtobufCMessage *message)
@@ -31,7 +31,7 @@ evl_message_add(struct evbuffer *out, const ProtobufCMessage *message)
 	return evbuffer_commit_space(out, &room, 1);
 }
 
-/* --- Unpacking ---------------------------------------------------------------- */
+/* --- Unpacking ------------------------------------------------------------------- */
 
 struct budget {
 	size_t left;

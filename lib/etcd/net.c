@@ -26,7 +26,7 @@
 
 static void seek(struct evl_net *net);
 
-/* --- Time --------------------------------------------------------------------------- */
+/* --- Time ------------------------------------------------------------------------ */
 
 struct timeval
 evl_net_ms(unsigned ms)
@@ -87,16 +87,7 @@ learn(struct evl_net *net, int64_t time)
 	net->patience = smaller(net->patience, net->ttl / 3);
 }
 
-void
-evl_net_note_answer(struct evl_net *net, int64_t sent, int is_fit)
-{
-	learn(net, evl_clock_now() - sent);
-	net->n_failed = net->n_foreign = 0;
-	if (is_fit)
-		net->n_unfit = 0;
-}
-
-/* --- Reasons ------------------------------------------------------------------------ */
+/* --- Reasons --------------------------------------------------------------------- */
 
 void
 evl_net_note_reason(struct evl_net *net, const char *reason, int is_urgent)
@@ -127,7 +118,7 @@ note_fault(struct evl_net *net, enum evl_h2_fault fault, const char *reason)
 	}
 }
 
-/* --- Lines ---------------------------------------------------------------------------- */
+/* --- Lines ----------------------------------------------------------------------- */
 
 /* Its streams are told from the loop, and then the connection goes. */
 static void
@@ -254,7 +245,7 @@ on_h2(struct evl_h2 *h2, void *arg)
 		promote(net, line);
 }
 
-/* --- Dialing ---------------------------------------------------------------------------- */
+/* --- Dialing --------------------------------------------------------------------- */
 
 static struct evl_line *
 new_line(struct evl_net *net, const struct evl_stop *stop)
@@ -370,7 +361,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		evl_route_next(&net->route);
 }
 
-/* --- Doubts ------------------------------------------------------------------------------- */
+/* --- Doubts ---------------------------------------------------------------------- */
 
 static void
 on_doubt(evutil_socket_t fd, short what, void *arg)
@@ -418,7 +409,21 @@ evl_net_be_unfit(struct evl_net *net, const char *reason, int is_urgent)
 		pause(net, net->n_unfit++);
 }
 
-/* --- For the others ------------------------------------------------------------------------ */
+/* A member that was unfit for a moment need not be left any more. */
+void
+evl_net_note_answer(struct evl_net *net, int64_t sent, int is_fit)
+{
+	learn(net, evl_clock_now() - sent);
+	net->n_failed = net->n_foreign = 0;
+	if (!is_fit)
+		return;
+	net->n_unfit = 0;
+	net->is_unfit = 0;
+	if (!is_needed(net))
+		drop_dials(net);
+}
+
+/* --- For the others -------------------------------------------------------------- */
 
 void
 evl_net_listen(struct evl_net *net, struct evl_listener *listener)
@@ -441,7 +446,7 @@ evl_net_authority(const struct evl_net *net)
 	return net->now->stop.url->authority;
 }
 
-/* --- Making and clearing --------------------------------------------------------------------- */
+/* --- Making and clearing --------------------------------------------------------- */
 
 /* Files for TLS beside URLs without it are a mistake that would go unseen. */
 static int

@@ -70,7 +70,8 @@ struct evl_net {
 	void *arg;
 };
 
-/** `ttl` is in seconds.  Returns -1 with errno EINVAL or ENOMEM; then it is to be cleared as well. */
+/** `ttl` is in seconds.  Returns -1 with errno EINVAL or ENOMEM; then it is to be cleared as
+ * well. */
 int evl_net_init(struct evl_net *net, struct event_base *base,
     const struct evlock_etcd_options *options, unsigned ttl);
 
@@ -92,7 +93,8 @@ int evl_net_is_heard(const struct evl_net *net, int64_t time);
 /** A question is late: asks the member for a sign of life, and looks elsewhere if none comes. */
 void evl_net_suspect(struct evl_net *net);
 
-/** The member cannot help: looks elsewhere, if there is another one.  The reason is noted as below. */
+/** The member cannot help: looks elsewhere, if there is another one.  The reason is noted as
+ * below. */
 void evl_net_be_unfit(struct evl_net *net, const char *reason, int is_urgent);
 
 /** A question that was sent at `sent` has had its answer, which took a leader if `is_fit`. */

@@ -66,7 +66,7 @@ static const struct evl_question
     to_check = { TXN, write_check }, to_weaken = { TXN, write_weaken },
     to_leave = { TXN, write_leave }, to_clear = { TXN, write_clear };
 
-/* --- Beginning and ending ------------------------------------------------------------- */
+/* --- Beginning and ending -------------------------------------------------------- */
 
 static void
 destroy(struct evl_place *place)
@@ -183,7 +183,7 @@ end(struct evl_place *place, int error)
 	place->ended(place->arg, error);
 }
 
-/* --- Holding ----------------------------------------------------------------------------- */
+/* --- Holding --------------------------------------------------------------------- */
 
 static void
 watch_own(struct evl_place *place, struct evl_watch *watch, char folder)
@@ -228,7 +228,7 @@ look(struct evl_place *place)
 	evl_call_start(&place->call, &to_check);
 }
 
-/* --- Waiting ------------------------------------------------------------------------------ */
+/* --- Waiting --------------------------------------------------------------------- */
 
 /* On from the state of the store that the reply shows.  Without memory for a watch, it is looked
  * again in a moment. */
@@ -262,12 +262,13 @@ on_ahead(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 		check(place);
 }
 
-/* --- What becomes of our own keys ------------------------------------------------------------ */
+/* --- What becomes of our own keys ------------------------------------------------ */
 
 static int
 is_in_queue(const struct evl_place *place)
 {
-	return place->state == EVL_WAITING || place->state == EVL_CHECKING || place->state == EVL_IN;
+	return place->state == EVL_WAITING || place->state == EVL_CHECKING ||
+	    place->state == EVL_IN;
 }
 
 /* Our keys of earlier times have been deleted by ourselves. */
@@ -294,7 +295,7 @@ on_own_mark(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 		on_own(watch, news, revision);
 }
 
-/* --- What is answered ----------------------------------------------------------------- */
+/* --- What is answered ------------------------------------------------------------ */
 
 /* A first attempt was carried out after all; or the guard is not what it was; or somebody is in the
  * way of one that only tries. */
@@ -397,7 +398,7 @@ on_answer(struct evl_place *place, const struct evl_reply *reply)
 	}
 }
 
-/* --- What is refused ------------------------------------------------------------------------ */
+/* --- What is refused ------------------------------------------------------------- */
 
 static void
 refuse(struct evl_place *place, int error)
@@ -450,7 +451,7 @@ on_reply(const struct evl_reply *reply, void *arg)
 		on_refusal(place, reply);
 }
 
-/* --- For the session ---------------------------------------------------------------------- */
+/* --- For the session ------------------------------------------------------------- */
 
 #define PLACE(tenant) ((struct evl_place *)(void *)(tenant))
 
@@ -498,7 +499,7 @@ on_abandoned(struct evl_tenant *tenant)
 
 static const struct evl_tenant_ops ops = { on_go, on_lost, on_refused, on_abandoned };
 
-/* --- For the lock ------------------------------------------------------------------------ */
+/* --- For the lock ---------------------------------------------------------------- */
 
 static int
 init(struct evl_place *place, const char *name)

@@ -2,10 +2,10 @@
 #ifndef EVL_PLACE_H_INCLUDED_
 #define EVL_PLACE_H_INCLUDED_
 
-/* One place in the queue that a lock has in the cluster: this process's, for all here who want it.
- * Follows the order of create_revision: each waits for who is next ahead, and for nobody else.  What
- * is written and asked is in ask.h.  Called by lock, which wants it, and by session, whose lease
- * keeps it. */
+/* One place in the queue that a lock has in the cluster: this process's, for all here who want
+ * it. Follows the order of create_revision: each waits for who is next ahead, and for nobody
+ * else.  What is written and asked is in ask.h.  Called by lock, which wants it, and by session,
+ * whose lease keeps it. */
 
 #include "session.h"
 

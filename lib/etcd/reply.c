@@ -11,7 +11,7 @@
 #include "message.h"
 #include "reply.h"
 
-/* --- Texts -------------------------------------------------------------------- */
+/* --- Texts ----------------------------------------------------------------------- */
 
 void
 evl_reply_copy(char *to, size_t room, const char *text, size_t size)
@@ -33,7 +33,7 @@ evl_reply_fail(struct evl_reply *reply, enum evl_verdict verdict, const char *re
 	evl_reply_copy(reply->reason, sizeof reply->reason, reason, strlen(reason));
 }
 
-/* --- What a status means -------------------------------------------------------- */
+/* --- What a status means --------------------------------------------------------- */
 
 /* gRPC's numbers. */
 enum {
@@ -92,7 +92,7 @@ judge(struct evl_reply *reply, const struct evl_ending *ending)
 		snprintf(reply->reason, sizeof reply->reason, "gRPC status %d", ending->status);
 }
 
-/* --- The messages --------------------------------------------------------------- */
+/* --- The messages ---------------------------------------------------------------- */
 
 static int64_t
 revision_of(const Evl__Header *header)
@@ -188,7 +188,7 @@ read_txn(struct evl_reply *reply, const Evl__TxnResponse *message)
 	return reply->revision ? 0 : -1;
 }
 
-/* --- Whole answers ------------------------------------------------------------------ */
+/* --- Whole answers --------------------------------------------------------------- */
 
 /* An answer to a put has nothing but its header, as that to a revocation. */
 static const ProtobufCMessageDescriptor *
@@ -241,7 +241,7 @@ evl_reply_read(struct evl_reply *reply, enum evl_kind_of_reply kind,
 		judge(reply, ending);
 }
 
-/* --- Watches ------------------------------------------------------------------------- */
+/* --- Watches --------------------------------------------------------------------- */
 
 static void
 read_event(struct evl_watch_reply *reply, const Evl__Event *event)

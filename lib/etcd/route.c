@@ -18,7 +18,7 @@ struct evl_lookup {
 	struct evl_route *route;
 };
 
-/* --- Stops ------------------------------------------------------------------------- */
+/* --- Stops ----------------------------------------------------------------------- */
 
 static const struct evl_url *
 url_of(const struct evl_route *route)
@@ -82,7 +82,7 @@ turn(struct evl_route *route)
 	route->n_in_round = 0;
 }
 
-/* --- Names --------------------------------------------------------------------------- */
+/* --- Names ----------------------------------------------------------------------- */
 
 static void
 on_names(int error, struct evutil_addrinfo *info, void *arg)
@@ -186,7 +186,7 @@ evl_route_size(const struct evl_route *route)
 	return n < route->n_known ? route->n_known : n;
 }
 
-/* --- Making and clearing ----------------------------------------------------------------- */
+/* --- Making and clearing --------------------------------------------------------- */
 
 static int
 needs_names(const struct evl_route *route)

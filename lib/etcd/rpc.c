@@ -18,7 +18,7 @@
 
 #define RPC(s) ((struct evl_rpc *)(void *)(s))
 
-/* --- Headers ---------------------------------------------------------------------- */
+/* --- Headers --------------------------------------------------------------------- */
 
 static int
 is_named(const char *expected, const uint8_t *name, size_t size)
@@ -77,7 +77,8 @@ on_header(struct evl_h2_stream *stream, const uint8_t *name, size_t name_size, c
 	if (is_named(":status", name, name_size)) {
 		rpc->http_status = number(value, value_size);
 	} else if (is_named("content-type", name, name_size)) {
-		rpc->is_grpc = value_size >= sizeof grpc - 1 && !memcmp(value, grpc, sizeof grpc - 1);
+		rpc->is_grpc = value_size >= sizeof grpc - 1 &&
+		    !memcmp(value, grpc, sizeof grpc - 1);
 	} else if (is_named("grpc-status", name, name_size)) {
 		n = number(value, value_size);
 		rpc->status = n < 0 ? 2 : n;	/* 2: gRPC's "unknown" */
@@ -86,7 +87,7 @@ on_header(struct evl_h2_stream *stream, const uint8_t *name, size_t name_size, c
 	}
 }
 
-/* --- Messages ----------------------------------------------------------------------- */
+/* --- Messages -------------------------------------------------------------------- */
 
 void
 evl_rpc_fail(struct evl_rpc *rpc, int status, const char *text)
@@ -105,9 +106,11 @@ next_size(struct evl_rpc *rpc)
 
 	if (evbuffer_copyout(rpc->in, prefix, sizeof prefix) < (ev_ssize_t)sizeof prefix)
 		return -1;
-	size = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 | prefix[4];
+	size = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
+	    prefix[4];
 	if (prefix[0] != 0)
-		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN, "a compressed message, which was not asked for");
+		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN,
+		    "a compressed message, which was not asked for");
 	else if (size > rpc->limit)
 		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN, "a message that is too large");
 	return rpc->failure ? -1 : (ev_ssize_t)size;
@@ -153,7 +156,7 @@ evl_rpc_take(struct evl_rpc *rpc)
 	evbuffer_drain(rpc->in, EVL_MESSAGE_PREFIX + (size_t)next_size(rpc));
 }
 
-/* --- The end ---------------------------------------------------------------------------- */
+/* --- The end --------------------------------------------------------------------- */
 
 static void
 set(struct evl_ending *ending, int status, const char *text)
@@ -211,7 +214,7 @@ on_news(struct evl_h2_stream *stream)
 	rpc->cb(rpc, rpc->arg);
 }
 
-/* --- Beginning ------------------------------------------------------------------------------ */
+/* --- Beginning ------------------------------------------------------------------- */
 
 static const struct evl_h2_ops ops = { on_header, on_data, on_news };
 

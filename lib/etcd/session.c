@@ -23,7 +23,7 @@
 
 #define TENANT(l) EVL_CONTAINER(l, struct evl_tenant, link)
 
-/* --- What is asked ----------------------------------------------------------------- */
+/* --- What is asked --------------------------------------------------------------- */
 
 static int
 write_grant(struct evbuffer *out, void *arg)
@@ -50,7 +50,7 @@ evl_session_error(enum evl_verdict verdict)
 	return verdict == EVL_DENIED ? EACCES : verdict == EVL_FULL ? ENOSPC : EPROTO;
 }
 
-/* --- Telling ------------------------------------------------------------------------- */
+/* --- Telling --------------------------------------------------------------------- */
 
 static void
 tell(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reason)
@@ -129,7 +129,7 @@ abandon_all(struct evlock_etcd *session)
 	}
 }
 
-/* --- What a person should know at once --------------------------------------------------- */
+/* --- What a person should know at once ------------------------------------------- */
 
 /* The same is not told again until all was well in between. */
 static void
@@ -153,7 +153,8 @@ go_back(void *arg)
 	event_active(session->announce, EV_READ, 1);
 }
 
-static const char back_in_time[] = "the cluster has gone back in time: it has lost what it had written";
+static const char back_in_time[] =
+    "the cluster has gone back in time: it has lost what it had written";
 
 static void
 on_announce(evutil_socket_t fd, short what, void *arg)
@@ -173,7 +174,7 @@ on_announce(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* --- Time ------------------------------------------------------------------------------ */
+/* --- Time ------------------------------------------------------------------------ */
 
 static struct timeval
 timeval(int64_t ns)
@@ -210,7 +211,7 @@ set_deadline(struct evlock_etcd *session, int64_t time)
 	session->valid_until = time;
 }
 
-/* --- The life of a lease ----------------------------------------------------------------- */
+/* --- The life of a lease --------------------------------------------------------- */
 
 /* A number that no other lease has; etcd wants it positive. */
 static int64_t
@@ -299,7 +300,7 @@ give_up(struct evlock_etcd *session, const struct evl_reply *reply,
 	tell(session, session->state, reply->reason);
 }
 
-/* --- What is answered ------------------------------------------------------------------ */
+/* --- What is answered ------------------------------------------------------------ */
 
 /* If it exists, because an earlier attempt made it, a keepalive tells for how long it is good. */
 static void
@@ -369,7 +370,7 @@ on_reply(const struct evl_reply *reply, void *arg)
 	}
 }
 
-/* --- Events ------------------------------------------------------------------------------- */
+/* --- Events ---------------------------------------------------------------------- */
 
 /* Where there is nothing to suspect yet, people want to know all the same why nothing happens. */
 static void
@@ -450,7 +451,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* --- Opening and closing -------------------------------------------------------------------- */
+/* --- Opening and closing --------------------------------------------------------- */
 
 static struct event *
 new_deadline(struct evlock_etcd *session)
@@ -475,7 +476,8 @@ default_holder(void)
 	char host[65] = "", text[EVL_HOLDER_MAX + 1], clean[sizeof text];
 
 	gethostname(host, sizeof host - 1);
-	snprintf(text, sizeof text, "%s %ld %s", host, (long)getpid(), program_invocation_short_name);
+	snprintf(text, sizeof text, "%s %ld %s", host, (long)getpid(),
+	    program_invocation_short_name);
 	evl_reply_copy(clean, sizeof clean, text, strlen(text));
 	return evl_etcd_strdup(clean);
 }

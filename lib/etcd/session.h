@@ -2,8 +2,8 @@
 #ifndef EVL_SESSION_H_INCLUDED_
 #define EVL_SESSION_H_INCLUDED_
 
-/* A session: one lease, and until when it is believed in.  Called by the user, and by place, which is
- * one of those that live on the lease: its tenants. */
+/* A session: one lease, and until when it is believed in.  Called by the user, and by place,
+ * which is one of those that live on the lease: its tenants. */
 
 #include <sys/types.h>
 

@@ -2,8 +2,8 @@
 #ifndef EVL_TOKEN_H_INCLUDED_
 #define EVL_TOKEN_H_INCLUDED_
 
-/* What shows who a user is.  auth fills it in; call and watches send it along, and tell when it is not
- * taken any more. */
+/* What shows who a user is.  auth fills it in; call and watches send it along, and tell when it
+ * is not taken any more. */
 
 #include <openssl/crypto.h>
 

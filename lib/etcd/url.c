@@ -88,8 +88,8 @@ read_url(const char *text, struct evl_url *url)
 		return -1;
 	if (*text && strcmp(text, "/"))
 		return -1;
-	snprintf(url->authority, sizeof url->authority, strchr(url->host, ':') ? "[%s]:%u" : "%s:%u",
-	    url->host, (unsigned)url->port);
+	snprintf(url->authority, sizeof url->authority,
+	    strchr(url->host, ':') ? "[%s]:%u" : "%s:%u", url->host, (unsigned)url->port);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ struct evl_feed {
 
 static void pump(struct evl_watches *watches);
 
-/* --- Slots: from an id to its watch ---------------------------------------------------- */
+/* --- Slots: from an id to its watch ---------------------------------------------- */
 
 static struct evl_watch *
 find(const struct evl_watches *watches, int64_t id)
@@ -91,7 +91,7 @@ new_id(struct evl_watch *watch)
 	return ++watch->watches->n_ids * MOST_WATCHES + watch->slot;
 }
 
-/* --- Feeds ------------------------------------------------------------------------------ */
+/* --- Feeds ----------------------------------------------------------------------- */
 
 static void
 pause(struct evl_watches *watches)
@@ -137,7 +137,7 @@ look_if_dry(struct evl_feed *feed)
 		free_feed(feed);
 }
 
-/* --- What is told ------------------------------------------------------------------------ */
+/* --- What is told ---------------------------------------------------------------- */
 
 static void
 note_strange(struct evl_feed *feed)
@@ -221,7 +221,7 @@ hear(struct evl_feed *feed, const struct evl_watch_reply *reply)
 	}
 }
 
-/* --- How a feed ends ------------------------------------------------------------------------ */
+/* --- How a feed ends ------------------------------------------------------------- */
 
 static void
 judge(struct evl_feed *feed, const struct evl_reply *reply)
@@ -283,7 +283,7 @@ on_rpc(struct evl_rpc *rpc, void *arg)
 	pump(watches);
 }
 
-/* --- Putting watches in place ------------------------------------------------------------------ */
+/* --- Putting watches in place ---------------------------------------------------- */
 
 static int
 begin(struct evl_feed *feed, struct evl_h2 *h2)
@@ -382,7 +382,7 @@ pump(struct evl_watches *watches)
 	event_add(watches->timer, &time);
 }
 
-/* --- Time ---------------------------------------------------------------------------------------- */
+/* --- Time ------------------------------------------------------------------------ */
 
 static int
 is_waited_for(const struct evl_feed *feed)
@@ -433,7 +433,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	pump(watches);
 }
 
-/* --- For those who watch ---------------------------------------------------------------------------- */
+/* --- For those who watch --------------------------------------------------------- */
 
 int
 evl_watch_init(struct evl_watch *watch, struct evl_watches *watches, size_t room,
@@ -516,7 +516,7 @@ evl_watch_stop(struct evl_watch *watch)
 	watch->id = 0;
 }
 
-/* --- Making and clearing ------------------------------------------------------------------------------ */
+/* --- Making and clearing --------------------------------------------------------- */
 
 /* Streams on another line than that in use are over. */
 static void

@@ -2,13 +2,13 @@
 #ifndef EVL_WATCHES_H_INCLUDED_
 #define EVL_WATCHES_H_INCLUDED_
 
-/* Watches of single keys, all of a session's on one stream.  Each tells of deletions of its key; and
- * each time that it has been put in place, how far the store had got by then: what happened before
- * that is not told, so whoever knows less than that looks once more.
+/* Watches of single keys, all of a session's on one stream.  Each tells of deletions of its key;
+ * and each time that it has been put in place, how far the store had got by then: what happened
+ * before that is not told, so whoever knows less than that looks once more.
  *
- * When the stream ends, or another line is used, all watches are put in place anew.  A stream keeps
- * the token that it was begun with, so once that has expired, another stream is begun for watches
- * to come, and the old one runs dry.
+ * When the stream ends, or another line is used, all watches are put in place anew.  A stream
+ * keeps the token that it was begun with, so once that has expired, another stream is begun for
+ * watches to come, and the old one runs dry.
  *
  *	       start            created is answered          stop, or refused
  *	(off) ------> waiting -----------------------> set -------------------> (off)

@@ -200,8 +200,8 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg
 }
 
 static int
-on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-    const uint8_t *value, size_t size, uint8_t flags, void *arg)
+on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+    size_t name_size, const uint8_t *value, size_t size, uint8_t flags, void *arg)
 {
 	struct fake_stream *stream =
 	    nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);

@@ -21,8 +21,8 @@ enum fake_kind {
 	FAKE_WATCH, FAKE_UNWATCH, FAKE_OTHER
 };
 
-/** One request; it and its message are gone when the test's function returns.  Its stream stays until
- * the client, or an answer, ends it. */
+/** One request; it and its message are gone when the test's function returns.  Its stream stays
+ * until the client, or an answer, ends it. */
 struct fake_request {
 	struct fake *fake;
 	struct fake_stream *stream;
@@ -85,8 +85,8 @@ struct fake_reply {
 };
 void fake_send(struct fake_request *q, const struct fake_reply *reply);
 
-/** Breaks the stream, or the connection; or says that the connection will be closed, and that streams
- * with a higher number than `last` are not carried out. */
+/** Breaks the stream, or the connection; or says that the connection will be closed, and that
+ * streams with a higher number than `last` are not carried out. */
 void fake_reset(struct fake_request *q, uint32_t error);
 void fake_hang_up(struct fake_request *q);
 void fake_go_away(struct fake_request *q, int32_t last);

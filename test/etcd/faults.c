@@ -204,6 +204,18 @@ Test(etcd_faults, too_few_streams)
 	meet((struct fake_manners){ .max_streams = 1 }, "too few streams");
 }
 
+/* Nothing can be asked there, though it answers PINGs. */
+Test(etcd_faults, a_window_that_is_never_opened)
+{
+	begin(fake_be_nice);
+	other = fake_new(base, fake_be_nice);
+	fake_behave(other, (struct fake_manners){ .is_window_shut = 1 });
+	open_both(other, fake);
+	cr_assert_str_eq(run_until(1), "s:ready");
+	cr_assert_str_eq(fake_asked(other), "");
+	end();
+}
+
 Test(etcd_faults, a_flood_of_pings)
 {
 	begin(fake_be_nice);
@@ -637,10 +649,15 @@ Test(etcd_faults, closing_ends_without_an_answer)
 	end();
 }
 
+/* At once: a lease that nobody knows of ends by itself. */
 Test(etcd_faults, closing_what_was_never_open)
 {
+	struct evlock_etcd_options options = { .ttl = 60 };
+
 	begin(be_silent);
-	open_fake();
+	options.endpoints = fake_url(fake);
+	session = open_session("s", &options);
+	run_for(100);
 	evlock_etcd_close(session);
 	cr_assert_str_eq(told(), "", "inside the call");
 	end_closed();
@@ -1167,7 +1184,8 @@ Test(etcd_faults, a_watch_that_is_canceled_is_put_in_place_again)
 	end();
 }
 
-/* The stream ends; the watches are put in place anew, and the store has not moved: nothing to see. */
+/* The stream ends; the watches are put in place anew, and the store has not moved: nothing to
+ * see. */
 Test(etcd_faults, a_stream_that_ends_is_begun_again)
 {
 	wait_in_row();
@@ -1720,7 +1738,8 @@ be_without_names(void)
 	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &n), 0);
 	evdns_base_clear_nameservers_and_suspend(session->net.route.dns);
-	evdns_base_nameserver_sockaddr_add(session->net.route.dns, (struct sockaddr *)&address, n, 0);
+	evdns_base_nameserver_sockaddr_add(session->net.route.dns, (struct sockaddr *)&address, n,
+	    0);
 	evdns_base_resume(session->net.route.dns);
 	return fd;
 }

@@ -91,7 +91,8 @@ Test(etcd_reply, keepalive_of_a_lease_that_is_gone_has_no_ttl)
 static enum evl_verdict
 read_txn(const char *key, int64_t create_revision, int64_t guard_revision)
 {
-	Evl__KeyValue kv = EVL__KEY_VALUE__INIT, guard = kv, *kvs[] = { &kv }, *guards[] = { &guard };
+	Evl__KeyValue kv = EVL__KEY_VALUE__INIT, guard = kv, *kvs[] = { &kv },
+	    *guards[] = { &guard };
 	Evl__RangeResponse range = EVL__RANGE_RESPONSE__INIT, guard_range = range;
 	Evl__ResponseOp put = EVL__RESPONSE_OP__INIT, op = put, guard_op = put,
 	    *ops[] = { &put, &op, &guard_op };
@@ -201,7 +202,8 @@ Test(etcd_reply, truncated)
 	pack(&lease.base);
 	whole = size;
 	for (size = 0; size < whole; size++)
-		cr_assert(read_bytes(EVL_LEASE_REPLY) == EVL_FOREIGN || reply.ttl == 0, "%zu", size);
+		cr_assert(read_bytes(EVL_LEASE_REPLY) == EVL_FOREIGN || reply.ttl == 0, "%zu",
+		    size);
 }
 
 /* --- Memory ----------------------------------------------------------------------------- */
@@ -465,7 +467,8 @@ Test(etcd_ask, longest_names_fit)
 	struct evl_entry longest = { .root = root, .holder = "", .lease = INT64_MAX,
 	    .is_exclusive = 1 };
 	int (*const asks[])(struct evbuffer *, const struct evl_entry *) = { evl_ask_guard,
-	    evl_ask_enter, evl_ask_try, evl_ask_check, evl_ask_weaken, evl_ask_leave, evl_ask_clear };
+	    evl_ask_enter, evl_ask_try, evl_ask_check, evl_ask_weaken, evl_ask_leave,
+	    evl_ask_clear };
 	struct evbuffer *out = evbuffer_new();
 	char key[EVL_KEY_MAX + 1];
 	unsigned i;
