@@ -752,3 +752,12 @@ fake_stream_id(const struct fake_request *q)
 {
 	return q->stream->id;
 }
+
+void
+fake_be_deaf(struct fake_stream *stream, int is_deaf)
+{
+	if (is_deaf)
+		bufferevent_disable(stream->connection->be, EV_READ);
+	else
+		bufferevent_enable(stream->connection->be, EV_READ);
+}

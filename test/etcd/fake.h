@@ -89,6 +89,7 @@ void fake_send(struct fake_request *q, const struct fake_reply *reply);
  * streams with a higher number than `last` are not carried out. */
 void fake_reset(struct fake_request *q, uint32_t error);
 void fake_hang_up(struct fake_request *q);
+void fake_be_deaf(struct fake_stream *stream, int is_deaf);	/**< reads nothing, PINGs neither */
 void fake_go_away(struct fake_request *q, int32_t last);
 int32_t fake_stream_id(const struct fake_request *q);
 
