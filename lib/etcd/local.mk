@@ -28,6 +28,7 @@ lib_etcd_libetcd_internal_la_SOURCES = \
 	lib/etcd/route.c lib/etcd/route.h \
 	lib/etcd/rpc.c lib/etcd/rpc.h \
 	lib/etcd/session.c lib/etcd/session.h \
+	lib/etcd/slots.c lib/etcd/slots.h \
 	lib/etcd/tls.c lib/etcd/tls.h \
 	lib/etcd/token.h \
 	lib/etcd/url.c lib/etcd/url.h \

@@ -16,7 +16,6 @@
 
 #define MOST_BYTES	(256 * 1024)	/* of a message */
 #define MOST_STRANGE	1000		/* messages in a row about watches that there are not */
-#define MOST_WATCHES	(1u << 24)	/* an id has the slot in so many values */
 
 #define WATCH(l) EVL_CONTAINER(l, struct evl_watch, link)
 #define FEED(l) EVL_CONTAINER(l, struct evl_feed, link)
@@ -36,59 +35,13 @@ struct evl_feed {
 
 static void pump(struct evl_watches *watches);
 
-/* --- Slots: from an id to its watch ---------------------------------------------- */
-
+/* The watch that a member calls so, if there is one. */
 static struct evl_watch *
 find(const struct evl_watches *watches, int64_t id)
 {
-	size_t slot = (size_t)((uint64_t)id % MOST_WATCHES);
-	struct evl_watch *watch = id > 0 && slot < watches->n_slots ? watches->slots[slot] : NULL;
+	struct evl_watch *watch = evl_slots_at(&watches->slots, id);
 
 	return watch && watch->id == id ? watch : NULL;
-}
-
-static int
-grow(struct evl_watches *watches)
-{
-	unsigned n = watches->n_slots ? 2 * watches->n_slots : 16;
-	struct evl_watch **slots = n <= MOST_WATCHES ? evl_etcd_alloc(n * sizeof *slots) : NULL;
-
-	if (!slots)
-		return -1;
-	if (watches->n_slots)
-		memcpy(slots, watches->slots, watches->n_slots * sizeof *slots);
-	evl_etcd_free(watches->slots);
-	watches->slots = slots;
-	watches->n_slots = n;
-	return 0;
-}
-
-/* The search begins where the last one ended, so that it is short on average. */
-static int
-take_slot(struct evl_watches *watches, struct evl_watch *watch)
-{
-	if (2 * watches->n_used >= watches->n_slots && grow(watches) < 0)
-		return -1;
-	do
-		watches->cursor = (watches->cursor + 1) % watches->n_slots;
-	while (watches->slots[watches->cursor]);
-	watch->slot = watches->cursor;
-	watches->slots[watch->slot] = watch;
-	watches->n_used++;
-	return 0;
-}
-
-static void
-give_slot(struct evl_watch *watch)
-{
-	watch->watches->slots[watch->slot] = NULL;
-	watch->watches->n_used--;
-}
-
-static int64_t
-new_id(struct evl_watch *watch)
-{
-	return ++watch->watches->n_ids * MOST_WATCHES + watch->slot;
 }
 
 /* --- Feeds ----------------------------------------------------------------------- */
@@ -337,7 +290,7 @@ need_feed(struct evl_watches *watches)
 static int
 put(struct evl_feed *feed, struct evl_watch *watch)
 {
-	int64_t id = new_id(watch);
+	int64_t id = evl_slots_new_id(&watch->watches->slots, watch->slot);
 
 	if (evl_ask_watch(evl_rpc_out(feed->rpc), watch->key, watch->key_size, id) < 0)
 		return -1;
@@ -439,13 +392,17 @@ int
 evl_watch_init(struct evl_watch *watch, struct evl_watches *watches, size_t room,
     void (*cb)(struct evl_watch *, enum evl_watch_news, int64_t), void *arg)
 {
+	int slot;
+
 	memset(watch, 0, sizeof *watch);
 	watch->watches = watches;
 	watch->cb = cb;
 	watch->arg = arg;
 	watch->key = evl_outside_malloc(room);
 	watch->room = room;
-	if (watch->key && take_slot(watches, watch) == 0)
+	slot = watch->key ? evl_slots_take(&watches->slots, watch) : -1;
+	watch->slot = (unsigned)slot;
+	if (slot >= 0)
 		return 0;
 	evl_etcd_free(watch->key);
 	watch->key = NULL;
@@ -458,7 +415,7 @@ evl_watch_clear(struct evl_watch *watch)
 	if (!watch->key)
 		return;
 	evl_watch_stop(watch);
-	give_slot(watch);
+	evl_slots_give(&watch->watches->slots, watch->slot);
 	evl_etcd_free(watch->key);
 	watch->key = NULL;
 }
@@ -557,5 +514,5 @@ evl_watches_clear(struct evl_watches *watches)
 	while (!evl_list_is_empty(&watches->feeds))
 		free_feed(FEED(watches->feeds.next));
 	event_free(watches->timer);
-	evl_etcd_free(watches->slots);
+	evl_slots_clear(&watches->slots);
 }

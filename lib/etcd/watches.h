@@ -20,6 +20,7 @@
 
 #include "net.h"
 #include "rpc.h"
+#include "slots.h"
 #include "token.h"
 
 struct evl_feed;
@@ -51,9 +52,7 @@ struct evl_watches {
 	struct evl_link feeds;		/**< streams */
 	struct evl_feed *feed;		/**< that for watches to come, or NULL */
 	struct evl_link waiting;	/**< watches without a feed */
-	struct evl_watch **slots;	/**< all watches; NULL: that slot is free */
-	unsigned n_slots, n_used, cursor;
-	int64_t n_ids;			/**< given so far */
+	struct evl_slots slots;		/**< all watches */
 	struct event *timer;		/**< a pause ends, or `created` is late */
 	unsigned n_failed;		/**< streams in a row */
 	uint8_t is_paused;
