@@ -214,6 +214,46 @@ EtcdTest(etcd_place, of_other_names_do_not_meet)
 	FREE(&a, &b);
 }
 
+/* --- Who has it ----------------------------------------------------------------- */
+
+/* What whoever looks into the store reads in our place. */
+static const char *
+value_of_place(void)
+{
+	static char value[300];
+	char command[300];
+	FILE *pipe;
+
+	snprintf(command, sizeof command, "ETCDCTL_API=3 etcdctl --endpoints=%s get --prefix "
+	    "%sa%%2Fb/q/ --print-value-only", getenv("EVLOCK_ETCD_URL"), prefix);
+	pipe = popen(command, "r");
+	cr_assert_not_null(pipe);
+	cr_assert_not_null(fgets(value, sizeof value, pipe));
+	pclose(pipe);
+	return strtok(value, "\n");
+}
+
+EtcdTest(etcd_place, says_who_has_it)
+{
+	struct evlock_etcd_options options = { .endpoints = getenv("EVLOCK_ETCD_URL"),
+	    .prefix = prefix, .ttl = 60, .holder = "the night job" };
+	struct evlock_etcd *three = open_session("three", &options);
+	PLAYER(a, one);
+	PLAYER(b, three);
+	char pid[20];
+
+	cr_assert_str_eq(run_until(1), "three:ready");
+	enter(&a, EXCLUSIVE);
+	snprintf(pid, sizeof pid, " %ld ", (long)getpid());
+	cr_assert_not_null(strstr(value_of_place(), pid));
+	evl_place_free(a.place);
+	enter(&b, EXCLUSIVE);
+	cr_assert_str_eq(value_of_place(), "the night job");
+	evl_place_free(b.place);
+	evlock_etcd_close(three);
+	cr_assert_str_eq(run_until(1), "three:closed");
+}
+
 /* --- Leases --------------------------------------------------------------------- */
 
 EtcdTest(etcd_session, closing_lets_the_next_in)
