@@ -1134,9 +1134,14 @@ limit_descriptors(rlim_t n)
 /* Says nothing about the member: it is tried again, and no other one. */
 Test(etcd_faults, without_descriptors_there_is_a_pause)
 {
+	struct evlock_etcd_options options = { .ttl = 60 };
+	char urls[100];
+
 	begin(be_nice_and_noted);
 	other = fake_new(base, fake_be_nice);
-	open_both(fake, other);
+	snprintf(urls, sizeof urls, "%s,%s", fake_url(fake), fake_url(other));
+	options.endpoints = urls;
+	session = open_session("s", &options);
 	cr_assert_str_eq(run_until(1), "s:ready");
 	run_for(50);
 	limit_descriptors(3);
