@@ -35,10 +35,10 @@
 #include <evlock/etcd.h>
 
 #include "bench.h"
-#include "etcd/ask.h"
-#include "etcd/dial.h"
-#include "etcd/route.h"
-#include "etcd/rpc.h"
+#include "scopes/etcd/ask.h"
+#include "scopes/etcd/dial.h"
+#include "scopes/etcd/route.h"
+#include "scopes/etcd/rpc.h"
 
 static const char *url;
 static char host[64];

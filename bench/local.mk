@@ -66,7 +66,7 @@ EXTRA_PROGRAMS += bench/etcd
 CLEANFILES += bench/etcd
 bench_etcd_SOURCES = bench/etcd.c bench/bench.c bench/bench.h
 bench_etcd_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
-bench_etcd_LDADD = lib/etcd/libetcd_internal.la lib/libevlock.la $(ETCD_LIBS) $(LIBEVENT_EXTRA_LIBS) \
+bench_etcd_LDADD = lib/scopes/etcd/libetcd_internal.la lib/libevlock.la $(ETCD_LIBS) $(LIBEVENT_EXTRA_LIBS) \
 	$(LIBEVENT_CORE_LIBS)
 
 if ETCD

@@ -27,7 +27,7 @@ sample_libs = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 
 if ETCD
 document_server_etcd_cppflags = -DWITH_ETCD
-document_server_etcd_libs = lib/etcd/libevlock_etcd.la
+document_server_etcd_libs = lib/scopes/etcd/libevlock_etcd.la
 endif
 samples_document_server_document_server_CPPFLAGS = $(AM_CPPFLAGS) $(document_server_etcd_cppflags)
 samples_document_server_document_server_LDADD = $(document_server_etcd_libs) $(sample_libs) $(LIBEVENT_EXTRA_LIBS) \
@@ -78,7 +78,7 @@ endif
 samples_leader_leader_SOURCES = \
 	samples/leader/leader.c \
 	samples/leader/store.c samples/leader/store.h
-samples_leader_leader_LDADD = lib/etcd/libevlock_etcd.la $(sample_libs)
+samples_leader_leader_LDADD = lib/scopes/etcd/libevlock_etcd.la $(sample_libs)
 
 # A command for everyday use, which is installed.
 bin_PROGRAMS = samples/evflock/evflock

@@ -17,7 +17,7 @@
 #include <netinet/in.h>
 #include <nghttp2/nghttp2.h>
 
-#include "etcd/message.h"
+#include "scopes/etcd/message.h"
 #include "fake.h"
 
 #define MOST_CONNECTIONS 200

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 
 #include "../shim.h"
-#include "etcd/clock.h"
+#include "scopes/etcd/clock.h"
 #include "fake.h"
 #include "fake_tls.h"
 #include "story.h"

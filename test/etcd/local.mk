@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-# The tests of lib/etcd, and what they run beside it.
+# The tests of lib/scopes/etcd, and what they run beside it.
 #
 #   url reply route tls  parts that need no server
 #   faults           what a real etcd will not do on demand; a server in the same loop does it
@@ -18,8 +18,8 @@ TESTS += $(etcd_unit_tests) test/etcd/locks.sh test/etcd/named.sh test/etcd/real
 etcd_fuzz = fuzz-reply fuzz-h2
 endif
 
-etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS) -iquote lib/etcd
-etcd_ldadd = lib/etcd/libetcd_internal.la $(LDADD) $(ETCD_LIBS)
+etcd_cppflags = $(AM_CPPFLAGS) $(ETCD_CFLAGS) -iquote lib/scopes/etcd
+etcd_ldadd = lib/scopes/etcd/libetcd_internal.la $(LDADD) $(ETCD_LIBS)
 
 test_etcd_url_SOURCES = test/etcd/url.c test/shim.h
 test_etcd_url_CPPFLAGS = $(etcd_cppflags)
@@ -63,10 +63,10 @@ EXTRA_DIST += test/etcd/certificates.sh test/etcd/locks.sh test/etcd/named.sh te
 
 # What anybody may have sent: messages, and whole connections.  A part of `make fuzz`.
 fuzz_etcd_sources = \
-	$(top_srcdir)/lib/etcd/h2.c $(top_srcdir)/lib/etcd/h2mem.c $(top_srcdir)/lib/etcd/message.c \
-	$(top_srcdir)/lib/etcd/reply.c $(top_srcdir)/lib/etcd/rpc.c $(top_srcdir)/lib/etcd/tls.c \
-	lib/etcd/etcd.pb-c.c
-fuzz_etcd_compile = $(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(ETCD_CFLAGS) -iquote lib/etcd \
+	$(top_srcdir)/lib/scopes/etcd/h2.c $(top_srcdir)/lib/scopes/etcd/h2mem.c $(top_srcdir)/lib/scopes/etcd/message.c \
+	$(top_srcdir)/lib/scopes/etcd/reply.c $(top_srcdir)/lib/scopes/etcd/rpc.c $(top_srcdir)/lib/scopes/etcd/tls.c \
+	lib/scopes/etcd/etcd.pb-c.c
+fuzz_etcd_compile = $(FUZZ_CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(ETCD_CFLAGS) -iquote lib/scopes/etcd \
 	-std=c99 $(FUZZ_CFLAGS)
 fuzz_etcd_run = -max_total_time=$${FUZZ_SECONDS:-180} -max_len=4096 -timeout=20 -print_final_stats=1
 
@@ -74,7 +74,7 @@ variants/fuzz/etcd-seeds: test/fuzz/seeds-etcd.py
 	$(MKDIR_P) variants/fuzz/reply-corpus variants/fuzz/h2-corpus
 	python3 $(top_srcdir)/test/fuzz/seeds-etcd.py $@
 
-fuzz-reply fuzz-h2: variants/fuzz/etcd-seeds lib/etcd/etcd.pb-c.h lib/libevlock_internal.la
+fuzz-reply fuzz-h2: variants/fuzz/etcd-seeds lib/scopes/etcd/etcd.pb-c.h lib/libevlock_internal.la
 	name=$(@:fuzz-%=%) && \
 	$(fuzz_etcd_compile) $(top_srcdir)/test/fuzz/fuzz_$$name.c $(fuzz_etcd_sources) \
 		-o variants/fuzz/fuzz_$$name lib/.libs/libevlock_internal.a $(ETCD_LIBS) \
@@ -90,7 +90,7 @@ EXTRA_DIST += test/fuzz/fuzz_h2.c test/fuzz/fuzz_reply.c test/fuzz/seeds-etcd.py
 EXTRA_PROGRAMS += test/cluster/client test/cluster/waiters
 CLEANFILES += test/cluster/client test/cluster/waiters
 test_cluster_client_SOURCES = test/cluster/client.c
-test_cluster_client_LDADD = lib/etcd/libevlock_etcd.la lib/libevlock.la $(LIBEVENT_CORE_LIBS)
+test_cluster_client_LDADD = lib/scopes/etcd/libevlock_etcd.la lib/libevlock.la $(LIBEVENT_CORE_LIBS)
 test_cluster_waiters_SOURCES = test/cluster/waiters.c
 test_cluster_waiters_LDADD = $(test_cluster_client_LDADD)
 

@@ -15,7 +15,7 @@
 #include <evlock/set.h>
 
 #include "../shim.h"
-#include "etcd/clock.h"
+#include "scopes/etcd/clock.h"
 #include "story.h"
 
 enum { N = EVLOCK_NONE, S = EVLOCK_SHARED, U = EVLOCK_UPGRADABLE, X = EVLOCK_EXCLUSIVE };

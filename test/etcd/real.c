@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "etcd/clock.h"
+#include "scopes/etcd/clock.h"
 
 #include "../shim.h"
 #include "story.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/etcd/ask.c, message.c and reply.c: what is asked, and what is made of what is answered, which
+/* lib/scopes/etcd/ask.c, message.c and reply.c: what is asked, and what is made of what is answered, which
  * may be anything. */
 
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include <event2/buffer.h>
 
 #include "etcd.pb-c.h"
-#include "etcd/message.h"
-#include "etcd/reply.h"
+#include "scopes/etcd/message.h"
+#include "scopes/etcd/reply.h"
 
 #include "../shim.h"
 

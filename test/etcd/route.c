@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/etcd/route.c: every address of every name comes up, in rounds. */
+/* lib/scopes/etcd/route.c: every address of every name comes up, in rounds. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 
-#include "etcd/route.h"
+#include "scopes/etcd/route.h"
 
 #include "../shim.h"
 

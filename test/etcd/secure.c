@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../shim.h"
-#include "etcd/session.h"
+#include "scopes/etcd/session.h"
 #include "story.h"
 
 static struct evlock_etcd *session;

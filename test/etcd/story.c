@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "etcd/clock.h"
+#include "scopes/etcd/clock.h"
 #include "story.h"
 
 struct event_base *base;

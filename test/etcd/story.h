@@ -2,12 +2,12 @@
 #ifndef STORY_H_INCLUDED_
 #define STORY_H_INCLUDED_
 
-/* What the tests of lib/etcd share: sessions and places that write down what they are told, and
+/* What the tests of lib/scopes/etcd share: sessions and places that write down what they are told, and
  * loops that run until so much has been told. */
 
 #include <event2/event.h>
 
-#include "etcd/place.h"
+#include "scopes/etcd/place.h"
 
 extern struct event_base *base;
 

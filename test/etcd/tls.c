@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/etcd/tls.c: who is trusted. */
+/* lib/scopes/etcd/tls.c: who is trusted. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 
 #include <evlock/etcd.h>
 
-#include "etcd/tls.h"
-#include "etcd/url.h"
+#include "scopes/etcd/tls.h"
+#include "scopes/etcd/url.h"
 #include "fake_tls.h"
 
 #include "../shim.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/etcd/url.c: which endpoints are taken, and how they are read. */
+/* lib/scopes/etcd/url.c: which endpoints are taken, and how they are read. */
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include <evlock/evlock.h>
 
-#include "etcd/memory.h"
-#include "etcd/url.h"
+#include "scopes/etcd/memory.h"
+#include "scopes/etcd/url.h"
 
 #include "../shim.h"
 
@@ -17,7 +17,7 @@ static struct evl_url *urls;
 static const struct evl_url *
 read_url(const char *text)
 {
-	cr_assert_eq(evl_urls_read(text, &urls), 1, "%s", text);
+	cr_assert_eq(evl_url_read_all(text, &urls), 1, "%s", text);
 	return urls;
 }
 
@@ -29,7 +29,7 @@ read_url(const char *text)
 		cr_assert_str_eq(url->authority, authority_); \
 		cr_assert_eq(url->is_tls, is_tls_); \
 		cr_assert_eq(url->is_address, is_address_); \
-		evl_etcd_free(urls); \
+		evl_memory_free(urls); \
 	} while (0)
 
 Test(etcd_url, one)
@@ -44,18 +44,18 @@ Test(etcd_url, one)
 
 Test(etcd_url, several)
 {
-	cr_assert_eq(evl_urls_read("http://a:1, http://b:2,http://c", &urls), 3);
+	cr_assert_eq(evl_url_read_all("http://a:1, http://b:2,http://c", &urls), 3);
 	cr_assert_str_eq(urls[0].host, "a");
 	cr_assert_str_eq(urls[1].authority, "b:2");
 	cr_assert_str_eq(urls[2].authority, "c:2379");
-	evl_etcd_free(urls);
+	evl_memory_free(urls);
 }
 
 static void
 assert_bad(const char *text)
 {
 	errno = 0;
-	cr_assert_eq(evl_urls_read(text, &urls), -1, "%s", text);
+	cr_assert_eq(evl_url_read_all(text, &urls), -1, "%s", text);
 	cr_assert_eq(errno, EINVAL, "%s", text);
 	cr_assert_null(urls);
 }
@@ -92,7 +92,7 @@ Test(etcd_url, without_memory)
 {
 	evlock_set_mem_functions(no_malloc, NULL, free);
 	errno = 0;
-	cr_assert_eq(evl_urls_read("http://a:1", &urls), -1);
+	cr_assert_eq(evl_url_read_all("http://a:1", &urls), -1);
 	cr_assert_eq(errno, ENOMEM);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What lib/etcd makes of answers, steered by libFuzzer: whatever is read, what comes of it is safe
+/* What lib/scopes/etcd makes of answers, steered by libFuzzer: whatever is read, what comes of it is safe
  * to use.  The first byte says which kind of answer is expected, the second with what status it
  * ended; what follows is the message or, if it did not end well, the text. */
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "etcd/reply.h"
+#include "scopes/etcd/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

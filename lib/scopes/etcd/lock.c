@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* A lock between machines: an ordinary lock, whose outside is a place in a queue of the cluster.
+ * What is granted when, here, is the core's to say; when the cluster is asked, is outside.c's. */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scopes/etcd/clock.h"
+#include "scopes/etcd/memory.h"
+#include "scopes/outside.h"
+#include "scopes/etcd/place.h"
+
+struct lock {
+	struct evl_outside outside;	/* first */
+	struct evl_place *place;
+	evlock_handle trial;		/* of evlock_etcd_try(), for whom the cluster is asked; or 0 */
+	int is_trying;			/* such a one is being made, and the cluster not asked yet */
+	int is_in;			/* it was granted by the cluster */
+};
+
+static struct lock *
+lock_of(struct evl_outside *o)
+{
+	return (struct lock *)(void *)o;
+}
+
+/* --- What the core asks ------------------------------------------------------------- */
+
+/* After a fork() the connections, and what the loop waits for, are the parent's. */
+static int
+is_childs(const struct lock *lock)
+{
+	return lock->place->session->pid != getpid();
+}
+
+/* Who tried, and was asked for before, is passed by somebody else now, or has withdrawn. */
+static int
+want(struct evl_outside *o, unsigned mode)
+{
+	struct lock *lock = lock_of(o);
+	evlock_handle passed = lock->trial;
+
+	if (is_childs(lock))
+		return 0;
+	evl_place_want(lock->place, lock->is_trying ? EVL_A_TRY : EVL_A_TURN,
+	    mode == EVLOCK_EXCLUSIVE);
+	lock->is_trying = 0;
+	lock->trial = 0;
+	evl_outside_refuse(o, passed, EAGAIN);
+	return 0;
+}
+
+/* The cluster cannot be asked on the spot; but what is shared already may be shared once more. */
+static int
+try_now(struct evl_outside *o, unsigned mode)
+{
+	return lock_of(o)->is_in && mode != EVLOCK_EXCLUSIVE ? 0 : EAGAIN;
+}
+
+static void
+drop(struct evl_outside *o)
+{
+	lock_of(o)->is_in = 0;
+	if (!is_childs(lock_of(o)))
+		evl_place_drop(lock_of(o)->place);
+}
+
+static void
+weaken(struct evl_outside *o)
+{
+	if (!is_childs(lock_of(o)))
+		evl_place_weaken(lock_of(o)->place);
+}
+
+static int
+compare(const struct evl_outside *a, const struct evl_outside *b)
+{
+	return strcmp(((const struct lock *)(const void *)a)->place->root,
+	    ((const struct lock *)(const void *)b)->place->root);
+}
+
+static void
+free_lock(struct evl_outside *o)
+{
+	struct lock *lock = lock_of(o);
+
+	if (lock->place && !is_childs(lock))
+		evl_place_free(lock->place);
+	evl_memory_free(lock);
+}
+
+static const struct evl_outside_ops ops = {
+	want, try_now, drop, weaken, compare, free_lock, 2, NULL
+};
+
+/* --- What the cluster tells ---------------------------------------------------------- */
+
+static void
+on_granted(void *arg)
+{
+	struct lock *lock = arg;
+
+	lock->is_in = 1;
+	lock->trial = 0;
+	evl_outside_got(&lock->outside);
+}
+
+/* Only who tried is refused; the others, if there are any, wait for their turn. */
+static void
+end_trial(struct lock *lock)
+{
+	evlock_handle trial = lock->trial;
+	struct evl_outside *o = &lock->outside;
+
+	lock->trial = 0;
+	evl_outside_refuse(o, trial, EAGAIN);
+	if (o->is_asking && !lock->place->wish)
+		want(o, o->wanted);
+}
+
+static void
+on_ended(void *arg, int error)
+{
+	struct lock *lock = arg;
+
+	if (error == EAGAIN) {
+		end_trial(lock);
+		return;
+	}
+	lock->trial = 0;
+	if (lock->is_in)
+		evl_outside_lost(&lock->outside, error);
+	else
+		evl_outside_failed(&lock->outside, error);
+	lock->is_in = 0;
+}
+
+/* --- Making --------------------------------------------------------------------------- */
+
+/* The bytes of the character that begins at `c`, or 0 if none does: UTF-8 in its shortest form,
+ * without surrogates, and nothing that moves a cursor. */
+static unsigned
+character_size(const unsigned char *c)
+{
+	static const struct {
+		unsigned char mask, value, size;
+		unsigned first;		/* the first character that needs so many bytes */
+	} form[] = { { 0x80, 0, 1, 0x20 }, { 0xe0, 0xc0, 2, 0xa0 }, { 0xf0, 0xe0, 3, 0x800 },
+	    { 0xf8, 0xf0, 4, 0x10000 } };
+	unsigned i, k, value;
+
+	for (i = 0; i < 4 && (c[0] & form[i].mask) != form[i].value; i++)
+		continue;
+	if (i == 4)
+		return 0;
+	value = c[0] & (unsigned char)~form[i].mask;
+	for (k = 1; k < form[i].size; k++) {
+		if ((c[k] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (c[k] & 0x3f);
+	}
+	if (value < form[i].first || value == 0x7f || (value >= 0xd800 && value < 0xe000) ||
+	    value > 0x10ffff)
+		return 0;
+	return form[i].size;
+}
+
+static int
+is_name(const char *name)
+{
+	const unsigned char *c = (const unsigned char *)name;
+	unsigned n = 1;
+
+	if (!name || !*name)
+		return 0;
+	while (*c && n) {
+		n = character_size(c);
+		c += n;
+	}
+	return n && strlen(name) <= EVL_NAME_MAX;
+}
+
+static int
+are_options(const struct evlock_options *options)
+{
+	return !options->modes && !(options->flags & ~EVLOCK_OPT_PREFER_EXCLUSIVE);
+}
+
+static struct evlock *
+make(struct evlock_etcd *session, const char *name, const struct evlock_options *options)
+{
+	struct lock *lock = evl_memory_alloc(sizeof *lock);
+	struct evlock *made;
+
+	if (!lock)
+		return NULL;
+	lock->place = evl_place_new(session, name, on_granted, on_ended, lock);
+	made = lock->place
+	    ? evl_outside_new(&lock->outside, &ops, session->net.base, options, 0) : NULL;
+	if (made)
+		return made;
+	free_lock(&lock->outside);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* The lock of that name that the session has already: it queues once for all objects. */
+static struct lock *
+find(struct evlock_etcd *session, const char *name)
+{
+	struct evl_place *place = evl_place_find(session, name);
+
+	return place ? place->arg : NULL;
+}
+
+struct evlock *
+evlock_etcd_new(struct evlock_etcd *session, const char *name, const struct evlock_options *options)
+{
+	struct evlock_options all = { 0 };
+	struct lock *lock;
+
+	if (options)
+		all = *options;
+	if (!is_name(name) || !are_options(&all)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (!all.name)
+		all.name = name;
+	lock = find(session, name);
+	return lock ? evl_outside_object(&lock->outside, session->net.base, &all)
+	    : make(session, name, &all);
+}
+
+/* --- The calls of its own ---------------------------------------------------------------- */
+
+/* The lock that `lock` is, if it is one of these; or NULL. */
+static struct lock *
+ours(const struct evlock *lock)
+{
+	struct evl_outside *o = evl_outside_of(lock);
+
+	return o && o->ops == &ops ? lock_of(o) : NULL;
+}
+
+evlock_handle
+evlock_etcd_try(struct evlock *lock, unsigned mode, const struct timeval *timeout, evlock_cb cb,
+    void *arg)
+{
+	struct lock *l = ours(lock);
+	evlock_handle handle;
+	int is_asked;
+
+	if (!l) {
+		errno = EINVAL;
+		return 0;
+	}
+	l->is_trying = 1;
+	handle = evlock_acquire(lock, mode, timeout, cb, arg);
+	is_asked = !l->is_trying;
+	l->is_trying = 0;
+	if (!handle || evlock_mode_of(lock, handle) >= 0)
+		return handle;
+	if (is_asked)
+		l->trial = handle;
+	else
+		evl_outside_refuse(&l->outside, handle, EAGAIN);
+	return handle;
+}
+
+/* Does `handle` hold what the cluster has granted? */
+static struct lock *
+holder(const struct evlock *lock, evlock_handle handle)
+{
+	struct lock *l = ours(lock);
+
+	if (l && evlock_mode_of(lock, handle) > EVLOCK_NONE && evl_place_token(l->place))
+		return l;
+	errno = ENOENT;
+	return NULL;
+}
+
+uint64_t
+evlock_etcd_token(const struct evlock *lock, evlock_handle handle)
+{
+	struct lock *l = holder(lock, handle);
+
+	return l ? evl_place_token(l->place) : 0;
+}
+
+int
+evlock_etcd_valid_until(const struct evlock *lock, evlock_handle handle, struct timespec *until)
+{
+	struct lock *l = holder(lock, handle);
+	int64_t time = l ? l->place->session->valid_until : 0;
+
+	if (!l)
+		return -1;
+	until->tv_sec = time / EVL_SECOND;
+	until->tv_nsec = time % EVL_SECOND;
+	return 0;
+}
