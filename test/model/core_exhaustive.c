@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Exhaustive: three and four actors, every sequence of operations, and after each
- * operation the core (lib/core.h) is compared with the model.
+ * operation the core (lib/rules/core.h) is compared with the model.
  *
  * explore_states() finds every state that can come about, however long it takes, and
  * tries every operation in each of them: so all sequences of 7 operations are among

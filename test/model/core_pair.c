@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* See core_pair.h.  The core's side does what lib/request.c does around it. */
+/* See core_pair.h.  The core's side does what a step does around it. */
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef CORE_PAIR_H_INCLUDED_
 #define CORE_PAIR_H_INCLUDED_
 
-/* A core (lib/core.h) and a model of it that go through the same steps.  Each step
+/* A core (lib/rules/core.h) and a model of it that go through the same steps.  Each step
  * ends with a comparison of all that can be seen of both, and with the invariants I1
  * to I6 of the design, by a recount of the test's own.  What differs ends the program.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/outside.c with an outside that is played: when this process is asked for, got, shared,
+/* lib/scopes/outside.c with an outside that is played: when this process is asked for, got, shared,
  * given back, and in what order it lets others have their turn. */
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/text.c: text that grows, and what is escaped. */
+/* lib/base/text.c: text that grows, and what is escaped. */
 
 #include <string.h>
 
