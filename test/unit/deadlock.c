@@ -945,6 +945,23 @@ SetTest(deadlock, of_one_that_is_granted_before_another)
 	cr_assert_str_eq(let_all_go(a), "set");
 }
 
+/* The same of a set's conversion, behind which somebody waits in the other member. */
+SetTest(deadlock, of_a_conversion_that_is_granted_before_another)
+{
+	struct evlock *xz = SET(x, z);
+	evlock_handle reader = hold(x, S), upgradable = hold(x, U), up = hold_by(b, xz, N);
+
+	hold_by(a, x, N);
+	ask_by(a, x, "writes", X);
+	convert(xz, "up", up, U);
+	ask(z, "behind", S);
+	cr_assert_neq(ASK(set, "set", .mode = X, .owner = b), 0);
+	cr_assert_str_eq(let_go(x, upgradable), "up:EDEADLK behind");
+	cr_assert_str_eq(let_go(x, reader), "writes");
+	cr_assert_str_eq(let_all_go(a), "set");
+	evlock_free(xz);
+}
+
 /* What a lets go of would let "upgradable" be granted before "writes". */
 SetTest(deadlock, of_one_whose_owner_lets_go_of_something)
 {

@@ -358,6 +358,21 @@ ShareTest(free_of_one_with_a_letter_on_its_way)
 	cr_assert(could_hold(lock, X));
 }
 
+ShareTest(free_of_a_table_with_a_letter_on_its_way)
+{
+	struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
+	struct evlock_table *t = evlock_table_new(base, &options), *t2 = evlock_table_share(t, base2);
+	evlock_handle h = evlock_table_acquire_nowait(t, "k", 1, X);
+
+	cr_assert_neq(evlock_table_acquire(t2, "k", 1, X, NULL, note, (void *)(uintptr_t)"there"), 0);
+	cr_assert_eq(evlock_table_release(t, h), 0);
+	evlock_table_free(t2);
+	cr_assert_str_eq(told(), "there:ECANCELED");
+	cr_assert_eq(evlock_table_count(t), 0);
+	cr_assert_str_eq(turn2(), "");
+	evlock_table_free(t);
+}
+
 ShareTest(free_of_the_handles_object_ends_a_conversion_by_another)
 {
 	struct evlock *lock3 = share(lock, base2);
