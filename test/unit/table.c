@@ -1253,6 +1253,7 @@ ask_for_more(struct evlock *l, evlock_handle handle, int error, void *who)
 	note(l, handle, error, who);
 	assert_errno(evlock_acquire_nowait(l, X), 0, ECANCELED);
 	assert_errno(evlock_table_acquire_nowait(table, "a", 1, X), 0, ECANCELED);
+	assert_errno(evlock_table_acquire_nowait(table, "held", 4, X), 0, ECANCELED);
 	assert_errno(evlock_table_acquire(table, "new", 3, X, NULL, note, who), 0, ECANCELED);
 	assert_errno(evlock_table_lock(table, "a", 1), NULL, ECANCELED);
 	assert_errno(evlock_table_acquire(table, NULL, 3, X, NULL, note, who), 0, EINVAL);
@@ -1260,6 +1261,9 @@ ask_for_more(struct evlock *l, evlock_handle handle, int error, void *who)
 
 TableTest(table, takes_no_more_requests_while_it_is_freed)
 {
+	struct evlock *held = evlock_table_lock(table, "held", 4);
+
+	hold(held, X);
 	hold_key("a", X);
 	ask_key_then("a", "a", X, ask_for_more);
 	ask_key_then("b", "b", X, ask_for_more);
@@ -1267,4 +1271,5 @@ TableTest(table, takes_no_more_requests_while_it_is_freed)
 	table = NULL;
 	cr_assert_str_eq(told(), "a:ECANCELED b:ECANCELED");
 	cr_assert_str_eq(run(), "");
+	evlock_free(held);
 }
