@@ -17,9 +17,9 @@ pid=
 trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$tmp"' EXIT
 trap 'exit 99' INT TERM
 
-# until_true COMMAND...: waits for it, some ten seconds at most
+# until_true COMMAND...: waits for it, some ten seconds at most, or more on a slow machine
 until_true() {
-	left=1000
+	left=$((1000 * ${EVLOCK_TEST_SLOWNESS:-1}))
 	while ! "$@"; do
 		left=$((left - 1))
 		[ $left -gt 0 ] || return 1
