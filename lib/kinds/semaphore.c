@@ -102,20 +102,30 @@ evlock_semaphore_new(struct event_base *base, uint32_t permits,
 	return lock;
 }
 
+/* In a step.  Returns 0 if the lock is no semaphore: a key's lock becomes a plain one, in whatever
+ * thread, when its table is freed. */
+static int
+resize(struct evl_step *step, struct evl_body *body, uint32_t permits)
+{
+	if (!is_semaphore(body))
+		return 0;
+	set_permits(permit_of(body), permits);
+	body->core.is_conditional = !permits;
+	evl_step_touch(step, body, 1);
+	return 1;
+}
+
 int
 evlock_semaphore_resize(struct evlock *semaphore, uint32_t permits)
 {
 	struct evl_body *body = semaphore->body;
 	struct evl_step step;
+	int is_resized;
 
-	if (!is_semaphore(body))
-		return evl_fail(EINVAL);
 	evl_step_begin(&step, body);
-	set_permits(permit_of(body), permits);
-	body->core.is_conditional = !permits;
-	evl_step_touch(&step, body, 1);
+	is_resized = resize(&step, body, permits);
 	evl_step_end(&step);
-	return 0;
+	return is_resized ? 0 : evl_fail(EINVAL);
 }
 
 uint32_t
