@@ -217,14 +217,27 @@ destroy(struct evl_body *body)
 	body->kind = &evl_kind_plain;
 }
 
-/* Whoever waits for a member may wait for a request for the set, which another base has made. */
+/* Has the set an object on another port than the one given? */
+static int
+is_elsewhere(const struct evl_body *body, const struct evl_port *port)
+{
+	const struct evl_link *link;
+
+	EVL_LIST_EACH(link, &body->objects)
+		if (EVL_OBJECT(link)->port != port)
+			return 1;
+	return 0;
+}
+
+/* Whoever waits for a member may wait for a request for the set, which another base has made.
+ * A member of many sets looks at them all, so it does so only where something may change. */
 static void
 spread(struct evl_body *body)
 {
 	struct evl_member *m;
 
 	EVL_MEMBERS_EACH(m, set_of(body))
-		if (m->lock)
+		if (m->lock && (m->lock->body->is_far || is_elsewhere(body, m->lock->port)))
 			evl_member_update_far(m->lock->body);
 }
 
