@@ -348,8 +348,8 @@ const void *evlock_value(const struct evlock *lock, evlock_handle handle);
 void *evlock_value_mut(const struct evlock *lock, evlock_handle handle);
 
 /** Writes every lock of `base`, with its holders and waiters, for a person to read.
- * Names and keys are escaped: whatever is not printable ASCII, and `"` and `\`, is
- * written as \xNN.
+ * Names and keys are escaped: a quotation mark, a backslash and every byte that is
+ * not printable ASCII is written as a backslash, an x and two hexadecimal digits.
  * The dump is put together in memory, lock after lock, and then written to `out`
  * with no mutex held: if that blocks, no other thread does.  When memory runs out,
  * the dump ends after its last complete line, with a line that says so; nothing

@@ -95,7 +95,7 @@ evl_text_add_escaped(struct evl_text *text, const void *bytes, size_t n)
 	const unsigned char *from = bytes, *end = from + n;
 	char *to;
 
-	if (reserve(text, 4 * n) < 0)
+	if (!n || reserve(text, 4 * n) < 0)
 		return;
 	to = text->start + text->length;
 	for (; from < end; from++)

@@ -96,7 +96,7 @@ is 'the arguments are passed on' "$(evflock one printf '%s|' 'a b' '' -n)" 'a b|
 is '-c, behind the file' "$(evflock one -c 'echo $((1 + 1))')" 2
 is '-c, as an option' "$(evflock -f one -c 'echo $((1 + 1))')" 2
 is 'standard input' "$(echo text | evflock one cat)" text
-is 'the command has no descriptor of the file' "$(evflock one ls -l /proc/self/fd 2>&1 | grep one)" ''
+is 'the command has no descriptor of the file' "$(evflock one ls -l /proc/self/fd 2>&1 | grep '/one$')" ''
 is 'a lock file stays empty' "$(wc -c <one | tr -d ' ')" 0
 
 hold one
