@@ -65,6 +65,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/scopes/file/claim.c lib/scopes/file/claim.h \
 	lib/scopes/file/kernel.c lib/scopes/file/kernel.h \
 	lib/scopes/file/lock.c \
+	lib/scopes/file/near.c lib/scopes/file/near.h \
 	lib/scopes/file/opened.c lib/scopes/file/opened.h \
 	lib/scopes/file/path.c lib/scopes/file/path.h
 lib_libevlock_internal_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/lib/exports.h

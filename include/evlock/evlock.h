@@ -159,6 +159,7 @@ struct evlock_options {
 	const char *name;			/**< for reports; copied; NULL: none */
 	void *value;				/**< what the lock guards; see evlock_value() */
 	void (*free_value)(void *value);	/**< called when the lock is gone; may be NULL */
+	unsigned file_mode;			/**< permission bits; see evlock_file_new() */
 };
 
 /** Makes a lock attached to `base`; `options` may be NULL.

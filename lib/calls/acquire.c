@@ -4,6 +4,7 @@
  * Called in the thread of the lock's base.  What a call does quickly, without a look at
  * everything, it does for locks without a guard alone. */
 
+#include "base/cancel.h"
 #include "base/fail.h"
 #include "calls/acquire.h"
 #include "calls/end.h"
@@ -113,9 +114,10 @@ evl_acquire_is_busy(const struct evlock *lock, const struct evlock_request *q)
 }
 
 /* A kind may have to make room first for a request that does not wait, or be passed by one of
- * a higher rank.  Returns an errno or 0. */
+ * a higher rank.  Returns an errno, 0 or EVL_LOOK. */
 static int
-approach(struct evl_step *step, struct evlock *lock, const struct evlock_request *q)
+approach(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
+    struct evl_look *look)
 {
 	const struct evl_kind *kind = lock->body->kind;
 	int error = 0;
@@ -124,10 +126,20 @@ approach(struct evl_step *step, struct evlock *lock, const struct evlock_request
 		return 0;
 	evl_step_note(step, lock->body, 0);	/* so that it is looked at, whatever comes of this */
 	if (!q->cb)
-		error = kind->make_room(step, lock, q->mode);
+		error = kind->make_room(step, lock, q->mode, look);
 	if (kind->pass && evl_core_rank(evl_lock_core(lock), q->mode, q->priority))
 		kind->pass(step, lock->body);
 	return error;
+}
+
+/* The errno that a request deserves which deserves `error` otherwise. */
+static int
+or_refused(const struct evlock *lock, unsigned mode, int error)
+{
+	const struct evl_kind *kind = lock->body->kind;
+	int refused = error == EINVAL || !kind->refuses ? 0 : kind->refuses(lock, mode);
+
+	return refused ? refused : error;
 }
 
 /* Sets what few requests ask for. */
@@ -179,30 +191,71 @@ evl_acquire_make(struct evl_step *step, struct evlock *lock, const struct evlock
 	return evl_fail_handle(error);
 }
 
+/* Nothing is decided: a look is taken when the step is over.  The lock that is looked at may be a
+ * member of a set, which another thread may free meanwhile. */
+static evlock_handle
+put_off(struct evl_step *step, struct evlock *lock, const struct evl_look *look)
+{
+	evl_lock_keep(look->body);
+	lock->body->kind->keep_room(step, lock, 1);
+	return 0;
+}
+
+/* look->body is set if nothing is decided yet. */
 static evlock_handle
 judge_and_make(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
-    enum evl_role role)
+    enum evl_role role, struct evl_look *look)
 {
 	int error = judge(lock, q);
 
+	look->body = NULL;
 	if (!error)
-		error = approach(step, lock, q);
+		error = approach(step, lock, q, look);
+	if (error == EVL_LOOK)
+		return put_off(step, lock, look);
+	error = or_refused(lock, q->mode, error);
 	if (!error && !q->cb && evl_acquire_is_busy(lock, q))
 		error = EAGAIN;
 	return error ? evl_fail_handle(error) : evl_acquire_make(step, lock, q, role);
 }
 
+/* Takes a look in no step, as it may block, and asks again. */
+static EVL_NOINLINE evlock_handle
+look_and_ask(struct evlock *lock, const struct evlock_request *q, enum evl_role role,
+    struct evl_look *look)
+{
+	struct evl_body *body = look->body;
+	int state = evl_cancel_disable(), error;
+	evlock_handle handle;
+	struct evl_step step;
+
+	body->kind->examine(look);
+	evl_step_begin(&step, lock->body);
+	lock->body->kind->keep_room(&step, lock, 0);
+	error = body->kind->examined(&step, look);
+	look->body = NULL;
+	handle = error ? evl_fail_handle(or_refused(lock, q->mode, error))
+	    : judge_and_make(&step, lock, q, role, look);
+	evl_step_end(&step);
+	evl_lock_drop(body);
+	evl_cancel_restore(state);
+	return handle;
+}
+
 static evlock_handle
 ask(struct evlock *lock, const struct evlock_request *q, enum evl_role role)
 {
+	struct evl_look look;
 	struct evl_step step;
 	evlock_handle handle;
 
 	if (!evl_owner_may_ask(q->owner, lock->body->guard))
 		return evl_fail_handle(EINVAL);
 	evl_step_begin(&step, lock->body);
-	handle = judge_and_make(&step, lock, q, role);
+	handle = judge_and_make(&step, lock, q, role, &look);
 	evl_step_end(&step);
+	while (look.body)
+		handle = look_and_ask(lock, q, role, &look);
 	return handle;
 }
 

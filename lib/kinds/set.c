@@ -154,15 +154,16 @@ create(const struct evlock_set_member *members, size_t n)
 /* --- The members' part ---------------------------------------------------- */
 
 static int
-make_room_in(struct evl_step *step, const struct evl_member *m, unsigned mode)
+make_room_in(struct evl_step *step, const struct evl_member *m, unsigned mode,
+    struct evl_look *look)
 {
 	evl_step_note(step, m->lock->body, 0);	/* so that it is looked at, whatever comes of this */
-	return m->lock->body->kind->make_room(step, m->lock, mode_in(m, mode));
+	return m->lock->body->kind->make_room(step, m->lock, mode_in(m, mode), look);
 }
 
 /* Makes room in those members that are shared with other processes. */
 static int
-make_room(struct evl_step *step, struct evlock *lock, unsigned mode)
+make_room(struct evl_step *step, struct evlock *lock, unsigned mode, struct evl_look *look)
 {
 	const struct evl_set *set = set_of(lock->body);
 	const struct evl_member *m;
@@ -170,7 +171,29 @@ make_room(struct evl_step *step, struct evlock *lock, unsigned mode)
 
 	EVL_MEMBERS_EACH(m, set)
 		if (!error && evl_member_is_there(m) && m->lock->body->kind->make_room)
-			error = make_room_in(step, m, mode);
+			error = make_room_in(step, m, mode, look);
+	return error;
+}
+
+static void
+keep_room(struct evl_step *step, struct evlock *lock, int is_kept)
+{
+	const struct evl_member *m;
+
+	EVL_MEMBERS_EACH(m, set_of(lock->body))
+		if (evl_member_is_there(m) && m->lock->body->kind->keep_room)
+			m->lock->body->kind->keep_room(step, m->lock, is_kept);
+}
+
+static int
+refuses(const struct evlock *lock, unsigned mode)
+{
+	const struct evl_member *m;
+	int error = 0;
+
+	EVL_MEMBERS_EACH(m, set_of(lock->body))
+		if (!error && evl_member_is_there(m) && m->lock->body->kind->refuses)
+			error = m->lock->body->kind->refuses(m->lock, mode_in(m, mode));
 	return error;
 }
 
@@ -402,6 +425,8 @@ strongest(const struct evlock *lock)
 static const struct evl_kind set_kind = {
 	.judge = judge,
 	.make_room = make_room,
+	.keep_room = keep_room,
+	.refuses = refuses,
 	.bind = bind,
 	.unbind = unbind,
 	.is_fixed = is_fixed,
@@ -448,7 +473,8 @@ tie(const struct evlock_set_member *members, size_t n)
 static int
 is_only_a_name(const struct evlock_options *options)
 {
-	return !options->flags && !options->modes && !options->value && !options->free_value;
+	return !options->flags && !options->modes && !options->value && !options->free_value &&
+	    !options->file_mode;
 }
 
 /* Makes the lock that is the set.  In a step, if there is a guard. */

@@ -7,7 +7,7 @@
  * well.  An operation that is NULL does nothing; evl_kind_plain has none but `judge`.
  *
  * All operations are called in a step, with the lock's guard entered if it has one, except
- * `destroy`. */
+ * `examine` and `destroy`. */
 
 #include <stdint.h>
 
@@ -20,6 +20,15 @@ struct evl_step;
 struct evl_text;
 struct evlock;
 
+/** Not an errno; see evl_kind.make_room(). */
+#define EVL_LOOK (-1)
+
+/** A look at the lock that `body` is, which whoever fills this in keeps. */
+struct evl_look {
+	struct evl_body *body;
+	unsigned mode;
+};
+
 struct evl_kind {
 	/* --- A request is made --------------------------------------------------- */
 
@@ -27,8 +36,20 @@ struct evl_kind {
 	int (*judge)(const struct evlock *lock, unsigned mode, uint32_t units);
 
 	/** Makes room for a request that does not wait.  Returns the errno of having tried,
-	 * or 0. */
-	int (*make_room)(struct evl_step *step, struct evlock *lock, unsigned mode);
+	 * or 0.  EVL_LOOK: only a look can tell, which `look` is filled in for. */
+	int (*make_room)(struct evl_step *step, struct evlock *lock, unsigned mode,
+	    struct evl_look *look);
+
+	/** Takes such a look; may block.  In no step, and followed by a step with `examined`,
+	 * which returns the errno of the look, or 0: then make_room() is called again. */
+	void (*examine)(const struct evl_look *look);
+	int (*examined)(struct evl_step *step, const struct evl_look *look);
+
+	/** A look is about to be taken, or it is over: whatever room was made is kept meanwhile. */
+	void (*keep_room)(struct evl_step *step, struct evlock *lock, int is_kept);
+
+	/** Is the mode one that cannot be had at all?  EACCES or 0. */
+	int (*refuses)(const struct evlock *lock, unsigned mode);
 
 	/** A request with a rank is about to be made. */
 	void (*pass)(struct evl_step *step, struct evl_body *body);

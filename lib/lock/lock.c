@@ -26,7 +26,8 @@ evl_lock_takes(const struct evlock_options *options)
 {
 	const struct evlock_modes *modes = options->modes;
 
-	if (options->flags & ~(EVLOCK_OPT_THREADSAFE | EVLOCK_OPT_PREFER_EXCLUSIVE))
+	if (options->flags & ~(EVLOCK_OPT_THREADSAFE | EVLOCK_OPT_PREFER_EXCLUSIVE) ||
+	    options->file_mode)
 		return 0;
 	return !modes || (modes->mode && modes->n_modes && modes->n_modes <= EVLOCK_MAX_MODES);
 }

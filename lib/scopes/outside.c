@@ -66,6 +66,7 @@ set_has(struct evl_outside *o, unsigned mode)
 
 	core->held_mask = (core->held_mask & ~(OTHERS_WRITE | OTHERS_READ)) | held_outside[mode];
 	o->has = (uint8_t)mode;
+	o->is_doubted = 0;
 }
 
 /* --- Making --------------------------------------------------------------------- */
@@ -226,9 +227,15 @@ is_held_in(const struct evl_outside *o, unsigned mode)
 /* --- Asking ----------------------------------------------------------------------- */
 
 static unsigned
+needed_for(unsigned mode)
+{
+	return mode == EVLOCK_EXCLUSIVE ? EVLOCK_EXCLUSIVE : EVLOCK_SHARED;
+}
+
+static unsigned
 needed_by(const struct evl_seat *seat)
 {
-	return seat->mode == EVLOCK_EXCLUSIVE ? EVLOCK_EXCLUSIVE : EVLOCK_SHARED;
+	return needed_for(seat->mode);
 }
 
 static int
@@ -394,6 +401,8 @@ look(struct evl_step *step, struct evl_body *body)
 
 	if (o->seat.state == EVL_GRANTED)
 		take_turn(step, o);
+	if (o->n_looking)
+		return;
 	if (o->has == EVLOCK_NONE)
 		look_for_all(step, o);
 	else
@@ -422,10 +431,34 @@ fail_waiting(struct evl_step *step, struct evl_outside *o, int error)
 	evl_close_fail_sets(step, o->body, error);
 }
 
+/* The first of those who wait, if it waits for this lock alone and to be exclusive. */
+static struct evl_seat *
+first_exclusive(const struct evl_outside *o)
+{
+	const struct evl_seat *first = first_waiting(o);
+
+	return first && first->role != EVL_MEMBER && first->mode == EVLOCK_EXCLUSIVE
+	    ? &EVL_REQUEST(first)->seat : NULL;
+}
+
+static void
+fail_first(struct evl_step *step, struct evl_outside *o, struct evl_seat *seat, int error)
+{
+	evl_grant_withdraw(&step->change, core_of(o), seat);
+	evl_core_conclude(core_of(o), seat, error, &step->change.done);
+	evl_step_touch(step, o->body, 0);
+}
+
 void
 evl_outside_fail(struct evl_step *step, struct evl_outside *o, int error)
 {
+	struct evl_seat *first = error == EACCES ? first_exclusive(o) : NULL;
+
 	o->is_asking = 0;
+	if (first) {
+		fail_first(step, o, first, error);
+		return;
+	}
 	evl_notify_arm(o->body, 0);	/* or it would be asked for them again, at once */
 	fail_waiting(step, o, error);
 	evl_step_touch(step, o->body, 0);
@@ -543,46 +576,110 @@ evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error)
 
 /* --- As a kind of lock --------------------------------------------- */
 
+/* This process has the lock now, which it did not ask for. */
+static void
+come_to_have(struct evl_outside *o, unsigned mode)
+{
+	o->n_joined = o->n_passed = 0;
+	set_has(o, mode);
+}
+
+/* What is held is shared by one more.  The outside comes back to the queue when the lock is
+ * looked at. */
+static void
+join(struct evl_outside *o)
+{
+	o->n_joined++;
+	leave_queue(o);
+}
+
 /* Nobody of this process has the lock, or asks for it. */
 static int
 try_all(struct evl_outside *o, unsigned mode)
 {
 	int error = o->ops->try_now(o, mode);
 
-	if (error) {
+	if (error > 0)
 		evl_notify_arm(o->body, 1);
-		return error;
-	}
-	o->n_joined = o->n_passed = 0;
-	set_has(o, mode);
-	return 0;
+	else if (!error)
+		come_to_have(o, mode);
+	return error;
 }
 
-/* It is shared already.  The outside comes back to the queue when the lock is looked at. */
+/* It is shared already. */
 static int
 try_join(struct evl_outside *o)
 {
 	int error = o->n_joined < MOST_JOINED ? o->ops->try_now(o, EVLOCK_SHARED) : EAGAIN;
 
-	if (error)
-		return error;
-	o->n_joined++;
-	leave_queue(o);
-	return 0;
+	if (!error)
+		join(o);
+	return error;
 }
 
 static int
-make_room(struct evl_step *step, struct evlock *lock, unsigned mode)
+try(struct evl_outside *o, unsigned needed)
 {
-	struct evl_outside *o = lock->body->of_kind;
-	unsigned needed = mode == EVLOCK_EXCLUSIVE ? EVLOCK_EXCLUSIVE : EVLOCK_SHARED;
-
-	(void)step;
 	if (evl_core_is(core_of(o), EVL_IS_CLOSED) || first_waiting(o))
 		return 0;
 	if (o->has == EVLOCK_NONE)
 		return o->is_asking ? 0 : try_all(o, needed);
 	return is_turn(o) && o->has == EVLOCK_SHARED && needed == EVLOCK_SHARED ? try_join(o) : 0;
+}
+
+static int
+make_room(struct evl_step *step, struct evlock *lock, unsigned mode, struct evl_look *look)
+{
+	int error = try(lock->body->of_kind, needed_for(mode));
+
+	(void)step;
+	if (error == EVL_LOOK)
+		*look = (struct evl_look){ lock->body, needed_for(mode) };
+	return error;
+}
+
+/* Nobody gives it back, or asks for it, while it is kept. */
+static void
+keep_room(struct evl_step *step, struct evlock *lock, int is_kept)
+{
+	struct evl_outside *o = lock->body->of_kind;
+
+	o->n_looking += is_kept ? 1 : (uint32_t)-1;
+	evl_step_note(step, o->body, 0);
+}
+
+static void
+examine(const struct evl_look *look)
+{
+	struct evl_outside *o = look->body->of_kind;
+
+	o->ops->looks->look(o, look->mode);
+}
+
+static int
+examined(struct evl_step *step, const struct evl_look *look)
+{
+	struct evl_outside *o = look->body->of_kind;
+	int error = o->ops->looks->looked(o);
+
+	evl_step_note(step, o->body, 0);	/* nobody has looked at it meanwhile */
+	if (error > 0 && o->has == EVLOCK_NONE)
+		evl_notify_arm(o->body, 1);
+	if (error)
+		return error == EVL_LOOK ? 0 : error;
+	if (o->has == EVLOCK_NONE)
+		come_to_have(o, look->mode);
+	else
+		join(o);
+	return 0;
+}
+
+static int
+refuses(const struct evlock *lock, unsigned mode)
+{
+	const struct evl_outside *o = lock->body->of_kind;
+
+	return o->ops->looks ? o->ops->looks->may(o, mode) : 0;
 }
 
 /* A request of a higher priority passes the outside, but not for ever. */
@@ -596,15 +693,44 @@ pass(struct evl_step *step, struct evl_body *body)
 		take_place(step, o, EVL_RANKS - 1);
 }
 
+/* Does this process have it for more of those who waited than hold it now? */
+static int
+is_in_batch(const struct evl_outside *o)
+{
+	return o->has != EVLOCK_NONE && o->seat.state == EVL_QUEUED && first_waiting(o) &&
+	    !is_turn(o);
+}
+
+/* Nobody is granted for now.  The outside stays where it is in the queue. */
+static void
+doubt(struct evl_outside *o)
+{
+	core_of(o)->held_mask |= held_outside[EVLOCK_NONE];
+	o->is_doubted = 1;
+}
+
 /* If what this process has is stale, the others have their turn next. */
 static void
 let_go(struct evl_step *step, struct evl_body *body)
 {
 	struct evl_outside *o = body->of_kind;
+	int is_stale = o->ops->is_stale && is_in_batch(o) && !o->is_doubted ? o->ops->is_stale(o) : 0;
 
-	if (o->ops->is_stale && o->has != EVLOCK_NONE && o->seat.state == EVL_QUEUED &&
-	    first_waiting(o) && !is_turn(o) && o->ops->is_stale(o))
+	if (is_stale < 0)
+		doubt(o);
+	else if (is_stale)
 		take_place(step, o, EVL_RANKS - 1);
+}
+
+void
+evl_outside_checked(struct evl_step *step, struct evl_outside *o, int is_stale)
+{
+	if (!o->is_doubted)
+		return;
+	set_has(o, o->has);
+	if (is_stale && is_in_batch(o))
+		take_place(step, o, EVL_RANKS - 1);
+	evl_step_touch(step, o->body, 0);
 }
 
 static uint32_t
@@ -678,6 +804,10 @@ leave(struct evl_step *step, struct evl_body *body)
 static const struct evl_kind outside_kind = {
 	.judge = judge,
 	.make_room = make_room,
+	.examine = examine,
+	.examined = examined,
+	.keep_room = keep_room,
+	.refuses = refuses,
 	.pass = pass,
 	.is_fixed = always,
 	.let_go = let_go,

@@ -41,6 +41,17 @@ struct evl_guard;
 struct evl_outside;
 struct evl_step;
 
+/** How a scope looks at what only a call that may block can tell. */
+struct evl_outside_looks {
+	/** Looks; in no step, and may block.  Then looked() is called in a step: it returns as
+	 * try_now() does, or EVL_LOOK if it did not come to a look. */
+	void (*look)(struct evl_outside *o, unsigned mode);
+	int (*looked)(struct evl_outside *o);
+
+	/** Is the mode one that can be had at all?  0 or EACCES. */
+	int (*may)(const struct evl_outside *o, unsigned mode);
+};
+
 struct evl_outside_ops {
 	/** Asks for the lock.  Returns 1 if this process has it now, 0 if it will be told by
 	 * evl_outside_got() or evl_outside_failed(), or -1 with errno.  Called while it has
@@ -48,7 +59,8 @@ struct evl_outside_ops {
 	int (*want)(struct evl_outside *o, unsigned mode);
 
 	/** The same, now or not at all: 0, or an errno such as EAGAIN.  While this process has
-	 * it SHARED: may one more share that, though others may wait? */
+	 * it SHARED: may one more share that, though others may wait?  EVL_LOOK: only a look can
+	 * tell; see `looks`. */
 	int (*try_now)(struct evl_outside *o, unsigned mode);
 
 	/** Gives the lock back, or stops asking: after this nothing is told. */
@@ -66,8 +78,11 @@ struct evl_outside_ops {
 	unsigned order;	/**< among scopes, for sets that have members of several */
 
 	/** This process has it, and those who waited then are served one after another: should
-	 * that end, as what it has is not what it would get now?  May be NULL: never. */
+	 * that end, as what it has is not what it would get now?  0, 1, or -1: it will be told by
+	 * evl_outside_checked().  May be NULL: never. */
 	int (*is_stale)(struct evl_outside *o);
+
+	const struct evl_outside_looks *looks;	/**< NULL: try_now() never needs a look */
 };
 
 /** What a scope's own structure begins with, zeroed; see evl_outside_new(). */
@@ -81,6 +96,9 @@ struct evl_outside {
 	uint8_t is_used;	/**< somebody of this process has held it since it was got */
 	uint8_t n_joined;	/**< who came later than the batch, and shared its hold */
 	uint8_t n_passed;	/**< who came later than the outside, with a higher priority */
+	uint8_t is_doubted;	/**< nobody is granted until evl_outside_checked() */
+	uint32_t n_looking;	/**< callers that take looks: they decide what is done next.  Those
+				     of looks->look() count themselves until looked() */
 };
 
 #pragma GCC visibility push(default)
@@ -108,7 +126,8 @@ struct evl_outside *evl_outside_of(const struct evlock *lock);
 /** What was wanted, was got. */
 void evl_outside_got(struct evl_outside *o);
 
-/** It was not: all who wait are told `error`. */
+/** It was not: all who wait are told `error`.  If that is EACCES, and whoever is first wants it
+ * exclusive, that one is told alone, and the next may ask. */
 void evl_outside_failed(struct evl_outside *o, int error);
 
 /** What this process has is lost: the holders' notices are called with ESTALE, their
@@ -130,5 +149,8 @@ int evl_outside_is_threaded(struct event_base *base);
 /** As evl_outside_got() and evl_outside_failed(), as part of a step. */
 void evl_outside_take(struct evl_step *step, struct evl_outside *o);
 void evl_outside_fail(struct evl_step *step, struct evl_outside *o, int error);
+
+/** The answer to ops->is_stale(), as part of a step. */
+void evl_outside_checked(struct evl_step *step, struct evl_outside *o, int is_stale);
 
 #endif

@@ -356,7 +356,7 @@ flags(void)
 static void
 make_plain(struct place *p)
 {
-	struct evlock_options options = { flags(), NULL, "plain", &p->value, NULL };
+	struct evlock_options options = { .flags = flags(), .name = "plain", .value = &p->value };
 
 	if (pick(5) == 0) {
 		p->n_modes = 1;
@@ -412,7 +412,7 @@ make(unsigned place)
 static void
 make_table(void)
 {
-	struct evlock_options options = { flags(), NULL, "table", NULL, NULL };
+	struct evlock_options options = { .flags = flags(), .name = "table" };
 
 	w.table_serial++;
 	w.table = evlock_table_new(w.base, &options);

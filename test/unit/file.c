@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +20,9 @@
 
 #include <evlock/file.h>
 #include <evlock/owner.h>
+#include <evlock/semaphore.h>
 #include <evlock/set.h>
+#include <evlock/table.h>
 
 #include "scopes/file/claim.h"
 #include "scopes/file/path.h"
@@ -179,7 +183,14 @@ gone(struct evl_claim *claim)
 	leave(claim);
 }
 
-static const struct evl_claim_user user = { enter, leave, got, failed, gone };
+static void
+checked(struct evl_claim *claim, int is_same)
+{
+	(void)claim;
+	(void)is_same;
+}
+
+static const struct evl_claim_user user = { enter, leave, got, failed, checked, gone };
 
 static void
 await(const int *count, int n)
@@ -193,7 +204,9 @@ await(const int *count, int n)
 static void
 begin_other(struct evl_claim *other)
 {
-	cr_assert_eq(evl_claim_begin(other, &user, evl_path_new("file"), 0, 0), 0);
+	static const struct evl_how how;
+
+	cr_assert_eq(evl_claim_begin(other, &user, evl_path_new("file"), &how), 0);
 }
 
 static void
@@ -249,13 +262,49 @@ FileTest(file, constructor_refuses)
 	check_refused("none/file", 0, ENOENT);
 	check_refused("file/file", 0, ENOTDIR);
 	check_refused("file/file", EVLOCK_FILE_MKDIR, ENOTDIR);
-	check_refused("/", 0, ENOENT);
+	check_refused("/", 0, EINVAL);
+	check_refused("file/", 0, ENOTDIR);
 	check_refused(".", EVLOCK_FILE_FLOCK, EINVAL);
 	cr_assert_eq(mkfifo("fifo", 0666), 0);
 	check_refused("fifo", 0, EINVAL);
 	cr_assert_eq(symlink("file", "link"), 0);
 	check_refused("link", 0, ELOOP);
 	cr_assert_eq(count_descriptors(), n_descriptors + 1);
+}
+
+FileTest(file, options_of_other_scopes)
+{
+	struct evlock_options mode = { .file_mode = 0600 };
+	struct evlock_set_member member = { lock, EVLOCK_SAME_MODE };
+
+	cr_assert_null(evlock_new(base, &mode));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_null(evlock_set_new(&member, 1, &mode));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_null(evlock_table_new(base, &mode));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_null(evlock_semaphore_new(base, 1, &mode));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_null(evlock_file_new(base, "new", &(struct evlock_options){ .file_mode = 01777 }));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(access("new", F_OK), -1);
+}
+
+FileTest(file, permission_bits)
+{
+	struct evlock *l;
+	struct stat st;
+
+	umask(022);
+	l = evlock_file_new(base, "new", &(struct evlock_options){ .file_mode = 0660 });
+	cr_assert_not_null(l);
+	cr_assert_eq(stat("new", &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0640);
+	cr_assert_eq(unlink("new"), 0);
+	drop(l, hold(l, X));
+	cr_assert_eq(stat("new", &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0640, "made again with others");
+	evlock_free(l);
 }
 
 Test(file, needs_libevent_set_up_for_threads)
@@ -890,6 +939,501 @@ FileTest(file, became_something_else)
 	cr_assert_str_eq(run(), "a:Invalid argument b:Invalid argument");
 	cr_assert_eq(rmdir("file"), 0);
 	drop(lock, hold(lock, X));
+}
+
+/* --- Checking ------------------------------------------------------------------- */
+
+static void
+check_check(void (*move)(void))
+{
+	evlock_handle a = hold(lock, S), b = hold(lock, N);
+
+	cr_assert_eq(evlock_file_check(lock, a), 0);
+	cr_assert_eq(evlock_file_check(lock, b), 0);
+	move();
+	assert_fails(evlock_file_check(lock, a), ESTALE);
+	drop(lock, b);
+	drop(lock, a);
+	a = hold(lock, X);
+	cr_assert_eq(evlock_file_check(lock, a), 0, "the next holder has the new file");
+	drop(lock, a);
+	assert_fails(evlock_file_check(lock, a), EINVAL);
+}
+
+FileTest(check, removed) { check_check(remove_file); }
+FileTest(check, renamed) { check_check(rename_file); }
+FileTest(check, replaced) { check_check(replace_file); }
+
+FileTest(check, refuses)
+{
+	struct evlock *plain = evlock_new(base, NULL), *l;
+	int fd = open_other("file");
+	evlock_handle a = hold(lock, X), b;
+
+	assert_fails(evlock_file_check(lock, 0), EINVAL);
+	b = ask(lock, "b", X);
+	assert_fails(evlock_file_check(lock, b), EINVAL);
+	drop(lock, b);
+	drop(lock, a);
+	a = hold(plain, X);
+	assert_fails(evlock_file_check(plain, a), EINVAL);
+	evlock_free(plain);
+	l = evlock_file_new_fd(base, fd, NULL);
+	a = hold(l, X);
+	assert_fails(evlock_file_check(l, a), EINVAL);
+	evlock_free(l);
+	close(fd);
+}
+
+FileTest(check, of_a_set)
+{
+	struct evlock *other = make("other", 0), *set;
+	evlock_handle h;
+
+	set = evlock_set_new((struct evlock_set_member[]){ { lock, EVLOCK_SAME_MODE },
+	    { other, EVLOCK_SAME_MODE } }, 2, NULL);
+	h = hold(set, X);
+	cr_assert_eq(evlock_file_check(lock, h), 0);
+	remove_file();
+	assert_fails(evlock_file_check(lock, h), ESTALE);
+	cr_assert_eq(evlock_file_check(other, h), 0);
+	assert_fails(evlock_file_check(set, h), EINVAL);
+	drop(set, h);
+	evlock_free(set);
+	evlock_free(other);
+	close(open_other("file"));
+}
+
+/* --- What the caller has open ------------------------------------------------------ */
+
+static void check_child(int (*f)(void));
+static int free_all(void);
+
+static struct evlock *
+make_fd(int fd, unsigned flags)
+{
+	struct evlock *l = evlock_file_new_fd(base, fd, &(struct evlock_options){ .flags = flags });
+
+	cr_assert(l, "%s", strerror(errno));
+	return l;
+}
+
+static void
+check_fd_refused(struct event_base *b, int fd, const struct evlock_options *options, int error)
+{
+	cr_assert_null(evlock_file_new_fd(b, fd, options));
+	cr_assert_eq(errno, error);
+}
+
+FileTest(fd, constructor_refuses)
+{
+	int fd = open_other("other"), same = open_other("file");
+
+	check_fd_refused(NULL, fd, NULL, EINVAL);
+	check_fd_refused(base, -1, NULL, EBADF);
+	check_fd_refused(base, 1000, NULL, EBADF);
+	check_fd_refused(base, fd, &(struct evlock_options){ .flags = EVLOCK_FILE_MKDIR }, EINVAL);
+	check_fd_refused(base, fd, &(struct evlock_options){ .flags = 1u << 30 }, EINVAL);
+	check_fd_refused(base, fd, &(struct evlock_options){ .file_mode = 0666 }, EINVAL);
+	check_fd_refused(base, same, &(struct evlock_options){ .flags = EVLOCK_FILE_FLOCK }, EINVAL);
+	close(fd);
+	close(same);
+	cr_assert_eq(count_descriptors(), n_descriptors + 1);
+}
+
+FileTest(fd, excludes_others)
+{
+	int fd = open_other("other");
+	struct evlock *l = make_fd(fd, EVLOCK_FILE_ANY);
+	evlock_handle a = hold(l, X);
+
+	close(fd);
+	cr_assert_not(is_free("other", F_RDLCK));
+	cr_assert_eq(evlock_convert_nowait(l, a, S), 0);
+	cr_assert(is_free("other", F_RDLCK));
+	drop(l, hold(l, S));
+	drop(l, a);
+	cr_assert_str_eq(turn(), "");
+	cr_assert(is_free("other", F_WRLCK));
+	evlock_free(l);
+}
+
+FileTest(fd, objects_of_one_description_exclude_each_other)
+{
+	int fd = open_other("other"), same = dup(fd), other = open_other("other");
+	struct evlock *a = make_fd(fd, 0), *b = make_fd(same, 0), *c = make_fd(other, 0);
+	evlock_handle h = hold(a, X);
+
+	check_fd_refused(base, same, &(struct evlock_options){ .flags = EVLOCK_FILE_FLOCK }, EINVAL);
+	close(fd);
+	close(same);
+	close(other);
+	assert_refused(evlock_acquire_nowait(b, S), EAGAIN);
+	assert_refused(evlock_acquire_nowait(c, S), EAGAIN);
+	ask(b, "b", X);
+	drop(a, h);
+	cr_assert_str_eq(run_for(1), "b");
+	evlock_free(b);
+	drop(c, hold(c, X));
+	evlock_free(a);
+	evlock_free(c);
+}
+
+FileTest(fd, excludes_a_lock_by_path)
+{
+	int fd = open_other("file");
+	struct evlock *l = make_fd(fd, 0);
+	evlock_handle h = hold(lock, X);
+
+	close(fd);
+	assert_refused(evlock_acquire_nowait(l, S), EAGAIN);
+	drop(lock, h);
+	h = hold(l, X);
+	assert_refused(evlock_acquire_nowait(lock, S), EAGAIN);
+	evlock_free(l);
+}
+
+TestWith(fd, with_flock, EVLOCK_FILE_FLOCK)
+{
+	int fd = open("file", O_RDONLY), other = open_other("file");
+	struct evlock *l = make_fd(fd, EVLOCK_FILE_FLOCK);
+	evlock_handle h = hold(l, X);
+
+	cr_assert_eq(flock_other(fd, LOCK_EX), 0, "it is the same description");
+	cr_assert_eq(flock_other(other, LOCK_SH), EAGAIN);
+	drop(l, h);
+	cr_assert_eq(flock_other(other, LOCK_SH), 0);
+	evlock_free(l);
+	close(fd);
+	close(other);
+}
+
+WaitTest(fd, waits_for_others)
+{
+	int fd = open_other("other"), other = open_other("other");
+	struct evlock *l = make_fd(fd, 0);
+
+	lock_other(other, F_WRLCK);
+	ask(l, "a", X);
+	await_blocked("other", 1);
+	close(other);
+	cr_assert_str_eq(run_for(1), "a");
+	cr_assert_not(is_free("other", F_RDLCK));
+	evlock_free(l);
+	close(fd);
+}
+
+/* A child that has inherited it keeps the lock, and unlocks nothing. */
+FileTest(fd, child_keeps_it)
+{
+	int fd = open_other("other"), ends[2];
+	struct evlock *l = make_fd(fd, 0);
+	char byte;
+	pid_t child;
+
+	cr_assert_eq(pipe(ends), 0);
+	hold(l, X);
+	child = fork();
+	if (child == 0) {
+		evlock_free(l);
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	check_child(free_all);
+	cr_assert_not(is_free("other", F_RDLCK), "unlocked by the end of a child");
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	cr_assert_not(is_free("other", F_RDLCK));
+	evlock_free(l);
+}
+
+/* --- Folders and links --------------------------------------------------------------- */
+
+FileTest(any, folders)
+{
+	struct evlock *l;
+	int fd;
+
+	cr_assert_eq(mkdir("folder", 0777), 0);
+	check_refused("folder", EVLOCK_FILE_FLOCK, EINVAL);
+	check_refused("folder/", EVLOCK_FILE_FLOCK, EINVAL);
+	l = make("folder/", EVLOCK_FILE_ANY | EVLOCK_FILE_FLOCK);
+	fd = open("folder", O_RDONLY);
+	hold(l, X);
+	cr_assert_eq(flock_other(fd, LOCK_SH), EAGAIN);
+	evlock_free(l);
+	cr_assert_eq(flock_other(fd, LOCK_EX), 0);
+	close(fd);
+}
+
+FileTest(any, link_and_target_exclude_each_other)
+{
+	struct evlock *link, *same;
+	evlock_handle h = hold(lock, X);
+
+	cr_assert_eq(symlink("file", "link"), 0);
+	link = make("link", EVLOCK_FILE_ANY);
+	same = make("file", EVLOCK_FILE_ANY);
+	assert_refused(evlock_acquire_nowait(link, S), EAGAIN);
+	assert_refused(evlock_acquire_nowait(same, S), EAGAIN);
+	drop(lock, h);
+	h = hold(link, X);
+	assert_refused(evlock_acquire_nowait(lock, S), EAGAIN);
+	cr_assert_eq(evlock_file_check(link, h), 0);
+	remove_file();
+	assert_fails(evlock_file_check(link, h), ESTALE);
+	evlock_free(link);
+	evlock_free(same);
+	drop(lock, hold(lock, X));
+}
+
+/* --- A file that can only be read ------------------------------------------------------- */
+
+/* In a child. */
+static void
+start_anew(void)
+{
+	alarm(20);
+	free_all();
+	base = event_base_new();
+}
+
+/* Returns 0, or the number of the first line that is not so.  This process may read the file,
+ * and nothing else. */
+static int
+read_only(void)
+{
+	struct evlock_set_member member;
+	struct evlock *set, *other;
+	evlock_handle a;
+
+	start_anew();
+	lock = evlock_file_new(base, "file", NULL);
+	if (!lock)
+		return 1;
+	if (evlock_acquire_nowait(lock, X) || errno != EACCES)
+		return 2;
+	a = evlock_acquire_nowait(lock, S);
+	if (!a)
+		return 3;
+	if (evlock_acquire_nowait(lock, X) || errno != EACCES)
+		return 4;
+	if (evlock_acquire(lock, X, NULL, note, NULL) || errno != EACCES)
+		return 5;
+	member = (struct evlock_set_member){ lock, EVLOCK_SAME_MODE };
+	set = evlock_set_new(&member, 1, NULL);
+	if (!set || evlock_acquire_nowait(set, X) || errno != EACCES)
+		return 6;
+	evlock_free(set);
+	if (evlock_convert_nowait(lock, a, X) != -1 || errno != ENOTSUP)
+		return 7;
+	evlock_close(lock);
+	if (evlock_acquire_nowait(lock, X) || errno != EACCES)
+		return 8;
+	if (evlock_acquire_nowait(lock, S) || errno != ECANCELED)
+		return 9;
+	other = evlock_file_new(base, "file", &(struct evlock_options){ .flags = EVLOCK_FILE_FLOCK });
+	evlock_free(lock);
+	lock = other;
+	if (!lock || !evlock_acquire_nowait(lock, X))
+		return 10;
+	other = evlock_file_new(base, "file", NULL);
+	return !other || !evlock_acquire_nowait(other, S) ? 11 : 0;
+}
+
+static int
+as_nobody(int (*f)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(setgid(65534) || setuid(65534) ? 77 : f());
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+FileTest(read_only, is_shared)
+{
+	int i, status;
+
+	if (getuid() != 0)
+		return;	/* there is nobody to become */
+	cr_assert_eq(chmod(".", 0755), 0);
+	for (i = 0; i < 2; i++) {
+		int fd = open("file", O_RDWR);
+
+		cr_assert_eq(fchmod(fd, 0644), 0);
+		cr_assert_eq(lock_other(fd, i ? F_RDLCK : F_UNLCK), 0);
+		status = as_nobody(read_only);
+		cr_assert_eq(status, 0, "%d", status >> 8);
+		close(fd);
+	}
+}
+
+/* The file is replaced by one that can only be read, while one of each kind waits. */
+static int
+becomes_read_only(void)
+{
+	int fd = open("file", O_RDWR);
+
+	start_anew();
+	lock = evlock_file_new(base, "file", NULL);
+	if (!lock || lock_other(fd, F_WRLCK))
+		return 2;
+	ask(lock, "a", X);
+	ask_then(lock, "b", S, note_and_drop);
+	ask(lock, "c", X);
+	await_blocked("file", 1);
+	if (unlink("file"))
+		return 1;
+	close(open("file", O_RDWR | O_CREAT, 0444));
+	close(fd);
+	return strcmp(run_for(5), "a:Permission denied b c:Permission denied") != 0;
+}
+
+WaitTest(read_only, fails_those_who_would_write)
+{
+	if (getuid() != 0)
+		return;
+	cr_assert_eq(chmod(".", 0777), 0);
+	cr_assert_eq(chmod("file", 0666), 0);
+	cr_assert_eq(as_nobody(becomes_read_only), 0);
+}
+
+/* --- A mount that does not answer ----------------------------------------------------------- */
+
+/* Mounts a folder that nobody serves at "dead", which this process alone sees.  Returns the
+ * descriptor that ends it, or -1. */
+static int
+mount_dead(void)
+{
+	char options[100];
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (fd >= 0 && mkdir("dead", 0777) == 0 && unshare(CLONE_NEWNS) == 0 &&
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("none", "dead", "fuse", 0, options) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int n_done;		/* atomic */
+
+static void
+count_done(void)
+{
+	__atomic_add_fetch(&n_done, 1, __ATOMIC_RELEASE);
+}
+
+static void
+await_done(int n)
+{
+	int tries = 5000;
+
+	while (__atomic_load_n(&n_done, __ATOMIC_ACQUIRE) < n && --tries)
+		usleep(1000);
+	cr_assert_gt(tries, 0, "stopped by a mount that does not answer");
+}
+
+static void *
+make_dead(void *arg)
+{
+	struct event_base *own = event_base_new();
+
+	cr_assert_null(evlock_file_new(own, "dead/file", NULL));
+	event_base_free(own);
+	return arg;
+}
+
+static void *
+try_dead(void *l)
+{
+	cr_assert_eq(evlock_acquire_nowait(l, S), 0);
+	return NULL;
+}
+
+static void *
+fork_and_make(void *arg)
+{
+	struct event_base *own = event_base_new();
+	struct evlock *l;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	count_done();
+	l = evlock_file_new(own, "other", NULL);
+	drop(l, hold(l, X));
+	evlock_free(l);
+	event_base_free(own);
+	count_done();
+	return arg;
+}
+
+static void
+see_that_others_go_on(void)
+{
+	pthread_t thread;
+
+	n_done = 0;
+	cr_assert_eq(pthread_create(&thread, NULL, fork_and_make, NULL), 0);
+	await_done(2);
+	pthread_join(thread, NULL);
+}
+
+FileTest(dead, stops_nobody_else_when_it_is_opened)
+{
+	pthread_t thread;
+	int fuse = mount_dead();
+
+	if (fuse < 0)
+		return;
+	cr_assert_eq(pthread_create(&thread, NULL, make_dead, NULL), 0);
+	usleep(50000);
+	see_that_others_go_on();
+	close(fuse);
+	pthread_join(thread, NULL);
+	cr_assert_eq(umount2("dead", MNT_DETACH), 0);
+}
+
+/* A lock is made through a link that leads to a dead mount later.  `try` may block its thread;
+ * another thread's wait for the same file, its release and withdrawal do not. */
+FileTest(dead, stops_nobody_else_when_it_is_looked_at)
+{
+	struct event_base *far = event_base_new();
+	struct evlock *l, *other;
+	evlock_handle h;
+	pthread_t thread;
+	int fuse;
+
+	cr_assert_eq(mkdir("a", 0777), 0);
+	cr_assert_eq(symlink("a", "way"), 0);
+	l = make("way/file", 0);
+	other = evlock_share(l, far);
+	fuse = mount_dead();
+	if (fuse >= 0) {
+		cr_assert_eq(unlink("way"), 0);
+		cr_assert_eq(symlink("dead", "way"), 0);
+		cr_assert_eq(pthread_create(&thread, NULL, try_dead, other), 0);
+		usleep(50000);
+		see_that_others_go_on();
+		h = ask(l, "waits", S);
+		cr_assert_str_eq(turn(), "");
+		drop(l, h);
+		close(fuse);
+		pthread_join(thread, NULL);
+		cr_assert_eq(umount2("dead", MNT_DETACH), 0);
+	}
+	evlock_free(other);
+	evlock_free(l);
+	event_base_free(far);
 }
 
 /* --- fork() -------------------------------------------------------------------- */

@@ -84,7 +84,18 @@ gone(struct evl_claim *claim)
 	pthread_mutex_unlock(&guard);
 }
 
-static const struct evl_claim_user user = { enter, leave, got, failed, gone };
+static int n_same, n_moved;
+
+static void
+checked(struct evl_claim *claim, int is_same)
+{
+	(void)claim;
+	n_same += is_same;
+	n_moved += !is_same;
+	pthread_cond_broadcast(&changed);
+}
+
+static const struct evl_claim_user user = { enter, leave, got, failed, checked, gone };
 
 static void
 await(const int *count, int n)
@@ -125,11 +136,19 @@ await_state(struct evl_claim *claim, int state)
 }
 
 static int
-begin_flags(struct evl_claim *claim, const char *path, int is_flock, int makes_folders)
+begin_how(struct evl_claim *claim, const char *path, const struct evl_how *how)
 {
 	char *whole = evl_path_new(path);
 
-	return whole ? evl_claim_begin(claim, &user, whole, is_flock, makes_folders) : errno;
+	return whole ? evl_claim_begin(claim, &user, whole, how) : errno;
+}
+
+static int
+begin_flags(struct evl_claim *claim, const char *path, int is_flock, int makes_folders)
+{
+	struct evl_how how = { .is_flock = (uint8_t)is_flock, .makes_folders = (uint8_t)makes_folders };
+
+	return begin_how(claim, path, &how);
 }
 
 static void
@@ -168,10 +187,30 @@ tell_by(void (*call)(struct evl_claim *), struct evl_claim *claim)
 	leave(claim);
 }
 
+/* Leaves the guard for a look, as a caller that does not wait would. */
+static int
+look(struct evl_claim *claim, int is_exclusive)
+{
+	if (!evl_claim_look_begins(claim, is_exclusive))
+		return EVL_CLAIM_UNSURE;
+	leave(claim);
+	evl_claim_look(claim);
+	enter(claim);
+	return evl_claim_look_ends(claim);
+}
+
+static int
+try_or_look(struct evl_claim *claim, int is_exclusive)
+{
+	int error = evl_claim_try(claim, is_exclusive);
+
+	return error == EVL_CLAIM_UNSURE ? look(claim, is_exclusive) : error;
+}
+
 static int
 try(struct evl_claim *claim, int is_exclusive)
 {
-	return ask_by(evl_claim_try, claim, is_exclusive);
+	return ask_by(try_or_look, claim, is_exclusive);
 }
 
 static int
@@ -199,6 +238,8 @@ may_join(struct evl_claim *claim)
 
 	enter(claim);
 	error = evl_claim_may_join(claim);
+	if (error == EVL_CLAIM_UNSURE)
+		error = look(claim, SHARED);
 	leave(claim);
 	return error;
 }
@@ -259,13 +300,26 @@ FileTest(path, is_whole)
 {
 	cr_assert_eq(chdir("/usr"), 0);
 	check_path("/a/b", "/a/b");
-	check_path("//a///./b/.", "/a/b");
+	check_path("//a///./b", "/a/b");
 	check_path("/a/../.b/c.", "/a/../.b/c.");
 	check_path("a", "/usr/a");
 	check_path("./a//b", "/usr/a/b");
 	cr_assert_eq(chdir("/"), 0);
 	check_path("a", "/a");
-	check_path("./.", "");	/* what has no name is no file */
+}
+
+FileTest(path, of_a_folder)
+{
+	cr_assert_eq(chdir("/usr"), 0);
+	check_path("/", "/");
+	check_path("/.", "/");
+	check_path("//a//", "/a/");
+	check_path("a/.", "/usr/a/");
+	check_path("a/..", "/usr/a/../");
+	check_path(".", "/usr/");
+	check_path("..a", "/usr/..a");
+	cr_assert_eq(chdir("/"), 0);
+	check_path("./.", "/");
 }
 
 FileTest(path, in_a_deep_folder)
@@ -312,6 +366,8 @@ check_refused(const char *path, int error)
 
 FileTest(opened, regular_files_alone)
 {
+	struct evl_claim claim;
+
 	cr_assert_eq(mkfifo("fifo", 0666), 0);
 	cr_assert_eq(mkdir("folder", 0777), 0);
 	cr_assert_eq(symlink("file", "link"), 0);
@@ -319,13 +375,17 @@ FileTest(opened, regular_files_alone)
 	check_refused("folder", EINVAL);
 	check_refused("folder/", EINVAL);
 	check_refused("/dev/null", EINVAL);
-	check_refused("/", ENOENT);
+	check_refused("/", EINVAL);
+	check_refused("file/", ENOENT);
 	check_refused("", ENOENT);
 	check_refused("link", ELOOP);
 	cr_assert_eq(access("file", F_OK), -1, "made through a link");
 	check_refused("none/file", ENOENT);
+	cr_assert_eq(begin_flags(&claim, "new/", 0, 1), ENOENT);
+	cr_assert_eq(access("new", F_OK), -1, "made, though it is a folder's");
 	close(open_other("file"));
 	check_refused("file/file", ENOTDIR);
+	check_refused("file/", ENOTDIR);
 }
 
 FileTest(opened, makes_the_file)
@@ -436,7 +496,11 @@ fill_disk(void)
 		return 6;
 	if (begin_flags(&another, "disk/b", 0, 0) != EROFS)
 		return 7;
-	return count_descriptors() == n_descriptors ? 0 : 8;
+	if (begin_flags(&another, "disk/a", 0, 0) || try(&another, EXCLUSIVE) != EACCES ||
+	    try(&another, SHARED))
+		return 8;
+	evl_claim_end(&another);
+	return count_descriptors() == n_descriptors ? 0 : 9;
 }
 
 FileTest(opened, on_a_full_disk)
@@ -450,35 +514,365 @@ FileTest(opened, on_a_full_disk)
 	cr_assert(status == 0 || status == 255 << 8, "%d", status >> 8);
 }
 
-/* In a child that is nobody in particular. */
+/* --- Files that cannot be written --------------------------------------------------------- */
+
+/* Calls `f` in a child that is nobody in particular, and returns what it returns. */
 static int
-begin_as_nobody(const char *path)
+call_as_nobody(int (*f)(const char *), const char *path)
 {
-	struct evl_claim claim;
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		if (setgid(65534) || setuid(65534))
 			_exit(255);
-		_exit(begin_flags(&claim, path, 0, 0));
+		_exit(f(path));
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
 
-FileTest(opened, without_permission)
+static int
+begin_plain(const char *path)
 {
-	if (getuid() != 0)
-		return;	/* there is nobody to become */
-	cr_assert_eq(chmod(".", 0755), 0);
+	struct evl_claim claim;
+
+	return begin_flags(&claim, path, 0, 0);
+}
+
+/* 0, or the number of the first line that is not so. */
+static int
+read_only(const char *path)
+{
+	struct evl_claim claim;
+
+	if (begin_flags(&claim, path, 0, 0))
+		return 1;
+	if (evl_claim_may(&claim, EXCLUSIVE) != EACCES || evl_claim_may(&claim, SHARED))
+		return 2;
+	if (try(&claim, EXCLUSIVE) != EACCES)
+		return 3;
+	if (try(&claim, SHARED) || may_join(&claim))
+		return 4;
+	drop(&claim);
+	if (ask(&claim, EXCLUSIVE))
+		return 5;
+	await(&n_failed, 1);
+	if (last_error != EACCES)
+		return 6;
+	end(&claim);
+	return 0;
+}
+
+static int
+read_only_flock(const char *path)
+{
+	struct evl_claim claim;
+	int fd = open(path, O_RDONLY);
+
+	if (begin_flags(&claim, path, 1, 0) || try(&claim, EXCLUSIVE))
+		return 1;
+	if (flock_other(fd, LOCK_SH) != EAGAIN)
+		return 2;
+	end(&claim);
+	return flock_other(fd, LOCK_EX) ? 3 : 0;
+}
+
+/* There is somebody to become, and files for them. */
+static int
+can_be_nobody(void)
+{
+	return getuid() == 0 && chmod(".", 0755) == 0;
+}
+
+FileTest(read_only, without_permission)
+{
+	if (!can_be_nobody())
+		return;
 	close(open_other("file"));
-	cr_assert_eq(chmod("file", 0444), 0);
-	cr_assert_eq(begin_as_nobody("file"), EACCES);
-	cr_assert_eq(begin_as_nobody("new"), EACCES);
+	cr_assert_eq(chmod("file", 0644), 0);
+	cr_assert_eq(call_as_nobody(read_only, "file"), 0);
+	cr_assert_eq(call_as_nobody(read_only_flock, "file"), 0);
+	cr_assert_eq(call_as_nobody(begin_plain, "new"), EACCES);
 	cr_assert_eq(access("new", F_OK), -1);
+	cr_assert_eq(chmod("file", 0200), 0);
+	cr_assert_eq(call_as_nobody(begin_plain, "file"), EACCES);
 	cr_assert_eq(chmod("file", 0666), 0);
-	cr_assert_eq(begin_as_nobody("file"), 0);
+	cr_assert_eq(call_as_nobody(begin_plain, "file"), 0);
+}
+
+static int
+become_writable(const char *path)
+{
+	struct evl_claim claim;
+	int fd = open(path, O_RDONLY);
+
+	if (fchmod(fd, 0444) || begin_flags(&claim, path, 0, 0) || try(&claim, EXCLUSIVE) != EACCES)
+		return 1;
+	if (fchmod(fd, 0644) || try(&claim, EXCLUSIVE) || is_free(path, F_RDLCK))
+		return 2;
+	if (evl_claim_may(&claim, EXCLUSIVE))
+		return 3;
+	end(&claim);
+	return 0;
+}
+
+FileTest(read_only, until_it_becomes_writable)
+{
+	if (!can_be_nobody())
+		return;
+	close(open_other("file"));
+	cr_assert_eq(chown("file", 65534, 65534), 0);
+	cr_assert_eq(call_as_nobody(become_writable, "file"), 0);
+}
+
+/* A program that runs is not opened for writing, and one that is open so does not run. */
+FileTest(read_only, running_program)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(system("cp /bin/sleep prog && ./prog 60 & echo $! >pid; while ! "
+	    "readlink /proc/$(cat pid)/exe | grep -q prog; do sleep 0.01; done"), 0);
+	cr_assert_eq(begin_flags(&claim, "prog", 0, 0), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EACCES);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	end(&claim);
+	cr_assert_eq(system("kill $(cat pid)"), 0);
+	cr_assert_eq(begin_flags(&claim, "prog", 1, 0), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(system("./prog 0"), 0, "a lock by flock(2) keeps a program from running");
+	end(&claim);
+}
+
+/* As NFS does. */
+static int n_bad;
+
+int
+flock(int fd, int operation)
+{
+	int (*real)(int, int);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "flock");
+	if (n_bad && (operation & LOCK_EX) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+		n_bad++;
+		errno = EBADF;
+		return -1;
+	}
+	return real(fd, operation);
+}
+
+static int
+bad_for_nobody(const char *path)
+{
+	struct evl_claim claim;
+
+	n_bad = 1;
+	return begin_flags(&claim, path, 1, 0) || try(&claim, EXCLUSIVE) != EACCES ||
+	    try(&claim, SHARED);
+}
+
+FileTest(read_only, opened_for_writing_where_flock_wants_that)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	n_bad = 1;
+	cr_assert_eq(begin_flags(&claim, "file", 1, 0), 0);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	cr_assert_eq(n_bad, 1, "for writing, though nobody wants that");
+	drop(&claim);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(n_bad, 2);
+	cr_assert_eq(flock_other(fd, LOCK_SH), EAGAIN);
+	drop(&claim);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await(&n_got, 1);
+	end(&claim);
+	close(fd);
+	if (can_be_nobody())
+		cr_assert_eq(call_as_nobody(bad_for_nobody, "file"), 0);
+}
+
+/* --- Folders, devices, links -------------------------------------------------------------- */
+
+static const struct evl_how any = { .is_any = 1 }, any_flock = { .is_any = 1, .is_flock = 1 };
+
+static void
+check_any(const char *path)
+{
+	struct evl_claim claim;
+	int fd = open(path, O_RDONLY);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(begin_how(&claim, path, &any_flock), 0, "%s", path);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(flock_other(fd, LOCK_SH), EAGAIN);
+	end(&claim);
+	cr_assert_eq(flock_other(fd, LOCK_EX), 0);
+	close(fd);
+}
+
+FileTest(any, folders_and_devices)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(mkdir("folder", 0777), 0);
+	check_any("folder");
+	check_any("folder/");
+	check_any(".");
+	check_any("/dev/null");
+	cr_assert_eq(begin_how(&claim, "folder", &any), EISDIR);
+	cr_assert_eq(begin_how(&claim, "/dev/null", &any), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	end(&claim);
+	cr_assert_eq(mkfifo("fifo", 0666), 0);
+	cr_assert_eq(begin_how(&claim, "fifo", &any), EINVAL);
+	cr_assert_eq(begin_how(&claim, "none/", &any), ENOENT);
+}
+
+FileTest(any, links_are_followed_each_time)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(symlink("file", "link"), 0);
+	cr_assert_eq(begin_how(&claim, "link", &any), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_not(is_free("file", F_RDLCK));
+	drop(&claim);
+	cr_assert_eq(unlink("link"), 0);
+	cr_assert_eq(symlink("other", "link"), 0);
+	close(open_other("other"));
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert(is_free("file", F_WRLCK));
+	cr_assert_not(is_free("other", F_RDLCK));
+	end(&claim);
+}
+
+/* --- What the caller has open ------------------------------------------------------------ */
+
+FileTest(adopted, is_locked)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(evl_claim_adopt(&claim, &user, fd, 0), 0);
+	cr_assert_eq(fcntl(claim.file.fd, F_GETFD), FD_CLOEXEC);
+	cr_assert_eq(fcntl(fd, F_SETFD, 0), 0);
+	cr_assert_eq(unlink("file"), 0);
+	cr_assert_eq(evl_claim_try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(access("file", F_OK), -1, "made again");
+	cr_assert_eq(fcntl(fd, F_GETFD), 0);
+	end(&claim);
+	close(fd);
+}
+
+FileTest(adopted, keeps_what_the_caller_locked)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(lock_other(fd, F_WRLCK), 0);
+	cr_assert_eq(evl_claim_adopt(&claim, &user, fd, 0), 0);
+	end(&claim);
+	cr_assert_not(is_free("file", F_RDLCK));
+	close(fd);
+}
+
+FileTest(adopted, as_its_access_allows)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), reading = open("file", O_RDONLY);
+	int writing = open("file", O_WRONLY), path = open("file", O_PATH);
+
+	cr_assert_eq(evl_claim_adopt(&claim, &user, reading, 0), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EACCES);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	end(&claim);
+	cr_assert_eq(evl_claim_adopt(&claim, &user, writing, 0), 0);
+	cr_assert_eq(try(&claim, SHARED), EACCES);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	end(&claim);
+	cr_assert_eq(evl_claim_adopt(&claim, &user, path, 0), EBADF);
+	cr_assert_eq(evl_claim_adopt(&claim, &user, -1, 0), EBADF);
+	close(fd);
+	close(reading);
+	close(writing);
+	close(path);
+}
+
+FileTest(adopted, knows_its_description)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), same = dup(fd), other = open_other("file");
+
+	cr_assert_eq(evl_claim_adopt(&claim, &user, fd, 0), 0);
+	cr_assert(evl_opened_is_description(&claim.file, same));
+	cr_assert_not(evl_opened_is_description(&claim.file, other));
+	cr_assert_not(evl_opened_is_description(&claim.file, -1));
+	end(&claim);
+	close(fd);
+	close(same);
+	close(other);
+}
+
+WaitTest(adopted, waits)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), other = open_other("file");
+
+	cr_assert_eq(evl_claim_adopt(&claim, &user, fd, 0), 0);
+	cr_assert_eq(lock_other(other, F_WRLCK), 0);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EAGAIN);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	lock_other(other, F_UNLCK);
+	await(&n_got, 1);
+	cr_assert_eq(lock_other(other, F_RDLCK), EAGAIN);
+	end(&claim);
+	close(fd);
+	close(other);
+}
+
+/* --- A fork while a file is opened ---------------------------------------------------------- */
+
+static pid_t late_child;
+static int forks_late, n_opened;
+
+/* In place of the C library's: forks once, when the file has been opened and nobody knows. */
+int
+open(const char *path, int flags, ...)
+{
+	int fd = openat(AT_FDCWD, path, flags, 0666);
+
+	n_opened++;
+	if (!forks_late)
+		return fd;
+	forks_late = 0;
+	late_child = fork();
+	if (late_child == 0) {
+		pause();
+		_exit(0);
+	}
+	return fd;
+}
+
+FileTest(fork, while_it_is_opened)
+{
+	struct evl_claim claim;
+
+	close(open_other("file"));
+	n_opened = 0;
+	forks_late = 1;
+	begin(&claim, "file");
+	cr_assert_eq(n_opened, 2, "the child shares the description that is locked");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	close(claim.file.fd);	/* as the end of this process would */
+	claim.file.fd = -1;
+	cr_assert(is_free("file", F_WRLCK), "the child keeps the lock");
+	cr_assert_eq(kill(late_child, SIGKILL), 0);
+	cr_assert_eq(waitpid(late_child, NULL, 0), late_child);
+	end(&claim);
 }
 
 /* --- Taking it at once -------------------------------------------------------------------- */
@@ -871,7 +1265,7 @@ WaitTest(gate, nobody_passes_a_writer)
 	await_blocked("file", 2);
 	enter(&a);
 	evl_claim_drop(&a);
-	cr_assert_eq(evl_claim_try(&a, EXCLUSIVE), EAGAIN);
+	cr_assert_eq(try_or_look(&a, EXCLUSIVE), EAGAIN);
 	leave(&a);
 	await(&n_got, 1);
 	cr_assert_eq(state_of(&b), EVL_CLAIM_HELD);
@@ -1003,6 +1397,38 @@ FileTest(moved, while_it_is_held)
 	end(&claim);
 }
 
+/* What a release asks, while more of the batch wait. */
+static int
+check(struct evl_claim *claim)
+{
+	int error;
+
+	enter(claim);
+	error = evl_claim_check(claim);
+	leave(claim);
+	return error;
+}
+
+FileTest(moved, is_checked)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(check(&claim), EVL_CLAIM_UNSURE);
+	await(&n_same, 1);
+	rename_file();
+	cr_assert_eq(check(&claim), EVL_CLAIM_UNSURE);
+	await(&n_moved, 1);
+	enter(&claim);
+	cr_assert_eq(evl_claim_check(&claim), EVL_CLAIM_UNSURE);
+	cr_assert_eq(evl_claim_check(&claim), EVL_FILE_MOVED, "an answer from before");
+	evl_claim_drop(&claim);
+	leave(&claim);
+	end(&claim);
+	cr_assert_eq(n_same + n_moved, 2, "told of what was dropped");
+}
+
 FileTest(moved, became_something_else)
 {
 	struct evl_claim claim;
@@ -1051,7 +1477,7 @@ FileTest(moved, with_its_folder)
 	end(&claim);
 }
 
-/* --- fork() ---------------------------------------------------------------------------------- */
+/* --- Children ------------------------------------------------------------------------------- */
 
 struct child {
 	pid_t pid;

@@ -348,7 +348,7 @@ compare(const struct evl_outside *a, const struct evl_outside *b)
 }
 
 static const struct evl_outside_ops ops = {
-	yes, yes_now, nothing, nothing, compare, nothing, 1, NULL
+	yes, yes_now, nothing, nothing, compare, nothing, 1, NULL, NULL
 };
 
 static void

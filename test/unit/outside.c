@@ -10,6 +10,7 @@
 #include <evlock/set.h>
 
 #include "lock/lock.h"
+#include "lock/step.h"
 #include "scopes/outside.h"
 
 #include "../shim.h"
@@ -92,7 +93,7 @@ free_it(struct evl_outside *o)
 }
 
 static const struct evl_outside_ops ops = {
-	want, try_now, drop_it, weaken, compare, free_it, 1, is_stale
+	want, try_now, drop_it, weaken, compare, free_it, 1, is_stale, NULL
 };
 
 static struct evlock *
@@ -1113,9 +1114,9 @@ come_first(const struct evl_outside *a, const struct evl_outside *b)
 LockTest(outside, set_asks_one_scope_after_another)
 {
 	static const struct evl_outside_ops near = {
-		want, try_now, drop_it, weaken, come_last, free_it, 1, NULL
+		want, try_now, drop_it, weaken, come_last, free_it, 1, NULL, NULL
 	}, far = {
-		want, try_now, drop_it, weaken, come_first, free_it, 2, NULL
+		want, try_now, drop_it, weaken, come_first, free_it, 2, NULL, NULL
 	};
 	struct evlock *l = play_by(&near), *m = play_by(&far), *set = pair(m, l);
 	evlock_handle h;
@@ -1129,6 +1130,247 @@ LockTest(outside, set_asks_one_scope_after_another)
 	seen();
 	finish(l);
 	finish(m);
+}
+
+/* --- What only a look can tell, and doubt ------------------------------------------------ */
+
+static int seen_by_look;	/* what looked() returns */
+static int may_be_had;		/* what may() does */
+static struct evlock *asked_meanwhile;
+
+static int
+cannot_tell(struct evl_outside *o, unsigned mode)
+{
+	(void)o;
+	add('t', mode);
+	return EVL_LOOK;
+}
+
+/* Meanwhile another thread may ask, as the guard is left. */
+static void
+look_at(struct evl_outside *o, unsigned mode)
+{
+	add('l', mode);
+	o->n_looking++;
+	if (asked_meanwhile)
+		ask(asked_meanwhile, "meanwhile", X);
+}
+
+static int
+look_is_over(struct evl_outside *o)
+{
+	o->n_looking--;
+	return seen_by_look;
+}
+
+static int
+may_have(const struct evl_outside *o, unsigned mode)
+{
+	(void)o;
+	return mode == EVLOCK_EXCLUSIVE ? may_be_had : 0;
+}
+
+static const struct evl_outside_looks looks = { look_at, look_is_over, may_have };
+
+static struct evlock *
+play_unsure(void)
+{
+	static const struct evl_outside_ops unsure = {
+		want, cannot_tell, drop_it, weaken, compare, free_it, 1, is_stale, &looks
+	};
+
+	seen_by_look = may_be_had = 0;
+	asked_meanwhile = NULL;
+	return play_by(&unsure);
+}
+
+LockTest(outside, looks_where_it_cannot_tell)
+{
+	struct evlock *l = play_unsure();
+	evlock_handle h = hold(l, X);
+
+	cr_assert_str_eq(seen(), "tXlX");
+	drop(l, h);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	seen_by_look = EAGAIN;
+	assert_refused(evlock_acquire_nowait(l, S), EAGAIN);
+	seen_by_look = EIO;
+	assert_refused(evlock_acquire_nowait(l, S), EIO);
+	cr_assert_str_eq(seen(), "tSlStSlS");
+	h = ask(l, "a", X);
+	cr_assert_str_eq(run(), "a");
+	cr_assert_str_eq(seen(), "wX", "who may wait does not look");
+	drop(l, h);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, looks_for_one_more_who_shares)
+{
+	struct evlock *l = play_unsure();
+	evlock_handle a = ask(l, "a", S), b;
+
+	cr_assert_str_eq(run(), "a");
+	seen();
+	b = hold(l, S);
+	cr_assert_str_eq(seen(), "tSlS");
+	seen_by_look = EAGAIN;
+	assert_refused(evlock_acquire_nowait(l, S), EAGAIN);
+	drop(l, b);
+	drop(l, a);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, who_asks_during_a_look_follows)
+{
+	struct evlock *l = play_unsure();
+
+	asked_meanwhile = l;
+	cr_assert_eq(evlock_acquire_nowait(l, X), 0);
+	cr_assert_eq(errno, EAGAIN);
+	asked_meanwhile = NULL;
+	cr_assert_str_eq(seen(), "tXlX", "nothing is asked for while somebody looks");
+	cr_assert_str_eq(run(), "meanwhile");
+	cr_assert_eq(evlock_locked(l), X);
+	evlock_free(l);
+	seen();
+}
+
+/* What was got of one member is not given back while another is looked at. */
+LockTest(outside, set_looks_at_each_member_once)
+{
+	struct evlock *l = play_unsure(), *m = play_unsure(), *set = pair(l, m);
+	evlock_handle h = hold(set, X);
+
+	cr_assert_str_eq(seen(), "tXlXtXlX");
+	drop(set, h);
+	cr_assert_str_eq(seen(), "dd");
+	seen_by_look = EAGAIN;
+	assert_refused(evlock_acquire_nowait(set, X), EAGAIN);
+	cr_assert_str_eq(seen(), "tXlX");
+	evlock_free(set);
+	finish(l);
+	finish(m);
+}
+
+LockTest(outside, refuses_what_cannot_be_had)
+{
+	struct evlock *l = play_unsure(), *set = evlock_set_new(
+	    &(struct evlock_set_member){ l, EVLOCK_SAME_MODE }, 1, NULL);
+
+	may_be_had = EACCES;
+	assert_refused(evlock_acquire(l, X, NULL, note, NULL), EACCES);
+	assert_refused(evlock_acquire(set, X, NULL, note, NULL), EACCES);
+	assert_refused(evlock_acquire(l, U, NULL, note, NULL), EINVAL);
+	evlock_close(l);
+	assert_refused(evlock_acquire_nowait(l, X), EACCES);
+	assert_refused(evlock_acquire_nowait(l, S), ECANCELED);
+	evlock_free(set);
+	seen();
+	finish(l);
+}
+
+LockTest(outside, who_may_not_write_fails_alone)
+{
+	struct evlock *l = play();
+
+	is_free = 0;
+	ask(l, "a", X);
+	ask(l, "b", S);
+	evl_outside_failed(evl_outside_of(l), EACCES);
+	cr_assert_str_eq(run(), "a:Permission denied");
+	cr_assert_str_eq(seen(), "wXwS");
+	evl_outside_failed(evl_outside_of(l), EACCES);
+	cr_assert_str_eq(run(), "b:Permission denied");
+	seen();
+	finish(l);
+}
+
+/* Three of a batch; the first lets go, and what it has is in doubt. */
+static struct evlock *
+play_doubt(evlock_handle h[3])
+{
+	struct evlock *l = play();
+
+	is_free = 0;
+	h[0] = ask(l, "a", X);
+	h[1] = ask(l, "b", X);
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "a");
+	h[2] = ask(l, "late", X);
+	is_old = -1;
+	drop(l, h[0]);
+	cr_assert_str_eq(run(), "", "granted what may be stale");
+	seen();
+	return l;
+}
+
+static void
+answer(struct evlock *l, int is_stale)
+{
+	struct evl_step step;
+
+	evl_step_begin(&step, l->body);
+	evl_outside_checked(&step, evl_outside_of(l), is_stale);
+	evl_step_end(&step);
+}
+
+LockTest(outside, batch_goes_on_after_a_doubt)
+{
+	evlock_handle h[3];
+	struct evlock *l = play_doubt(h);
+
+	answer(l, 0);
+	cr_assert_str_eq(run(), "b");
+	cr_assert_str_eq(seen(), "");
+	drop(l, h[1]);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(seen(), "dwX", "the others have their turn before who came late");
+	drop(l, h[2]);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, batch_ends_after_a_doubt)
+{
+	evlock_handle h[3];
+	struct evlock *l = play_doubt(h);
+
+	answer(l, 1);
+	cr_assert_str_eq(run(), "");
+	cr_assert_str_eq(seen(), "dwX");
+	evl_outside_got(evl_outside_of(l));
+	cr_assert_str_eq(run(), "b");
+	answer(l, 1);	/* too late */
+	cr_assert_eq(evlock_locked(l), X);
+	drop(l, h[1]);
+	cr_assert_str_eq(run(), "", "in doubt");
+	drop(l, h[2]);
+	run();
+	seen();
+	finish(l);
+}
+
+LockTest(outside, nobody_waits_after_a_doubt)
+{
+	evlock_handle h[3];
+	struct evlock *l = play_doubt(h);
+
+	drop(l, h[2]);
+	drop(l, h[1]);
+	run();
+	cr_assert_str_eq(seen(), "d");
+	answer(l, 0);
+	is_free = 1;
+	drop(l, hold(l, X));
+	run();
+	seen();
+	finish(l);
 }
 
 LockTest(outside, set_tries_all_its_members)

@@ -92,7 +92,7 @@ free_lock(struct evl_outside *o)
 }
 
 static const struct evl_outside_ops ops = {
-	want, try_now, drop, weaken, compare, free_lock, 2, NULL
+	want, try_now, drop, weaken, compare, free_lock, 2, NULL, NULL
 };
 
 /* --- What the cluster tells ---------------------------------------------------------- */
@@ -185,7 +185,8 @@ is_name(const char *name)
 static int
 are_options(const struct evlock_options *options)
 {
-	return !options->modes && !(options->flags & ~EVLOCK_OPT_PREFER_EXCLUSIVE);
+	return !options->modes && !options->file_mode &&
+	    !(options->flags & ~EVLOCK_OPT_PREFER_EXCLUSIVE);
 }
 
 static struct evlock *

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifdef __GLIBC__
@@ -25,22 +26,34 @@
 static void
 unlock(struct evl_opened *file)
 {
-	if (file->fd >= 0 && evl_kernel_drop(file->fd, file->is_flock))
+	if (file->fd >= 0 && evl_kernel_drop(file->fd, file->how.is_flock))
 		evl_opened_close(file);
 }
 
 static int
+lock_as_opened(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
+{
+	return wait ? evl_kernel_wait(file->fd, file->how.is_flock, is_exclusive, wait)
+	    : evl_kernel_try(file->fd, file->how.is_flock, is_exclusive);
+}
+
+/* NFS keeps a lock of flock(2) as one of fcntl(2), which needs a descriptor for writing. */
+static int
 lock_once(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
-	int error = evl_opened_need(file);
+	int error = evl_opened_need(file, is_exclusive);
 
 	if (!error)
-		error = wait ? evl_kernel_wait(file->fd, file->is_flock, is_exclusive, wait)
-		    : evl_kernel_try(file->fd, file->is_flock, is_exclusive);
+		error = lock_as_opened(file, wait, is_exclusive);
+	if (error == EBADF && file->how.is_flock) {
+		error = evl_opened_need_writing(file);
+		if (!error)
+			error = lock_as_opened(file, wait, is_exclusive);
+	}
 	return error ? error : evl_opened_check(file);
 }
 
-/* Locks the file that the path leads to once it is locked.  No `wait`: if it is to be had now. */
+/* Locks the file that the path leads to once it is locked.  No `wait`: if it can be had now. */
 static int
 lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
@@ -56,13 +69,13 @@ lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 
 /* --- The helper --------------------------------------------------------------------- */
 
-/* The one before has given back what it had. */
+/* The helper before has given back what it had. */
 static void
 ask_again(struct evl_claim *claim)
 {
 	int error = evl_claim_try(claim, claim->wants_exclusive);
 
-	if (error == EAGAIN)
+	if (error == EAGAIN || error == EVL_CLAIM_UNSURE)
 		error = evl_claim_ask(claim, claim->wants_exclusive);
 	else if (!error)
 		claim->user->got(claim);
@@ -73,15 +86,7 @@ ask_again(struct evl_claim *claim)
 static void
 take_note(struct evl_claim *claim)
 {
-	claim->device = claim->file.device;
-	claim->inode = claim->file.inode;
-}
-
-static void
-hold(struct evl_claim *claim)
-{
-	claim->state = EVL_CLAIM_HELD;
-	take_note(claim);
+	claim->known = claim->file.facts;
 }
 
 /* The helper was told to end. */
@@ -101,7 +106,7 @@ report(struct evl_claim *claim, int error)
 		claim->state = EVL_CLAIM_IDLE;
 		claim->user->failed(claim, error);
 	} else {
-		hold(claim);
+		claim->state = EVL_CLAIM_HELD;
 		claim->user->got(claim);
 	}
 }
@@ -113,19 +118,27 @@ close_down(struct evl_claim *claim)
 	claim->user->gone(claim);
 }
 
+/* Is the caller the last to use the claim? */
+static int
+is_last(const struct evl_claim *claim)
+{
+	return claim->is_over && claim->state != EVL_CLAIM_LEAVING && !claim->has_checker;
+}
+
 static void
 finish(struct evl_claim *claim, int error)
 {
-	int is_over;
+	int is_end;
 
 	claim->user->enter(claim);
+	take_note(claim);
 	if (claim->state == EVL_CLAIM_LEAVING)
 		leave_off(claim);
 	else
 		report(claim, error);
-	is_over = claim->is_over;
+	is_end = is_last(claim);
 	claim->user->leave(claim);
-	if (is_over)
+	if (is_end)
 		close_down(claim);
 }
 
@@ -164,13 +177,41 @@ run_helper(void *arg)
 	return NULL;
 }
 
-/* --- Starting it ---------------------------------------------------------------------- */
+/* --- The checker ---------------------------------------------------------------------- */
+
+/* Called in the guard. */
+static void
+answer(struct evl_claim *claim, int error, const struct evl_file_id *found)
+{
+	if (claim->is_checked)
+		claim->user->checked(claim, !error && evl_opened_is_same(found, &claim->known.id));
+	claim->is_checked = 0;
+}
+
+static void *
+run_checker(void *arg)
+{
+	struct evl_claim *claim = arg;
+	struct evl_file_id found;
+	int error = evl_opened_find(&claim->file, &found), is_end;
+
+	claim->user->enter(claim);
+	claim->has_checker = 0;
+	answer(claim, error, &found);
+	is_end = is_last(claim);
+	claim->user->leave(claim);
+	if (is_end)
+		close_down(claim);
+	return NULL;
+}
+
+/* --- Starting threads ------------------------------------------------------------------ */
 
 /* What a step of a lock needs, with room to spare. */
 #define STACK_SIZE ((size_t)256 * 1024)
 
 static int
-create_helper(struct evl_claim *claim)
+create_thread(pthread_t *thread, void *(*run)(void *), struct evl_claim *claim)
 {
 	pthread_attr_t attributes;
 	int error = pthread_attr_init(&attributes);
@@ -181,14 +222,14 @@ create_helper(struct evl_claim *claim)
 	if (!error)
 		error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	if (!error)
-		error = pthread_create(&claim->helper.thread, &attributes, run_helper, claim);
+		error = pthread_create(thread, &attributes, run, claim);
 	pthread_attr_destroy(&attributes);
 	return error == EAGAIN ? ENOMEM : error;	/* EAGAIN has a meaning of its own here */
 }
 
 /* Signals are for the program's own threads. */
 static int
-start_helper(struct evl_claim *claim)
+start_thread(pthread_t *thread, void *(*run)(void *), struct evl_claim *claim)
 {
 	sigset_t every, before;
 	int error;
@@ -197,7 +238,7 @@ start_helper(struct evl_claim *claim)
 	error = pthread_sigmask(SIG_SETMASK, &every, &before);
 	if (error)
 		return error;
-	error = create_helper(claim);
+	error = create_thread(thread, run, claim);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }
@@ -225,9 +266,16 @@ prepare_to_cancel(void)
 #endif
 }
 
+static void
+set_up(struct evl_claim *claim, const struct evl_claim_user *user)
+{
+	memset(claim, 0, sizeof *claim);
+	claim->user = user;
+}
+
 int
 evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, char *path,
-    int is_flock, int makes_folders)
+    const struct evl_how *how)
 {
 	int error = prepare_to_cancel();
 
@@ -235,34 +283,58 @@ evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, char
 		evl_mem_free(path);
 		return error;
 	}
-	claim->user = user;
-	claim->state = EVL_CLAIM_IDLE;
-	claim->is_over = 0;
-	error = evl_opened_begin(&claim->file, path, is_flock, makes_folders);
+	set_up(claim, user);
+	error = evl_opened_begin(&claim->file, path, how);
 	take_note(claim);
 	return error;
 }
 
-/* Returns whether there is a helper, which will do the rest. */
+int
+evl_claim_adopt(struct evl_claim *claim, const struct evl_claim_user *user, int fd, int is_flock)
+{
+	int error = prepare_to_cancel();
+
+	if (error)
+		return error;
+	set_up(claim, user);
+	error = evl_opened_adopt(&claim->file, fd, is_flock);
+	take_note(claim);
+	return error;
+}
+
+/* Returns whether there is a thread, which will do the rest. */
 static int
 stop_for_good(struct evl_claim *claim)
 {
-	int is_helped;
+	int is_end;
 
 	claim->user->enter(claim);
 	evl_claim_drop(claim);
-	is_helped = claim->state == EVL_CLAIM_LEAVING;
 	claim->is_over = 1;
+	is_end = is_last(claim);
 	claim->user->leave(claim);
-	return is_helped;
+	return !is_end;
 }
 
-/* In a child there is no helper, even if there was one when it was forked. */
+/* In a child there are no threads, even if there were some when it was forked. */
 void
 evl_claim_end(struct evl_claim *claim)
 {
 	if (!evl_opened_is_ours(&claim->file) || !stop_for_good(claim))
 		close_down(claim);
+}
+
+int
+evl_claim_may(const struct evl_claim *claim, int is_exclusive)
+{
+	return evl_opened_serves(&claim->file.how, &claim->known, is_exclusive) ? 0 : EACCES;
+}
+
+/* What a look at the path cannot change. */
+static int
+is_certain(const struct evl_claim *claim)
+{
+	return !claim->file.path && claim->known.is_near;
 }
 
 int
@@ -272,9 +344,11 @@ evl_claim_try(struct evl_claim *claim, int is_exclusive)
 
 	if (claim->state == EVL_CLAIM_LEAVING)
 		return EAGAIN;
+	if (claim->state == EVL_CLAIM_LOOKING || !is_certain(claim))
+		return EVL_CLAIM_UNSURE;
 	error = lock(&claim->file, NULL, is_exclusive);
 	if (!error)
-		hold(claim);
+		claim->state = EVL_CLAIM_HELD;
 	return error;
 }
 
@@ -291,7 +365,7 @@ evl_claim_ask(struct evl_claim *claim, int is_exclusive)
 	claim->is_exclusive = (uint8_t)is_exclusive;
 	claim->helper.stage = EVL_WAIT_AT_WORK;
 	claim->state = EVL_CLAIM_ASKING;	/* before there is a helper to see it */
-	error = start_helper(claim);
+	error = start_thread(&claim->helper.thread, run_helper, claim);
 	if (error)
 		claim->state = EVL_CLAIM_IDLE;
 	return error;
@@ -313,21 +387,87 @@ evl_claim_drop(struct evl_claim *claim)
 		break;
 	}
 	claim->is_wanted = 0;
+	claim->is_checked = 0;
 }
 
 /* If the kernel refuses, it stays exclusive, which keeps out too many, and nobody in. */
 void
 evl_claim_weaken(struct evl_claim *claim)
 {
-	evl_kernel_weaken(claim->file.fd, claim->file.is_flock);
+	evl_kernel_weaken(claim->file.fd, claim->file.how.is_flock);
 }
 
 int
 evl_claim_may_join(struct evl_claim *claim)
 {
-	int error = evl_kernel_may_join(claim->file.fd, claim->file.is_flock);
+	return is_certain(claim) ? evl_kernel_may_join(claim->file.fd, claim->file.how.is_flock)
+	    : EVL_CLAIM_UNSURE;
+}
 
-	if (!error)
-		error = evl_opened_check(&claim->file);
-	return error == EVL_FILE_MOVED ? EAGAIN : error;
+/* --- Looking ------------------------------------------------------------------------------ */
+
+int
+evl_claim_look_begins(struct evl_claim *claim, int is_exclusive)
+{
+	if (claim->state == EVL_CLAIM_IDLE)
+		claim->state = EVL_CLAIM_LOOKING;
+	else if (claim->state == EVL_CLAIM_HELD)
+		claim->is_joining = 1;
+	else
+		return 0;
+	claim->is_exclusive = (uint8_t)is_exclusive;
+	return 1;
+}
+
+/* Whoever joins leaves the descriptor alone: the lock may be dropped meanwhile. */
+void
+evl_claim_look(struct evl_claim *claim)
+{
+	if (!claim->is_joining)
+		claim->error = lock(&claim->file, NULL, claim->is_exclusive);
+	else if (claim->file.path)
+		claim->error = evl_opened_find(&claim->file, &claim->found);
+	else
+		claim->error = 0;
+}
+
+static int
+join(struct evl_claim *claim)
+{
+	claim->is_joining = 0;
+	if (claim->state != EVL_CLAIM_HELD)
+		return EVL_CLAIM_UNSURE;
+	if (claim->error)
+		return claim->error == EVL_FILE_MOVED ? EAGAIN : claim->error;
+	if (claim->file.path && !evl_opened_is_same(&claim->found, &claim->known.id))
+		return EAGAIN;
+	return evl_kernel_may_join(claim->file.fd, claim->file.how.is_flock);
+}
+
+int
+evl_claim_look_ends(struct evl_claim *claim)
+{
+	if (claim->is_joining)
+		return join(claim);
+	claim->state = EVL_CLAIM_IDLE;
+	take_note(claim);
+	if (!claim->error)
+		claim->state = EVL_CLAIM_HELD;
+	return claim->error;
+}
+
+int
+evl_claim_check(struct evl_claim *claim)
+{
+	pthread_t thread;
+
+	if (!claim->file.path)
+		return 0;
+	if (claim->has_checker)		/* it looked too early */
+		return EVL_FILE_MOVED;
+	claim->has_checker = claim->is_checked = 1;
+	if (!start_thread(&thread, run_checker, claim))
+		return EVL_CLAIM_UNSURE;
+	claim->has_checker = claim->is_checked = 0;
+	return EVL_FILE_MOVED;
 }

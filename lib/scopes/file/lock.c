@@ -3,10 +3,16 @@
 /* Locks between processes, kept by the kernel on a file: <evlock/file.h>.  What a process
  * has of the kernel's lock is a claim (file/claim.h), and the outside of an ordinary lock
  * with a guard (outside.h), which is the claim's guard too; it outlives the lock until the
- * claim's helper has ended.  All objects that a process makes for one path are of one lock.
+ * claim's last thread has ended.  All objects that a process makes for one path are of one lock,
+ * and so are those for one open file description.
  *
- *	files.mutex -> guard, that of the ports -> that of file/opened.c
- */
+ * Only files.mutex is held while a lock is looked for; a file is opened before, or afterwards.
+ *
+ *	file_lock.turn -> guard, that of the ports
+ *	files.mutex -> that of file/opened.c
+ *
+ * A thread that holds `turn` may be stuck on a dead mount.  Only a thread that looks at the same
+ * file locks it, with no guard entered. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +32,9 @@ struct file_lock {
 	struct evl_outside outside;
 	struct evl_claim claim;
 	struct evl_guard *guard;
-	struct evl_step step;		/**< of the helper thread, while it has entered the guard */
+	struct evl_step step;		/**< of whichever thread has entered the guard by enter() */
+	pthread_mutex_t turn;		/**< locked by the thread that looks */
+	int has_looked;			/**< that thread has begun a look of the claim */
 	struct evl_link link;		/**< in files.list, until it is freed */
 };
 
@@ -94,13 +102,22 @@ tell_failed(struct evl_claim *claim, int error)
 }
 
 static void
+tell_checked(struct evl_claim *claim, int is_same)
+{
+	evl_outside_checked(&CLAIMED(claim)->step, &CLAIMED(claim)->outside, !is_same);
+}
+
+static void
 destroy(struct evl_claim *claim)
 {
+	pthread_mutex_destroy(&CLAIMED(claim)->turn);
 	evl_guard_drop(CLAIMED(claim)->guard);
 	evl_mem_free(CLAIMED(claim));
 }
 
-static const struct evl_claim_user claim_user = { enter, leave, tell_got, tell_failed, destroy };
+static const struct evl_claim_user claim_user = {
+	enter, leave, tell_got, tell_failed, tell_checked, destroy
+};
 
 /* --- What the outside asks ------------------------------------------------------------ */
 
@@ -110,6 +127,7 @@ is_exclusive(unsigned mode)
 	return mode == EVLOCK_EXCLUSIVE;
 }
 
+/* Never looks at a path, as the guard is entered. */
 static int
 want(struct evl_outside *o, unsigned mode)
 {
@@ -118,7 +136,7 @@ want(struct evl_outside *o, unsigned mode)
 
 	if (!error)
 		return 1;
-	if (error == EAGAIN)
+	if (error == EAGAIN || error == EVL_CLAIM_UNSURE)
 		error = evl_claim_ask(claim, is_exclusive(mode));
 	if (!error)
 		return 0;
@@ -127,12 +145,56 @@ want(struct evl_outside *o, unsigned mode)
 }
 
 static int
+or_look(int error)
+{
+	return error == EVL_CLAIM_UNSURE ? EVL_LOOK : error;
+}
+
+static int
 try_now(struct evl_outside *o, unsigned mode)
 {
 	struct evl_claim *claim = &FILE_LOCK(o)->claim;
 
-	return o->has == EVLOCK_NONE ? evl_claim_try(claim, is_exclusive(mode))
-	    : evl_claim_may_join(claim);
+	return or_look(o->has == EVLOCK_NONE ? evl_claim_try(claim, is_exclusive(mode))
+	    : evl_claim_may_join(claim));
+}
+
+/* Something may have happened since the guard was left. */
+static int
+may_look(const struct evl_outside *o)
+{
+	return !o->is_asking && (o->has == EVLOCK_NONE || o->has == EVLOCK_SHARED);
+}
+
+static void
+look(struct evl_outside *o, unsigned mode)
+{
+	struct file_lock *file = FILE_LOCK(o);
+
+	pthread_mutex_lock(&file->turn);
+	enter(&file->claim);
+	file->has_looked = may_look(o) && evl_claim_look_begins(&file->claim, is_exclusive(mode));
+	o->n_looking += (uint32_t)file->has_looked;
+	leave(&file->claim);
+	if (file->has_looked)
+		evl_claim_look(&file->claim);
+}
+
+static int
+looked(struct evl_outside *o)
+{
+	struct file_lock *file = FILE_LOCK(o);
+	int error = file->has_looked ? evl_claim_look_ends(&file->claim) : EVL_CLAIM_UNSURE;
+
+	o->n_looking -= (uint32_t)file->has_looked;
+	pthread_mutex_unlock(&file->turn);
+	return or_look(error);
+}
+
+static int
+may(const struct evl_outside *o, unsigned mode)
+{
+	return evl_claim_may(&FILE_LOCK(o)->claim, is_exclusive(mode));
 }
 
 static void
@@ -150,7 +212,7 @@ weaken(struct evl_outside *o)
 static int
 compare(const struct evl_outside *a, const struct evl_outside *b)
 {
-	const struct evl_claim *x = &FILE_LOCK(a)->claim, *y = &FILE_LOCK(b)->claim;
+	const struct evl_file_id *x = &FILE_LOCK(a)->claim.known.id, *y = &FILE_LOCK(b)->claim.known.id;
 
 	if (x->device != y->device)
 		return x->device < y->device ? -1 : 1;
@@ -161,7 +223,9 @@ compare(const struct evl_outside *a, const struct evl_outside *b)
 static int
 is_stale(struct evl_outside *o)
 {
-	return evl_opened_check(&FILE_LOCK(o)->claim.file) == EVL_FILE_MOVED;
+	int error = evl_claim_check(&FILE_LOCK(o)->claim);
+
+	return error == EVL_CLAIM_UNSURE ? -1 : error != 0;
 }
 
 static void
@@ -175,35 +239,74 @@ end(struct evl_outside *o)
 	evl_claim_end(&file->claim);
 }
 
+static const struct evl_outside_looks looks = { look, looked, may };
+
 static const struct evl_outside_ops outside_ops = {
-	want, try_now, drop, weaken, compare, end, 1, is_stale
+	want, try_now, drop, weaken, compare, end, 1, is_stale, &looks
 };
 
 /* --- Making ----------------------------------------------------------------------------- */
 
-/* The claim, and the lock around it, which is not listed yet.  `path` is freed with it, in
- * any case. */
-static struct evlock *
-create(struct event_base *base, char *path, const struct evlock_options *options, unsigned flags)
+/* What a lock is kept on: a path, or what the caller has open. */
+struct place {
+	char *path;		/* NULL: `fd` */
+	int fd;
+	struct evl_how how;
+};
+
+/* Opens the file; may block.  The path is freed with the claim, in any case. */
+static int
+begin_claim(struct file_lock *file, const struct place *place)
+{
+	int error = pthread_mutex_init(&file->turn, NULL) ? ENOMEM : 0;
+
+	if (error) {
+		evl_mem_free(place->path);
+		return error;
+	}
+	error = place->path ? evl_claim_begin(&file->claim, &claim_user, place->path, &place->how)
+	    : evl_claim_adopt(&file->claim, &claim_user, place->fd, place->how.is_flock);
+	if (error)
+		pthread_mutex_destroy(&file->turn);
+	return error;
+}
+
+static void
+discard(struct file_lock *file)
+{
+	evl_opened_end(&file->claim.file);
+	pthread_mutex_destroy(&file->turn);
+	evl_mem_free(file);
+}
+
+/* A claim without a lock yet.  NULL with errno. */
+static struct file_lock *
+create(const struct place *place)
 {
 	struct file_lock *file = evl_mem_zalloc(sizeof *file);
-	struct evlock *lock;
-	int error = file ? 0 : ENOMEM;
+	int error;
 
-	if (!file)
-		evl_mem_free(path);
-	else
-		error = evl_claim_begin(&file->claim, &claim_user, path,
-		    !!(flags & EVLOCK_FILE_FLOCK), !!(flags & EVLOCK_FILE_MKDIR));
-	if (error) {
-		evl_mem_free(file);
-		errno = error;
+	if (!file) {
+		evl_mem_free(place->path);
+		errno = ENOMEM;
 		return NULL;
 	}
-	lock = evl_outside_new(&file->outside, &outside_ops, base, options, 1);
+	error = begin_claim(file, place);
+	if (!error)
+		return file;
+	evl_mem_free(file);
+	errno = error;
+	return NULL;
+}
+
+/* The lock around the claim, or NULL: then the claim is freed. */
+static struct evlock *
+add_lock(struct file_lock *file, struct event_base *base, const struct evlock_options *options)
+{
+	struct evlock *lock = evl_outside_new(&file->outside, &outside_ops, base, options, 1);
+
 	if (!lock) {
-		evl_opened_end(&file->claim.file);
-		evl_mem_free(file);
+		discard(file);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -213,63 +316,122 @@ create(struct event_base *base, char *path, const struct evlock_options *options
 	return lock;
 }
 
-/* The lock of that path, kept, or NULL.  One that was inherited is its parent's. */
+static int
+is_at(const struct file_lock *file, const struct place *place)
+{
+	const struct evl_opened *opened = &file->claim.file;
+
+	if (!evl_opened_is_ours(opened))
+		return 0;	/* it was inherited: its parent has it */
+	if (!place->path)
+		return evl_opened_is_description(opened, place->fd);
+	return opened->path && !strcmp(opened->path, place->path) &&
+	    opened->how.is_any == place->how.is_any && opened->how.is_flock == place->how.is_flock;
+}
+
+/* The lock that is kept there, which must be dropped, or NULL. */
 static struct file_lock *
-find(const char *path)
+find(const struct place *place)
 {
 	struct evl_link *link;
 
 	EVL_LIST_EACH(link, &files.list)
-		if (!strcmp(LISTED(link)->claim.file.path, path) &&
-		    evl_opened_is_ours(&LISTED(link)->claim.file) &&
-		    evl_outside_keep(&LISTED(link)->outside))
+		if (is_at(LISTED(link), place) && evl_outside_keep(&LISTED(link)->outside))
 			return LISTED(link);
 	return NULL;
 }
 
-static struct evlock *
-add_object(struct file_lock *file, struct event_base *base, const struct evlock_options *options,
-    unsigned flags)
-{
-	if (file->claim.file.is_flock != !!(flags & EVLOCK_FILE_FLOCK)) {
-		errno = EINVAL;
-		return NULL;
-	}
-	return evl_outside_object(&file->outside, base, options);
-}
-
-/* `path` is freed, or the lock's.  Cancellation is disabled. */
-static struct evlock *
-find_or_create(struct event_base *base, char *path, const struct evlock_options *options,
-    unsigned flags)
+static struct file_lock *
+find_one(const struct place *place)
 {
 	struct file_lock *file;
-	struct evlock *lock;
 
 	pthread_mutex_lock(&files.mutex);
-	file = find(path);
-	lock = file ? add_object(file, base, options, flags)
-	    : create(base, path, options, flags);
+	file = find(place);
 	pthread_mutex_unlock(&files.mutex);
-	if (file) {
-		int error = errno;
+	return file;
+}
 
-		evl_outside_drop(&file->outside);
-		evl_mem_free(path);
-		errno = error;
+/* One more object for a lock that was found, which is dropped. */
+static struct evlock *
+add_object(struct file_lock *file, struct event_base *base, const struct evlock_options *options,
+    const struct evl_how *how)
+{
+	struct evlock *lock = NULL;
+	int error = EINVAL;
+
+	if (file->claim.file.how.is_flock == how->is_flock) {
+		lock = evl_outside_object(&file->outside, base, options);
+		error = errno;
 	}
+	evl_outside_drop(&file->outside);
+	errno = error;
 	return lock;
 }
 
-/* Returns 0 or an errno. */
+/* Another thread may have made a lock there while this one opened the file. */
+static struct evlock *
+add_first(struct file_lock *file, const struct place *place, struct event_base *base,
+    const struct evlock_options *options)
+{
+	struct evlock *lock = NULL;
+	struct file_lock *other;
+
+	pthread_mutex_lock(&files.mutex);
+	other = find(place);
+	if (!other)
+		lock = add_lock(file, base, options);
+	pthread_mutex_unlock(&files.mutex);
+	if (!other)
+		return lock;
+	lock = add_object(other, base, options, &place->how);
+	discard(file);
+	return lock;
+}
+
+/* `place->path` is freed, or the lock's.  Cancellation is disabled. */
+static struct evlock *
+find_or_create(const struct place *place, struct event_base *base,
+    const struct evlock_options *options)
+{
+	struct file_lock *file = find_one(place);
+
+	if (file) {
+		evl_mem_free(place->path);
+		return add_object(file, base, options, &place->how);
+	}
+	file = create(place);
+	return file ? add_first(file, place, base, options) : NULL;
+}
+
+static struct evlock *
+make(const struct place *place, struct event_base *base, const struct evlock_options *options)
+{
+	int state = evl_cancel_disable();
+	struct evlock *lock = find_or_create(place, base, options);
+
+	evl_cancel_restore(state);
+	return lock;
+}
+
+static const unsigned plain_flags = EVLOCK_OPT_THREADSAFE | EVLOCK_OPT_PREFER_EXCLUSIVE;
+
+/* Checks what `all` asks for, and leaves in it what any lock is asked for.  Returns 0 or an
+ * errno. */
 static int
-judge(struct event_base *base, const char *path, const struct evlock_options *options,
-    unsigned flags)
+judge(struct event_base *base, struct evlock_options *all, unsigned known, struct evl_how *how)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	unsigned flags = all->flags & ~plain_flags, mode = all->file_mode;
 
-	if (!base || !path || options->modes || !evl_lock_takes(options) ||
-	    flags & ~(EVLOCK_FILE_MKDIR | EVLOCK_FILE_FLOCK))
+	memset(how, 0, sizeof *how);
+	how->is_flock = !!(flags & EVLOCK_FILE_FLOCK);
+	how->is_any = !!(flags & EVLOCK_FILE_ANY);
+	how->makes_folders = !!(flags & EVLOCK_FILE_MKDIR);
+	how->mode = mode;
+	all->flags &= plain_flags;
+	all->file_mode = 0;
+	if (!base || all->modes || !evl_lock_takes(all) || flags & ~known || mode & ~0777u)
 		return EINVAL;
 	if (!evl_outside_is_threaded(base))
 		return ENOTSUP;
@@ -280,26 +442,76 @@ judge(struct event_base *base, const char *path, const struct evlock_options *op
 struct evlock *
 evlock_file_new(struct event_base *base, const char *path, const struct evlock_options *options)
 {
-	const unsigned plain = EVLOCK_OPT_THREADSAFE | EVLOCK_OPT_PREFER_EXCLUSIVE;
+	const unsigned known = EVLOCK_FILE_MKDIR | EVLOCK_FILE_FLOCK | EVLOCK_FILE_ANY;
 	struct evlock_options all = options ? *options : no_options;
-	unsigned flags = all.flags & ~plain;
-	struct evlock *lock;
-	char *whole;
-	int error, state;
+	struct place place = { NULL, -1, { 0 } };
+	int error = judge(base, &all, known, &place.how);
 
-	all.flags &= plain;
-	error = judge(base, path, &all, flags);
+	if (!error && !path)
+		error = EINVAL;
 	if (error) {
 		errno = error;
 		return NULL;
 	}
-	whole = evl_path_new(path);
-	if (!whole)
+	place.path = evl_path_new(path);
+	if (!place.path)
 		return NULL;
 	if (!all.name)
 		all.name = path;
-	state = evl_cancel_disable();
-	lock = find_or_create(base, whole, &all, flags);
+	return make(&place, base, &all);
+}
+
+struct evlock *
+evlock_file_new_fd(struct event_base *base, int fd, const struct evlock_options *options)
+{
+	struct evlock_options all = options ? *options : no_options;
+	struct place place = { NULL, fd, { 0 } };
+	int error = all.file_mode ? EINVAL
+	    : judge(base, &all, EVLOCK_FILE_FLOCK | EVLOCK_FILE_ANY, &place.how);
+
+	if (error) {
+		errno = error;
+		return NULL;
+	}
+	return make(&place, base, &all);
+}
+
+/* --- Checking ----------------------------------------------------------------------------- */
+
+/* The file that this process has the lock on. */
+static struct evl_file_id
+held_file(const struct evlock *lock)
+{
+	struct evl_guard *guard = evl_lock_enter(lock->body);
+	struct evl_file_id id = FILE_LOCK(evl_outside_of(lock))->claim.known.id;
+
+	evl_lock_leave(guard);
+	return id;
+}
+
+static int
+check(const struct evlock *lock, evlock_handle handle)
+{
+	const struct evl_outside *o = evl_outside_of(lock);
+	struct evl_file_id held, found;
+	int error;
+
+	if (!o || o->ops != &outside_ops || !FILE_LOCK(o)->claim.file.path ||
+	    evlock_mode_of(lock, handle) < 0)
+		return EINVAL;
+	held = held_file(lock);
+	error = evl_opened_find(&FILE_LOCK(o)->claim.file, &found);
+	if (!error && !evl_opened_is_same(&held, &found))
+		error = EVL_FILE_MOVED;
+	return error == EVL_FILE_MOVED ? ESTALE : error;
+}
+
+int
+evlock_file_check(const struct evlock *lock, evlock_handle handle)
+{
+	int state = evl_cancel_disable(), error = check(lock, handle);
+
 	evl_cancel_restore(state);
-	return lock;
+	errno = error ? error : errno;
+	return error ? -1 : 0;
 }

@@ -29,8 +29,18 @@ new_folder(size_t more)
 	}
 }
 
+/* Does the path end in a slash, `.` or `..`?  Then it is a folder's. */
+static int
+is_a_folders(const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	last = last ? last + 1 : path;
+	return !*last || !strcmp(last, ".") || !strcmp(last, "..");
+}
+
 /* Appends the parts of `path`, each behind a slash. */
-static void
+static char *
 append_parts(char *to, const char *path)
 {
 	to += strlen(to);
@@ -39,21 +49,21 @@ append_parts(char *to, const char *path)
 	while (*path) {
 		size_t length = strcspn(path, "/");
 
-		if (length && strncmp(path, ".", length)) {
+		if (length && (length != 1 || *path != '.')) {
 			*to++ = '/';
 			memcpy(to, path, length);
 			to += length;
 		}
 		path += length + (path[length] == '/');
 	}
-	*to = '\0';
+	return to;
 }
 
 char *
 evl_path_new(const char *path)
 {
-	size_t size = strlen(path) + 2;
-	char *whole;
+	size_t size = strlen(path) + 3;
+	char *whole, *end;
 
 	if (!*path) {
 		errno = ENOENT;
@@ -64,7 +74,10 @@ evl_path_new(const char *path)
 		return NULL;
 	if (*path == '/')
 		strcpy(whole, "/");
-	append_parts(whole, path);
+	end = append_parts(whole, path);
+	if (is_a_folders(path))
+		*end++ = '/';
+	*end = '\0';
 	return whole;
 }
 
@@ -82,7 +95,7 @@ evl_path_make_folders(char *path)
 	char *slash = path;
 	int error = 0;
 
-	while (!error && (slash = strchr(slash + 1, '/'))) {
+	while (!error && (slash = strchr(slash + 1, '/')) && slash[1]) {
 		*slash = '\0';
 		error = make_folder(path);
 		*slash = '/';
