@@ -63,11 +63,13 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/kinds/table.c \
 	lib/scopes/outside.c lib/scopes/outside.h \
 	lib/scopes/file/claim.c lib/scopes/file/claim.h \
+	lib/scopes/file/helper.c lib/scopes/file/helper.h \
 	lib/scopes/file/kernel.c lib/scopes/file/kernel.h \
 	lib/scopes/file/lock.c \
 	lib/scopes/file/near.c lib/scopes/file/near.h \
 	lib/scopes/file/opened.c lib/scopes/file/opened.h \
-	lib/scopes/file/path.c lib/scopes/file/path.h
+	lib/scopes/file/path.c lib/scopes/file/path.h \
+	lib/scopes/file/wait.c lib/scopes/file/wait.h
 lib_libevlock_internal_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/lib/exports.h
 lib_libevlock_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)
 lib_libevlock_internal_la_LIBADD = $(LIBEVENT_CORE_LIBS)

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -983,6 +984,12 @@ FileTest(check, refuses)
 	assert_fails(evlock_file_check(l, a), EINVAL);
 	evlock_free(l);
 	close(fd);
+}
+
+FileTest(file, signal_is_chosen_before)
+{
+	assert_fails(evlock_file_set_signal(SIGKILL), EINVAL);
+	assert_fails(evlock_file_set_signal(SIGUSR2), EBUSY);
 }
 
 FileTest(check, of_a_set)

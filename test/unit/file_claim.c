@@ -3,6 +3,7 @@
 /* Claims to the kernel's lock on a file, and what they are made of: paths, open files,
  * the kernel's locks with their gate, the helper thread that waits. */
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -1162,21 +1163,21 @@ WaitTest(wait, dropped_while_it_is_granted)
 	close(fd);
 }
 
-static int n_cancelled;
+static int n_signals;
 
 /* In place of the C library's. */
 int
-pthread_cancel(pthread_t thread)
+pthread_kill(pthread_t thread, int number)
 {
-	int (*cancel)(pthread_t);
+	int (*send)(pthread_t, int);
 
-	*(void **)&cancel = dlsym(RTLD_NEXT, "pthread_cancel");
-	n_cancelled++;
-	return cancel(thread);
+	*(void **)&send = dlsym(RTLD_NEXT, "pthread_kill");
+	n_signals++;
+	return send(thread, number);
 }
 
-/* The cancellation might end whatever system call comes next. */
-FileTest(wait, that_is_over_is_not_cancelled)
+/* The signal might interrupt whatever the helper does next. */
+FileTest(wait, that_is_over_is_not_interrupted)
 {
 	struct evl_claim claim;
 
@@ -1188,11 +1189,11 @@ FileTest(wait, that_is_over_is_not_cancelled)
 	evl_claim_drop(&claim);
 	leave(&claim);
 	await_state(&claim, EVL_CLAIM_IDLE);
-	cr_assert_eq(n_cancelled, 0);
+	cr_assert_eq(n_signals, 0);
 	end(&claim);
 }
 
-WaitTest(wait, that_goes_on_is_cancelled)
+WaitTest(wait, that_goes_on_is_interrupted)
 {
 	struct evl_claim claim;
 	int fd = open_other("file");
@@ -1203,9 +1204,164 @@ WaitTest(wait, that_goes_on_is_cancelled)
 	await_blocked("file", 1);
 	drop(&claim);
 	await_state(&claim, EVL_CLAIM_IDLE);
-	cr_assert_eq(n_cancelled, 1);
+	cr_assert_eq(n_signals, 1);
 	end(&claim);
 	close(fd);
+}
+
+/* --- The signal ------------------------------------------------------------------------- */
+
+static void
+ignore(int number)
+{
+	(void)number;
+}
+
+static int
+handler_of(int number, void (*handler)(int))
+{
+	struct sigaction action;
+
+	cr_assert_eq(sigaction(number, NULL, &action), 0);
+	return action.sa_handler == handler;
+}
+
+FileTest(signal, is_one_without_a_handler)
+{
+	struct evl_claim claim;
+
+	signal(SIGRTMAX - 1, ignore);
+	begin(&claim, "file");
+	cr_assert_eq(evl_wait_signal(), SIGRTMAX - 2);
+	cr_assert(handler_of(SIGRTMAX - 1, ignore));
+	cr_assert_not(handler_of(SIGRTMAX - 2, SIG_DFL));
+	end(&claim);
+}
+
+FileTest(signal, is_chosen)
+{
+	struct evl_claim claim;
+
+	cr_assert_eq(evl_wait_choose(SIGKILL), EINVAL);
+	cr_assert_eq(evl_wait_choose(0), EINVAL);
+	cr_assert_eq(evl_wait_choose(1000), EINVAL);
+	signal(SIGUSR1, ignore);
+	cr_assert_eq(evl_wait_choose(SIGUSR1), EBUSY);
+	cr_assert_eq(evl_wait_choose(SIGUSR2), 0);
+	cr_assert_eq(evl_wait_choose(SIGURG), 0);
+	begin(&claim, "file");
+	cr_assert_eq(evl_wait_signal(), SIGURG);
+	cr_assert(handler_of(SIGUSR2, SIG_DFL));
+	cr_assert_eq(evl_wait_choose(SIGUSR2), EBUSY);
+	end(&claim);
+}
+
+/* Whose default would end the process. */
+WaitTest(signal, was_reset)
+{
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	signal(evl_wait_signal(), SIG_DFL);
+	drop(&claim);
+	await_state(&claim, EVL_CLAIM_IDLE);
+	end(&claim);
+	close(fd);
+}
+
+/* Others may send the signal as well: the wait goes on. */
+WaitTest(signal, sent_by_others)
+{
+	struct evl_claim claim;
+	int fd = open_other("file"), i;
+
+	begin(&claim, "file");
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	for (i = 0; i < 10; i++) {
+		pthread_kill(claim.wait.thread, evl_wait_signal());
+		usleep(1000);
+	}
+	await_blocked("file", 1);
+	cr_assert_eq(state_of(&claim), EVL_CLAIM_ASKING);
+	close(fd);
+	await(&n_got, 1);
+	end(&claim);
+}
+
+/* --- Helpers ------------------------------------------------------------------------------ */
+
+static int n_jobs, n_at_once, most_at_once;
+static pthread_t ran[4];
+
+static void
+run_job(struct evl_job *job)
+{
+	(void)job;
+	pthread_mutex_lock(&guard);
+	ran[n_jobs++ % 4] = pthread_self();
+	n_at_once++;
+	most_at_once = n_at_once > most_at_once ? n_at_once : most_at_once;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&guard);
+	usleep(20000);
+	pthread_mutex_lock(&guard);
+	n_at_once--;
+	pthread_mutex_unlock(&guard);
+}
+
+static unsigned
+count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+FileTest(helper, is_kept_and_ends)
+{
+	struct evl_job job[3] = { { run_job }, { run_job }, { run_job } };
+	unsigned n_threads = count_threads();
+
+	cr_assert_eq(evl_wait_prepare(), 0);
+	cr_assert_eq(evl_helper_start(&job[0]), 0);
+	cr_assert_eq(evl_helper_start(&job[1]), 0);
+	await(&n_jobs, 2);
+	cr_assert_eq(most_at_once, 2, "one waits for the other");
+	usleep(200000);
+	cr_assert_eq(evl_helper_start(&job[2]), 0);
+	await(&n_jobs, 3);
+	cr_assert(ran[2] == ran[0] || ran[2] == ran[1], "a thread for each job");
+	while (count_threads() > n_threads)
+		usleep(1000);
+}
+
+FileTest(helper, is_not_the_childs)
+{
+	struct evl_job job[2] = { { run_job }, { run_job } };
+	int status;
+	pid_t pid;
+
+	cr_assert_eq(evl_wait_prepare(), 0);
+	cr_assert_eq(evl_helper_start(&job[0]), 0);
+	await(&n_jobs, 1);
+	usleep(200000);
+	pid = fork();
+	if (pid == 0) {
+		alarm(10);
+		_exit(evl_helper_start(&job[1]) || (await(&n_jobs, 2), 0));
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
 }
 
 WaitTest(wait, ended_in_any_state)

@@ -2,19 +2,12 @@
 
 /* Claims to the kernel's lock on a file; see claim.h for who calls and what is entered.
  *
- * A helper that is cancelled may have been granted the lock a moment before, or the
+ * A helper that is stopped may have been granted the lock a moment before, or the
  * gate alone.  So it gives back all that the descriptor has, and nobody else touches
- * that until it has ended. */
+ * that until then. */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
-
-#ifdef __GLIBC__
-#include <dlfcn.h>
-#endif
 
 #include "base/mem.h"
 
@@ -69,46 +62,42 @@ lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 
 /* --- The helper --------------------------------------------------------------------- */
 
-/* The helper before has given back what it had. */
-static void
-ask_again(struct evl_claim *claim)
-{
-	int error = evl_claim_try(claim, claim->wants_exclusive);
-
-	if (error == EAGAIN || error == EVL_CLAIM_UNSURE)
-		error = evl_claim_ask(claim, claim->wants_exclusive);
-	else if (!error)
-		claim->user->got(claim);
-	if (error)
-		claim->user->failed(claim, error);
-}
-
+/* For those whom the file does not belong to. */
 static void
 take_note(struct evl_claim *claim)
 {
 	claim->known = claim->file.facts;
 }
 
-/* The helper was told to end. */
 static void
+begin_asking(struct evl_claim *claim, int is_exclusive)
+{
+	claim->is_exclusive = (uint8_t)is_exclusive;
+	evl_wait_begin(&claim->wait);
+	claim->state = EVL_CLAIM_ASKING;
+}
+
+/* The helper was stopped.  Returns 1 if it was asked again meanwhile, and has to go on. */
+static int
 leave_off(struct evl_claim *claim)
 {
 	unlock(&claim->file);
 	claim->state = EVL_CLAIM_IDLE;
-	if (claim->is_wanted && !claim->is_over)
-		ask_again(claim);
+	if (!claim->is_wanted || claim->is_over)
+		return 0;
+	claim->is_wanted = 0;
+	begin_asking(claim, claim->wants_exclusive);
+	return 1;
 }
 
 static void
 report(struct evl_claim *claim, int error)
 {
-	if (error) {
-		claim->state = EVL_CLAIM_IDLE;
+	claim->state = error ? EVL_CLAIM_IDLE : EVL_CLAIM_HELD;
+	if (error)
 		claim->user->failed(claim, error);
-	} else {
-		claim->state = EVL_CLAIM_HELD;
+	else
 		claim->user->got(claim);
-	}
 }
 
 static void
@@ -125,56 +114,32 @@ is_last(const struct evl_claim *claim)
 	return claim->is_over && claim->state != EVL_CLAIM_LEAVING && !claim->has_checker;
 }
 
-static void
+/* Returns 1 if the helper has to go on.  Otherwise the claim may be gone. */
+static int
 finish(struct evl_claim *claim, int error)
 {
-	int is_end;
+	int is_end, goes_on = 0;
 
 	claim->user->enter(claim);
 	take_note(claim);
 	if (claim->state == EVL_CLAIM_LEAVING)
-		leave_off(claim);
+		goes_on = leave_off(claim);
 	else
 		report(claim, error);
 	is_end = is_last(claim);
 	claim->user->leave(claim);
 	if (is_end)
 		close_down(claim);
+	return goes_on;
 }
-
-/* AddressSanitizer does not see that a thread that is cancelled has left its frames. */
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-void __asan_handle_no_return(void);
-#define forget_frames() __asan_handle_no_return()
-#else
-#define forget_frames() ((void)0)
-#endif
 
 static void
-on_cancel(void *claim)
+run_helper(struct evl_job *job)
 {
-	forget_frames();
-	finish(claim, ECANCELED);
-}
+	struct evl_claim *claim = EVL_CONTAINER(job, struct evl_claim, asking);
 
-/* Can be cancelled in evl_kernel_wait() alone. */
-static void *
-run_helper(void *arg)
-{
-	struct evl_claim *claim = arg;
-	int error;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	pthread_cleanup_push(on_cancel, claim);
-	error = lock(&claim->file, &claim->helper, claim->is_exclusive);
-	pthread_cleanup_pop(0);
-	finish(claim, error);
-	return NULL;
+	while (finish(claim, lock(&claim->file, &claim->wait, claim->is_exclusive)))
+		;
 }
 
 /* --- The checker ---------------------------------------------------------------------- */
@@ -188,10 +153,10 @@ answer(struct evl_claim *claim, int error, const struct evl_file_id *found)
 	claim->is_checked = 0;
 }
 
-static void *
-run_checker(void *arg)
+static void
+run_checker(struct evl_job *job)
 {
-	struct evl_claim *claim = arg;
+	struct evl_claim *claim = EVL_CONTAINER(job, struct evl_claim, checking);
 	struct evl_file_id found;
 	int error = evl_opened_find(&claim->file, &found), is_end;
 
@@ -202,82 +167,24 @@ run_checker(void *arg)
 	claim->user->leave(claim);
 	if (is_end)
 		close_down(claim);
-	return NULL;
-}
-
-/* --- Starting threads ------------------------------------------------------------------ */
-
-/* What a step of a lock needs, with room to spare. */
-#define STACK_SIZE ((size_t)256 * 1024)
-
-static int
-create_thread(pthread_t *thread, void *(*run)(void *), struct evl_claim *claim)
-{
-	pthread_attr_t attributes;
-	int error = pthread_attr_init(&attributes);
-
-	if (error)
-		return error;
-	error = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (!error)
-		error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	if (!error)
-		error = pthread_create(thread, &attributes, run, claim);
-	pthread_attr_destroy(&attributes);
-	return error == EAGAIN ? ENOMEM : error;	/* EAGAIN has a meaning of its own here */
-}
-
-/* Signals are for the program's own threads. */
-static int
-start_thread(pthread_t *thread, void *(*run)(void *), struct evl_claim *claim)
-{
-	sigset_t every, before;
-	int error;
-
-	sigfillset(&every);
-	error = pthread_sigmask(SIG_SETMASK, &every, &before);
-	if (error)
-		return error;
-	error = create_thread(thread, run, claim);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
 }
 
 /* --- Called by the user ------------------------------------------------------------------ */
-
-/* The first pthread_cancel() of a process loads a library in glibc, and ends the process
- * if it cannot, as when there are no descriptors left.  So load it while there still is
- * somebody who can be told.  It stays. */
-static int
-prepare_to_cancel(void)
-{
-#ifdef __GLIBC__
-	int fd;
-
-	if (dlopen("libgcc_s.so.1", RTLD_NOW))
-		return 0;
-	fd = open("/", O_RDONLY | O_CLOEXEC);	/* why?  It does not say in errno */
-	if (fd < 0)
-		return errno;
-	close(fd);
-	return ENOTSUP;
-#else
-	return 0;
-#endif
-}
 
 static void
 set_up(struct evl_claim *claim, const struct evl_claim_user *user)
 {
 	memset(claim, 0, sizeof *claim);
 	claim->user = user;
+	claim->asking.run = run_helper;
+	claim->checking.run = run_checker;
 }
 
 int
 evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, char *path,
     const struct evl_how *how)
 {
-	int error = prepare_to_cancel();
+	int error = evl_wait_prepare();
 
 	if (error) {
 		evl_mem_free(path);
@@ -292,7 +199,7 @@ evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, char
 int
 evl_claim_adopt(struct evl_claim *claim, const struct evl_claim_user *user, int fd, int is_flock)
 {
-	int error = prepare_to_cancel();
+	int error = evl_wait_prepare();
 
 	if (error)
 		return error;
@@ -362,10 +269,8 @@ evl_claim_ask(struct evl_claim *claim, int is_exclusive)
 		claim->wants_exclusive = (uint8_t)is_exclusive;
 		return 0;
 	}
-	claim->is_exclusive = (uint8_t)is_exclusive;
-	claim->helper.stage = EVL_WAIT_AT_WORK;
-	claim->state = EVL_CLAIM_ASKING;	/* before there is a helper to see it */
-	error = start_thread(&claim->helper.thread, run_helper, claim);
+	begin_asking(claim, is_exclusive);	/* before there is a helper to see it */
+	error = evl_helper_start(&claim->asking);
 	if (error)
 		claim->state = EVL_CLAIM_IDLE;
 	return error;
@@ -381,7 +286,7 @@ evl_claim_drop(struct evl_claim *claim)
 		break;
 	case EVL_CLAIM_ASKING:
 		claim->state = EVL_CLAIM_LEAVING;
-		evl_kernel_stop(&claim->helper);
+		evl_wait_stop(&claim->wait);
 		break;
 	default:
 		break;
@@ -459,14 +364,12 @@ evl_claim_look_ends(struct evl_claim *claim)
 int
 evl_claim_check(struct evl_claim *claim)
 {
-	pthread_t thread;
-
 	if (!claim->file.path)
 		return 0;
 	if (claim->has_checker)		/* it looked too early */
 		return EVL_FILE_MOVED;
 	claim->has_checker = claim->is_checked = 1;
-	if (!start_thread(&thread, run_checker, claim))
+	if (!evl_helper_start(&claim->checking))
 		return EVL_CLAIM_UNSURE;
 	claim->has_checker = claim->is_checked = 0;
 	return EVL_FILE_MOVED;

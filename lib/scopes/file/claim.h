@@ -9,15 +9,16 @@
  * entered as well.  A system call on a path can block for as long as a dead mount does not answer,
  * so such calls are made without the guard, by one of these:
  *
- *  - the helper, a thread that waits for the kernel.  There is none while the lock can be had at
- *    once;
+ *  - the helper, a thread that waits for the kernel (helper.h).  There is none while the lock
+ *    can be had at once;
  *  - a looker: the thread of a caller that does not wait;
- *  - a checker: a thread that finds out, while the lock is held, where the path leads by now.
+ *  - a checker, another such thread, which finds out, while the lock is held, where the path leads by now.
  *
  * The file (struct evl_opened) belongs to the helper or the looker while there is one.  Otherwise
  * whoever has entered the guard may use its descriptor, and nobody opens or closes it.  A checker
  * reads nothing but the path. */
 
+#include "scopes/file/helper.h"
 #include "scopes/file/kernel.h"
 #include "scopes/file/opened.h"
 
@@ -65,7 +66,9 @@ struct evl_claim_user {
 struct evl_claim {
 	const struct evl_claim_user *user;
 	struct evl_opened file;
-	struct evl_wait helper;		/**< while ASKING or LEAVING */
+	struct evl_job asking;		/**< while ASKING or LEAVING */
+	struct evl_job checking;	/**< while has_checker */
+	struct evl_wait wait;		/**< of the helper */
 	struct evl_facts known;		/**< of the file, for whom it does not belong to */
 	struct evl_file_id found;	/**< by a looker, while is_joining */
 	int error;			/**< of the look */
@@ -74,7 +77,7 @@ struct evl_claim {
 	uint8_t is_wanted;		/**< while LEAVING: asked for again */
 	uint8_t wants_exclusive;
 	uint8_t is_joining;		/**< somebody looks while it is HELD */
-	uint8_t has_checker;		/**< a thread that has not ended yet */
+	uint8_t has_checker;		/**< a job that has not ended yet */
 	uint8_t is_checked;		/**< the checker's answer is still of use */
 	uint8_t is_over;		/**< evl_claim_end() was called */
 };
@@ -85,7 +88,7 @@ int evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, 
 int evl_claim_adopt(struct evl_claim *claim, const struct evl_claim_user *user, int fd,
     int is_flock);
 
-/** Releases everything; user->gone() is called now, or when the last thread has ended.  Called
+/** Releases everything; user->gone() is called now, or when its last job has ended.  Called
  * without the guard. */
 void evl_claim_end(struct evl_claim *claim);
 

@@ -4,73 +4,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "scopes/file/kernel.h"
 
-/* --- Waiting ---------------------------------------------------------------- */
+/* --- flock(2) ---------------------------------------------------------------- */
 
-struct call {
-	int (*make)(int fd, int operation, struct flock *range);
-	int fd;
-	int operation;
-	struct flock *range;
+struct flock_call {
+	struct evl_call call;
+	int fd, operation;
 };
 
 static int
-move_on(struct evl_wait *wait, int from, int to)
+make_flock(const struct evl_call *call)
 {
-	return __atomic_compare_exchange_n(&wait->stage, &from, to, 0, __ATOMIC_ACQ_REL,
-	    __ATOMIC_ACQUIRE);
-}
+	const struct flock_call *c = (const struct flock_call *)call;
 
-/* The thread can be cancelled here and nowhere else.  Asynchronously, as flock(2) is
- * no cancellation point, nor is fcntl(2) with these locks in every C library.
- *
- * In glibc 2.36 a cancellation that was sent just before it was disabled still ends the next
- * system call that is a cancellation point.  So it is sent only while the thread cannot leave
- * this place, and one that was sent is waited for. */
-static int
-wait_for(const struct call *call, struct evl_wait *wait)
-{
-	int error, state, type;
-
-	if (!move_on(wait, EVL_WAIT_AT_WORK, EVL_WAIT_WAITING))
-		return ECANCELED;
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-	do
-		error = call->make(call->fd, call->operation, call->range) ? errno : 0;
-	while (error == EINTR);
-	pthread_setcanceltype(type, NULL);
-	while (!move_on(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK)) {
-		pthread_testcancel();
-		sched_yield();
-	}
-	pthread_setcancelstate(state, NULL);
-	return error;
-}
-
-void
-evl_kernel_stop(struct evl_wait *wait)
-{
-	int stage = __atomic_exchange_n(&wait->stage, EVL_WAIT_STOPPED, __ATOMIC_ACQ_REL);
-
-	if (stage == EVL_WAIT_WAITING)
-		pthread_cancel(wait->thread);
-}
-
-/* --- flock(2) ---------------------------------------------------------------- */
-
-static int
-make_flock(int fd, int operation, struct flock *range)
-{
-	(void)range;
-	return flock(fd, operation);
+	return flock(c->fd, c->operation) ? errno : 0;
 }
 
 static int
@@ -90,9 +42,9 @@ try_flock(int fd, int is_exclusive)
 static int
 wait_for_flock(int fd, int is_exclusive, struct evl_wait *wait)
 {
-	struct call call = { make_flock, fd, flock_operation(is_exclusive), NULL };
+	struct flock_call call = { { make_flock }, fd, flock_operation(is_exclusive) };
 
-	return wait_for(&call, wait);
+	return evl_wait_for(wait, &call.call);
 }
 
 /* --- fcntl(2) ---------------------------------------------------------------- */
@@ -131,19 +83,26 @@ set(int fd, enum part part, int type)
 	return errno == EACCES ? EAGAIN : errno;	/* POSIX allows both */
 }
 
+struct fcntl_call {
+	struct evl_call call;
+	int fd;
+	struct flock range;
+};
+
 static int
-make_fcntl(int fd, int operation, struct flock *range)
+make_fcntl(const struct evl_call *call)
 {
-	return fcntl(fd, operation, range);
+	const struct fcntl_call *c = (const struct fcntl_call *)call;
+
+	return fcntl(c->fd, F_OFD_SETLKW, &c->range) ? errno : 0;
 }
 
 static int
 wait_for_part(int fd, enum part part, int type, struct evl_wait *wait)
 {
-	struct flock range = range_of(part, type);
-	struct call call = { make_fcntl, fd, F_OFD_SETLKW, &range };
+	struct fcntl_call call = { { make_fcntl }, fd, range_of(part, type) };
 
-	return wait_for(&call, wait);
+	return evl_wait_for(wait, &call.call);
 }
 
 /* Would a lock of this type be had on the gate? */

@@ -2,7 +2,7 @@
 #ifndef EVL_FILE_KERNEL_H_INCLUDED_
 #define EVL_FILE_KERNEL_H_INCLUDED_
 
-#include <pthread.h>
+#include "scopes/file/wait.h"
 
 /* The kernel's lock on an open file: locks of fcntl(2) that belong to the open file
  * description (OFD), or flock(2).  No state of its own; whoever calls sees to it that
@@ -33,22 +33,9 @@ int evl_kernel_probe(int fd, int is_flock);
 /** Takes the lock if it is free, and if nobody waits at the gate; else EAGAIN. */
 int evl_kernel_try(int fd, int is_flock, int is_exclusive);
 
-/** A thread that waits for the kernel, and that another may stop. */
-struct evl_wait {
-	pthread_t thread;
-	int stage;		/**< enum evl_wait_stage; atomic */
-};
-
-/** It may be cancelled while WAITING alone, and only by who made that STOPPED. */
-enum evl_wait_stage { EVL_WAIT_AT_WORK, EVL_WAIT_WAITING, EVL_WAIT_STOPPED };
-
-/** Waits for the lock, in wait->thread, where cancellation is disabled.  If it is stopped, the
- * thread is cancelled here, or gets ECANCELED; then it may hold the lock or a part of it:
- * evl_kernel_drop(). */
+/** Waits for the lock.  ECANCELED: the wait was stopped, and may hold the lock or a part of it;
+ * see evl_kernel_drop(). */
 int evl_kernel_wait(int fd, int is_flock, int is_exclusive, struct evl_wait *wait);
-
-/** Stops a wait that has begun, or is going to.  Called once, before the thread ends. */
-void evl_kernel_stop(struct evl_wait *wait);
 
 /** EAGAIN if a writer waits at the gate, and a shared lock should not be shared with
  * one more reader. */

@@ -507,6 +507,15 @@ check(const struct evlock *lock, evlock_handle handle)
 }
 
 int
+evlock_file_set_signal(int number)
+{
+	int error = evl_wait_choose(number);
+
+	errno = error ? error : errno;
+	return error ? -1 : 0;
+}
+
+int
 evlock_file_check(const struct evlock *lock, evlock_handle handle)
 {
 	int state = evl_cancel_disable(), error = check(lock, handle);

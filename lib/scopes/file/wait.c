@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Calls that wait; see wait.h.
+ *
+ * The signal jumps if it comes while `landing` is set and the wait was stopped.  If it comes
+ * before that, the thread sees that it was stopped before it makes the call.  If it comes later,
+ * the thread awaits it before it goes on, so that it interrupts nothing else. */
+
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include "scopes/file/wait.h"
+
+#define MOST_YIELDS 100000	/* the program may have taken the handler away */
+
+/* --- The signal ------------------------------------------------------------------------- */
+
+static struct {
+	pthread_mutex_t mutex;	/* protects the choice; `number` is atomic */
+	int number;		/* 0: not chosen yet */
+	int is_installed;
+} the_signal = { PTHREAD_MUTEX_INITIALIZER, 0, 0 };
+
+/* Of the thread that waits: where the handler jumps to, or NULL; and did the signal come? */
+static __thread sigjmp_buf *volatile landing;
+static __thread const struct evl_wait *volatile waiting;
+static __thread volatile sig_atomic_t has_come;
+
+static int
+is_stopped(const struct evl_wait *wait)
+{
+	return __atomic_load_n(&wait->stage, __ATOMIC_ACQUIRE) == EVL_WAIT_STOPPED;
+}
+
+static void
+on_signal(int number)
+{
+	sigjmp_buf *place = landing;
+
+	(void)number;
+	has_come = 1;
+	if (!place || !is_stopped(waiting))
+		return;
+	landing = NULL;
+	siglongjmp(*place, 1);
+}
+
+int
+evl_wait_signal(void)
+{
+	return __atomic_load_n(&the_signal.number, __ATOMIC_RELAXED);
+}
+
+/* 0: it can be caught, and nobody else does. */
+static int
+judge(int number)
+{
+	struct sigaction action;
+
+	if (number == SIGKILL || number == SIGSTOP || sigaction(number, NULL, &action))
+		return EINVAL;
+	return action.sa_flags & SA_SIGINFO || (action.sa_handler != SIG_DFL &&
+	    action.sa_handler != SIG_IGN) ? EBUSY : 0;
+}
+
+/* The highest of the real-time signals that has no handler, but for the last, which valgrind
+ * keeps for itself. */
+static int
+find_free(void)
+{
+#ifdef SIGRTMAX
+	int number;
+
+	for (number = SIGRTMAX - 1; number >= SIGRTMIN; number--)
+		if (!judge(number))
+			return number;
+#endif
+	return SIGURG;		/* which is ignored by default */
+}
+
+/* Not deferred while its handler runs, so that the mask need not be restored by a jump. */
+static int
+install(int number)
+{
+	struct sigaction action = { 0 };
+
+	action.sa_handler = on_signal;
+	action.sa_flags = SA_NODEFER;
+	sigemptyset(&action.sa_mask);
+	return sigaction(number, &action, NULL) ? errno : 0;
+}
+
+int
+evl_wait_prepare(void)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&the_signal.mutex);
+	if (!the_signal.number)
+		__atomic_store_n(&the_signal.number, find_free(), __ATOMIC_RELAXED);
+	if (!the_signal.is_installed)
+		error = install(the_signal.number);
+	the_signal.is_installed = !error;
+	pthread_mutex_unlock(&the_signal.mutex);
+	return error;
+}
+
+int
+evl_wait_choose(int number)
+{
+	int error;
+
+	pthread_mutex_lock(&the_signal.mutex);
+	error = judge(number);
+	if (!error && the_signal.is_installed)
+		error = EBUSY;
+	if (!error)
+		__atomic_store_n(&the_signal.number, number, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&the_signal.mutex);
+	return error;
+}
+
+/* --- Waiting ------------------------------------------------------------------------------ */
+
+static int
+move_on(struct evl_wait *wait, int from, int to)
+{
+	return __atomic_compare_exchange_n(&wait->stage, &from, to, 0, __ATOMIC_ACQ_REL,
+	    __ATOMIC_ACQUIRE);
+}
+
+void
+evl_wait_begin(struct evl_wait *wait)
+{
+	wait->stage = EVL_WAIT_AT_WORK;
+}
+
+/* Whatever the handler may jump out of. */
+static int
+make_until_stopped(const struct evl_wait *wait, const struct evl_call *call)
+{
+	int error = EINTR;
+
+	while (error == EINTR && !is_stopped(wait))
+		error = call->make(call);
+	return error;
+}
+
+static int
+make(const struct evl_wait *wait, const struct evl_call *call)
+{
+	sigjmp_buf place;
+	int error;
+
+	waiting = wait;
+	if (sigsetjmp(place, 0))
+		return ECANCELED;
+	landing = &place;
+	error = make_until_stopped(wait, call);
+	landing = NULL;
+	return error;
+}
+
+static void
+await_signal(void)
+{
+	long left = MOST_YIELDS;
+
+	while (!has_come && left--)
+		sched_yield();
+}
+
+int
+evl_wait_for(struct evl_wait *wait, const struct evl_call *call)
+{
+	int error;
+
+	wait->thread = pthread_self();
+	has_come = 0;
+	if (!move_on(wait, EVL_WAIT_AT_WORK, EVL_WAIT_WAITING))
+		return ECANCELED;
+	error = make(wait, call);
+	if (move_on(wait, EVL_WAIT_WAITING, EVL_WAIT_AT_WORK))
+		return error;
+	await_signal();
+	return ECANCELED;
+}
+
+/* The program may have reset the signal, whose default would end the process. */
+void
+evl_wait_stop(struct evl_wait *wait)
+{
+	int stage = __atomic_exchange_n(&wait->stage, EVL_WAIT_STOPPED, __ATOMIC_ACQ_REL);
+	int number = evl_wait_signal();
+
+	if (stage != EVL_WAIT_WAITING)
+		return;
+	if (!judge(number))
+		install(number);
+	pthread_kill(wait->thread, number);
+}
