@@ -69,6 +69,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/scopes/file/near.c lib/scopes/file/near.h \
 	lib/scopes/file/opened.c lib/scopes/file/opened.h \
 	lib/scopes/file/path.c lib/scopes/file/path.h \
+	lib/scopes/file/seen.c lib/scopes/file/seen.h \
 	lib/scopes/file/wait.c lib/scopes/file/wait.h
 lib_libevlock_internal_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/lib/exports.h
 lib_libevlock_internal_la_CFLAGS = $(AM_CFLAGS) $(LIB_CFLAGS)

@@ -203,7 +203,7 @@ look(struct evl_claim *claim, int is_exclusive)
 static int
 try_or_look(struct evl_claim *claim, int is_exclusive)
 {
-	int error = evl_claim_try(claim, is_exclusive);
+	int error = evl_claim_try(claim, is_exclusive, 0);
 
 	return error == EVL_CLAIM_UNSURE ? look(claim, is_exclusive) : error;
 }
@@ -761,7 +761,7 @@ FileTest(adopted, is_locked)
 	cr_assert_eq(fcntl(claim.file.fd, F_GETFD), FD_CLOEXEC);
 	cr_assert_eq(fcntl(fd, F_SETFD, 0), 0);
 	cr_assert_eq(unlink("file"), 0);
-	cr_assert_eq(evl_claim_try(&claim, EXCLUSIVE), 0);
+	cr_assert_eq(evl_claim_try(&claim, EXCLUSIVE, 0), 0);
 	cr_assert_eq(access("file", F_OK), -1, "made again");
 	cr_assert_eq(fcntl(fd, F_GETFD), 0);
 	end(&claim);
@@ -1060,7 +1060,7 @@ WaitTest(wait, asked_again_while_it_ends)
 		cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
 		enter(&claim);
 		evl_claim_drop(&claim);
-		cr_assert_eq(evl_claim_try(&claim, SHARED), EAGAIN);
+		cr_assert_eq(evl_claim_try(&claim, SHARED, 0), EAGAIN);
 		evl_claim_ask(&claim, i & 1);
 		leave(&claim);
 		lock_other(fd, F_UNLCK);
@@ -1474,6 +1474,260 @@ WaitTest(gate, readers_wait_together)
 	end(&writer);
 	end(&a);
 	end(&b);
+}
+
+/* --- What is seen by fstat(2) alone ------------------------------------------------------------ */
+
+static int check(struct evl_claim *claim);
+
+static int n_looks;		/* at paths */
+
+/* In place of the C library's. */
+int
+lstat(const char *path, struct stat *st)
+{
+	n_looks++;
+	return fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
+}
+
+/* Takes the lock and drops it.  Returns 1 if the path was looked at. */
+static int
+looks(struct evl_claim *claim, int is_exclusive)
+{
+	int n = n_looks;
+
+	cr_assert_eq(try(claim, is_exclusive), 0);
+	drop(claim);
+	return n_looks > n;
+}
+
+/* Until the ctime is old enough to be trusted. */
+static void
+await_trust(struct evl_claim *claim)
+{
+	int tries = 2000;
+
+	while ((looks(claim, EXCLUSIVE) || looks(claim, EXCLUSIVE)) && --tries)
+		usleep(1000);
+	cr_assert_gt(tries, 0, "is never trusted");
+}
+
+/* The kernel and the file system are such that something is trusted. */
+static int
+is_near(void)
+{
+	struct evl_claim claim;
+	int is;
+
+	begin(&claim, "file");
+	is = claim.file.facts.is_near;
+	end(&claim);
+	return is;
+}
+
+FileTest(seen, path_is_looked_at_once)
+{
+	struct evl_claim claim;
+	int i, n;
+
+	if (!is_near())
+		return;
+	begin(&claim, "file");
+	await_trust(&claim);
+	n = n_looks;
+	for (i = 0; i < 10; i++) {
+		cr_assert_eq(evl_claim_try(&claim, i & 1, 0), 0);
+		cr_assert_eq(is_free("file", F_WRLCK), 0);
+		drop(&claim);
+	}
+	cr_assert_eq(n_looks, n);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	cr_assert_eq(check(&claim), 0);
+	cr_assert_eq(may_join(&claim), 0);
+	cr_assert_eq(n_looks, n);
+	end(&claim);
+}
+
+FileTest(seen, young_is_not_trusted)
+{
+	static const struct timespec whole_seconds = { 1000, 0 };
+	struct evl_seen seen;
+	int fd = open_other("file");
+
+	cr_assert_eq(evl_seen_begin(&seen, fd), 0);
+	cr_assert_not(evl_seen_is_recent(&seen, 1000));
+	usleep(50000);
+	cr_assert_eq(evl_seen_begin(&seen, fd), 0);
+	cr_assert(evl_seen_is_recent(&seen, 1000));
+	cr_assert(evl_seen_is_same(&seen, fd));
+	usleep(20000);
+	cr_assert_not(evl_seen_is_recent(&seen, 5));
+	cr_assert_eq(unlink("file"), 0);
+	cr_assert_not(evl_seen_is_same(&seen, fd));
+	cr_assert_eq(evl_seen_begin(&seen, fd), 0);
+	seen.ctime = whole_seconds;
+	cr_assert_not(evl_seen_is_same(&seen, fd));
+	cr_assert_neq(evl_seen_begin(&seen, -1), 0);
+	close(fd);
+}
+
+static void
+link_file(void)
+{
+	cr_assert_eq(link("file", "other"), 0);
+}
+
+static void
+check_seen(void (*change)(void))
+{
+	struct evl_claim claim;
+
+	if (!is_near())
+		return;
+	begin(&claim, "file");
+	await_trust(&claim);
+	change();
+	cr_assert_eq(looks(&claim, SHARED), 1, "not noticed");
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+	end(&claim);
+}
+
+static void replace_by_new(void);
+static void remove_file(void);
+static void rename_file(void);
+
+FileTest(seen, removed) { check_seen(remove_file); }
+FileTest(seen, renamed) { check_seen(rename_file); }
+FileTest(seen, replaced) { check_seen(replace_by_new); }
+FileTest(seen, linked) { check_seen(link_file); }
+
+FileTest(seen, while_it_is_held)
+{
+	struct evl_claim claim;
+
+	if (!is_near())
+		return;
+	begin(&claim, "file");
+	await_trust(&claim);
+	cr_assert_eq(evl_claim_try(&claim, SHARED, 0), 0);
+	rename_file();
+	enter(&claim);
+	cr_assert_eq(evl_claim_may_join(&claim), EVL_CLAIM_UNSURE);
+	leave(&claim);
+	cr_assert_eq(check(&claim), EVL_CLAIM_UNSURE);
+	await(&n_moved, 1);
+	end(&claim);
+}
+
+/* A folder above tells nothing, so a look is trusted for a while only. */
+FileTest(seen, folder_is_renamed)
+{
+	struct evl_claim claim;
+
+	close(open_other("file"));
+	cr_assert_eq(begin_flags(&claim, "a/file", 0, 1), 0);
+	if (claim.file.facts.is_near)
+		await_trust(&claim);
+	cr_assert_eq(rename("a", "b"), 0);
+	usleep(50000);
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	cr_assert_not(is_free("a/file", F_RDLCK), "locked what nobody finds");
+	end(&claim);
+}
+
+static long
+mtime_of(const char *path)
+{
+	struct stat st;
+
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_mtime;
+}
+
+/* A hog that trusts what it has seen, beside one who comes to wait. */
+WaitTest(seen, waiter_is_noticed)
+{
+	static const struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+	struct evl_claim hog, waiter;
+
+	begin(&hog, "file");
+	begin(&waiter, "file");
+	cr_assert_eq(utimensat(AT_FDCWD, "file", old, 0), 0);
+	if (!hog.file.facts.is_near)
+		goto out;
+	await_trust(&hog);
+	cr_assert_eq(evl_claim_try(&hog, EXCLUSIVE, 0), 0);
+	cr_assert_eq(mtime_of("file"), 1000);
+	cr_assert_eq(ask(&waiter, SHARED), 0);
+	await_blocked("file", 1);
+	cr_assert_neq(mtime_of("file"), 1000, "not touched");
+	enter(&hog);
+	evl_claim_drop(&hog);
+	cr_assert_neq(evl_claim_try(&hog, EXCLUSIVE, 0), 0, "passed the waiter");
+	leave(&hog);
+	await(&n_got, 1);
+out:
+	end(&hog);
+	end(&waiter);
+}
+
+/* As evlock 0.1 waits: at the gate, and without a touch. */
+WaitTest(seen, silent_waiter_is_noticed_at_last)
+{
+	struct flock gate = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = INT64_MAX };
+	struct evl_claim hog;
+	int fd = open_other("file"), n = 0, error;
+
+	begin(&hog, "file");
+	if (hog.file.facts.is_near)
+		await_trust(&hog);
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &gate), 0);
+	while ((error = evl_claim_try(&hog, EXCLUSIVE, 1)) == 0 && n++ < 1000)
+		drop(&hog);
+	cr_assert_neq(error, 0);
+	cr_assert_leq(n, 64);
+	cr_assert_eq(try(&hog, SHARED), 0, "it waits to read");
+	drop(&hog);
+	end(&hog);
+	close(fd);
+}
+
+/* Who shares looks for writers alone; that is not enough for one who writes. */
+FileTest(seen, gate_for_one_who_writes)
+{
+	struct flock gate = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = INT64_MAX };
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	usleep(50000);
+	begin(&claim, "file");
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &gate), 0);
+	cr_assert_eq(try(&claim, SHARED), 0);
+	drop(&claim);
+	cr_assert_eq(try(&claim, EXCLUSIVE), EAGAIN);
+	end(&claim);
+	close(fd);
+}
+
+/* What it leads to may change without a sign, and folders have no mtime to spare. */
+WaitTest(seen, links_and_folders_are_not_touched)
+{
+	static const struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+	struct evl_claim claim;
+	int fd = open_other("file");
+
+	cr_assert_eq(begin_how(&claim, "file", &any), 0);
+	cr_assert_eq(utimensat(AT_FDCWD, "file", old, 0), 0);
+	usleep(50000);
+	cr_assert_eq(evl_claim_try(&claim, EXCLUSIVE, 0), EVL_CLAIM_UNSURE);
+	lock_other(fd, F_WRLCK);
+	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+	await_blocked("file", 1);
+	cr_assert_eq(mtime_of("file"), 1000);
+	close(fd);
+	await(&n_got, 1);
+	end(&claim);
 }
 
 /* --- Files that are removed, renamed, replaced ------------------------------------------------ */

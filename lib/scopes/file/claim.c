@@ -16,6 +16,11 @@
 
 /* --- Locking, in whichever thread the file belongs to ------------------------------- */
 
+/* How long a look at the path is trusted: by a caller that can look again, and by one that would
+ * have to leave that to another thread. */
+#define NOWAIT_MS 5
+#define WAIT_MS 1000
+
 static void
 unlock(struct evl_opened *file)
 {
@@ -23,11 +28,56 @@ unlock(struct evl_opened *file)
 		evl_opened_close(file);
 }
 
+/* Takes the lock if it is free and nobody waits at the gate.  A quick file is locked before the gate
+ * is looked at: see confirm(). */
+static int
+take(struct evl_opened *file, int is_exclusive)
+{
+	int error = evl_opened_is_quick(file) ? 0
+	    : evl_kernel_look_at_gate(file->fd, file->how.is_flock, is_exclusive);
+
+	return error ? error : evl_kernel_take(file->fd, file->how.is_flock, is_exclusive);
+}
+
 static int
 lock_as_opened(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
-	return wait ? evl_kernel_wait(file->fd, file->how.is_flock, is_exclusive, wait)
-	    : evl_kernel_try(file->fd, file->how.is_flock, is_exclusive);
+	return wait ? evl_kernel_wait(file->fd, file->how.is_flock, is_exclusive,
+	    evl_opened_is_quick(file), wait) : take(file, is_exclusive);
+}
+
+/* Whoever has waited has the gate; whoever has not must leave the data to one who does. */
+static int
+pass_gate(struct evl_opened *file, int has_waited, int is_exclusive)
+{
+	int error;
+
+	if (has_waited)
+		return evl_kernel_leave_gate(file->fd, file->how.is_flock);
+	error = evl_opened_is_quick(file)
+	    ? evl_kernel_look_at_gate(file->fd, file->how.is_flock, is_exclusive) : 0;
+	if (error == EAGAIN)
+		unlock(file);
+	return error;
+}
+
+/* It is locked: may it stay so?  The ctime is noted before the gate is left, as whoever comes there
+ * next will touch the file. */
+static int
+confirm(struct evl_opened *file, int has_waited, int is_exclusive)
+{
+	struct evl_seen seen = { .is_trusted = 0 };
+	int error = evl_opened_is_quick(file) ? evl_seen_begin(&seen, file->fd) : 0;
+
+	if (!error)
+		error = pass_gate(file, has_waited, is_exclusive);
+	if (!error)
+		error = evl_opened_check(file);
+	if (error)
+		return error;
+	evl_seen_gate_is_free(&seen, is_exclusive);
+	file->seen = seen;
+	return 0;
 }
 
 /* NFS keeps a lock of flock(2) as one of fcntl(2), which needs a descriptor for writing. */
@@ -43,7 +93,7 @@ lock_once(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 		if (!error)
 			error = lock_as_opened(file, wait, is_exclusive);
 	}
-	return error ? error : evl_opened_check(file);
+	return error ? error : confirm(file, wait != NULL, is_exclusive);
 }
 
 /* Locks the file that the path leads to once it is locked.  No `wait`: if it can be had now. */
@@ -148,8 +198,12 @@ run_helper(struct evl_job *job)
 static void
 answer(struct evl_claim *claim, int error, const struct evl_file_id *found)
 {
+	int is_same = !error && evl_opened_is_same(found, &claim->known.id);
+
+	if (claim->is_checked && is_same)
+		claim->file.seen = claim->seen;
 	if (claim->is_checked)
-		claim->user->checked(claim, !error && evl_opened_is_same(found, &claim->known.id));
+		claim->user->checked(claim, is_same);
 	claim->is_checked = 0;
 }
 
@@ -237,23 +291,69 @@ evl_claim_may(const struct evl_claim *claim, int is_exclusive)
 	return evl_opened_serves(&claim->file.how, &claim->known, is_exclusive) ? 0 : EACCES;
 }
 
-/* What a look at the path cannot change. */
+/* What the caller had open has no path that would have to be looked at. */
 static int
 is_certain(const struct evl_claim *claim)
 {
 	return !claim->file.path && claim->known.is_near;
 }
 
+static int
+is_as_seen(const struct evl_opened *file, long most_ms)
+{
+	return evl_seen_is_recent(&file->seen, most_ms) && evl_seen_is_same(&file->seen, file->fd);
+}
+
+/* Whoever waits and did not touch the file is seen at last. */
+static int
+look_at_gate(struct evl_opened *file, int is_exclusive)
+{
+	int error = evl_seen_needs_gate(&file->seen, is_exclusive)
+	    ? evl_kernel_look_at_gate(file->fd, file->how.is_flock, is_exclusive) : 0;
+
+	if (!error)
+		evl_seen_gate_is_free(&file->seen, is_exclusive);
+	return error;
+}
+
+/* Is it, being locked, still what was seen? */
+static int
+confirm_quickly(struct evl_opened *file, int is_exclusive)
+{
+	int error = evl_seen_is_same(&file->seen, file->fd) ? look_at_gate(file, is_exclusive)
+	    : EVL_CLAIM_UNSURE;
+
+	if (error)
+		unlock(file);
+	return error;
+}
+
+/* Locks a file by what was seen of it: two system calls. */
+static int
+lock_quickly(struct evl_opened *file, int is_exclusive, long most_ms)
+{
+	int error;
+
+	if (file->fd < 0 || !evl_seen_is_recent(&file->seen, most_ms) ||
+	    !evl_opened_serves(&file->how, &file->facts, is_exclusive))
+		return EVL_CLAIM_UNSURE;
+	error = evl_kernel_take(file->fd, file->how.is_flock, is_exclusive);
+	if (!error)
+		return confirm_quickly(file, is_exclusive);
+	return error == EAGAIN ? EAGAIN : EVL_CLAIM_UNSURE;
+}
+
 int
-evl_claim_try(struct evl_claim *claim, int is_exclusive)
+evl_claim_try(struct evl_claim *claim, int is_exclusive, int may_wait)
 {
 	int error;
 
 	if (claim->state == EVL_CLAIM_LEAVING)
 		return EAGAIN;
-	if (claim->state == EVL_CLAIM_LOOKING || !is_certain(claim))
+	if (claim->state == EVL_CLAIM_LOOKING)
 		return EVL_CLAIM_UNSURE;
-	error = lock(&claim->file, NULL, is_exclusive);
+	error = is_certain(claim) ? lock(&claim->file, NULL, is_exclusive)
+	    : lock_quickly(&claim->file, is_exclusive, may_wait ? WAIT_MS : NOWAIT_MS);
 	if (!error)
 		claim->state = EVL_CLAIM_HELD;
 	return error;
@@ -305,7 +405,9 @@ evl_claim_weaken(struct evl_claim *claim)
 int
 evl_claim_may_join(struct evl_claim *claim)
 {
-	return is_certain(claim) ? evl_kernel_may_join(claim->file.fd, claim->file.how.is_flock)
+	struct evl_opened *file = &claim->file;
+
+	return is_certain(claim) || is_as_seen(file, NOWAIT_MS) ? look_at_gate(file, 0)
 	    : EVL_CLAIM_UNSURE;
 }
 
@@ -346,7 +448,7 @@ join(struct evl_claim *claim)
 		return claim->error == EVL_FILE_MOVED ? EAGAIN : claim->error;
 	if (claim->file.path && !evl_opened_is_same(&claim->found, &claim->known.id))
 		return EAGAIN;
-	return evl_kernel_may_join(claim->file.fd, claim->file.how.is_flock);
+	return evl_kernel_look_at_gate(claim->file.fd, claim->file.how.is_flock, 0);
 }
 
 int
@@ -364,10 +466,12 @@ evl_claim_look_ends(struct evl_claim *claim)
 int
 evl_claim_check(struct evl_claim *claim)
 {
-	if (!claim->file.path)
+	if (!claim->file.path || is_as_seen(&claim->file, WAIT_MS))
 		return 0;
 	if (claim->has_checker)		/* it looked too early */
 		return EVL_FILE_MOVED;
+	if (evl_seen_begin(&claim->seen, claim->file.fd) || !evl_opened_is_quick(&claim->file))
+		claim->seen.is_trusted = 0;
 	claim->has_checker = claim->is_checked = 1;
 	if (!evl_helper_start(&claim->checking))
 		return EVL_CLAIM_UNSURE;

@@ -71,6 +71,7 @@ struct evl_claim {
 	struct evl_wait wait;		/**< of the helper */
 	struct evl_facts known;		/**< of the file, for whom it does not belong to */
 	struct evl_file_id found;	/**< by a looker, while is_joining */
+	struct evl_seen seen;		/**< when the checker began */
 	int error;			/**< of the look */
 	uint8_t state;			/**< enum evl_claim_state */
 	uint8_t is_exclusive;		/**< what the helper or the looker asks for */
@@ -95,9 +96,10 @@ void evl_claim_end(struct evl_claim *claim);
 /** Could the file as it is open be locked so?  Returns 0 or EACCES. */
 int evl_claim_may(const struct evl_claim *claim, int is_exclusive);
 
-/** Takes the lock if that can be done without a look at the path.  Returns 0, EVL_CLAIM_UNSURE,
- * EAGAIN or another errno.  Not called while the lock is held or asked for. */
-int evl_claim_try(struct evl_claim *claim, int is_exclusive);
+/** Takes the lock if that can be done without a look at the path.  `may_wait`: the caller would
+ * rather trust an older look than wait for a new one.  Returns 0, EVL_CLAIM_UNSURE, EAGAIN or
+ * another errno.  Not called while the lock is held or asked for. */
+int evl_claim_try(struct evl_claim *claim, int is_exclusive, int may_wait);
 
 /** Begins to wait for the lock.  Returns 0 or an errno.  Not called while it is held or asked
  * for. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "scopes/file/kernel.h"
@@ -125,27 +126,50 @@ probe_fcntl(int fd)
 }
 
 static int
-try_fcntl(int fd, int is_exclusive)
+take_fcntl(int fd, int is_exclusive)
 {
-	int error = look_at_gate(fd, type_of(is_exclusive));
-
-	return error ? error : set(fd, DATA, type_of(is_exclusive));
+	return set(fd, DATA, type_of(is_exclusive));
 }
 
 static int
-wait_for_fcntl(int fd, int is_exclusive, struct evl_wait *wait)
+look_at_gate_fcntl(int fd, int is_exclusive)
+{
+	return look_at_gate(fd, type_of(is_exclusive));
+}
+
+/* Tells those who have the data, and do not look at the gate, that there is one at the gate.  Not
+ * everybody may. */
+static void
+touch(int fd)
+{
+	if (futimens(fd, NULL))
+		return;
+}
+
+static int
+wait_for_data(int fd, int type, int touches, struct evl_wait *wait)
+{
+	int error = touches ? set(fd, DATA, type) : EAGAIN;
+
+	if (error != EAGAIN)
+		return error;
+	if (touches)
+		touch(fd);
+	return wait_for_part(fd, DATA, type, wait);
+}
+
+static int
+wait_for_fcntl(int fd, int is_exclusive, int touches, struct evl_wait *wait)
 {
 	int error = wait_for_part(fd, GATE, type_of(is_exclusive), wait);
 
-	if (!error)
-		error = wait_for_part(fd, DATA, type_of(is_exclusive), wait);
-	return error ? error : set(fd, GATE, F_UNLCK);
+	return error ? error : wait_for_data(fd, type_of(is_exclusive), touches, wait);
 }
 
 static int
-may_join_fcntl(int fd)
+leave_gate_fcntl(int fd)
 {
-	return look_at_gate(fd, F_RDLCK);
+	return set(fd, GATE, F_UNLCK);
 }
 
 static int
@@ -170,14 +194,16 @@ probe_fcntl(int fd)
 }
 
 static int
-try_fcntl(int fd, int is_exclusive)
+take_fcntl(int fd, int is_exclusive)
 {
 	(void)is_exclusive;
 	return probe_fcntl(fd);
 }
 
-#define wait_for_fcntl(fd, is_exclusive, wait) ((void)(wait), try_fcntl(fd, is_exclusive))
-#define may_join_fcntl	probe_fcntl
+#define look_at_gate_fcntl take_fcntl
+#define wait_for_fcntl(fd, is_exclusive, touches, wait) \
+	((void)(touches), (void)(wait), take_fcntl(fd, is_exclusive))
+#define leave_gate_fcntl probe_fcntl
 #define weaken_fcntl	probe_fcntl
 #define drop_fcntl	probe_fcntl
 
@@ -192,22 +218,28 @@ evl_kernel_probe(int fd, int is_flock)
 }
 
 int
-evl_kernel_try(int fd, int is_flock, int is_exclusive)
+evl_kernel_take(int fd, int is_flock, int is_exclusive)
 {
-	return is_flock ? try_flock(fd, is_exclusive) : try_fcntl(fd, is_exclusive);
+	return is_flock ? try_flock(fd, is_exclusive) : take_fcntl(fd, is_exclusive);
 }
 
 int
-evl_kernel_wait(int fd, int is_flock, int is_exclusive, struct evl_wait *wait)
+evl_kernel_look_at_gate(int fd, int is_flock, int is_exclusive)
+{
+	return is_flock ? 0 : look_at_gate_fcntl(fd, is_exclusive);
+}
+
+int
+evl_kernel_wait(int fd, int is_flock, int is_exclusive, int touches, struct evl_wait *wait)
 {
 	return is_flock ? wait_for_flock(fd, is_exclusive, wait)
-	    : wait_for_fcntl(fd, is_exclusive, wait);
+	    : wait_for_fcntl(fd, is_exclusive, touches, wait);
 }
 
 int
-evl_kernel_may_join(int fd, int is_flock)
+evl_kernel_leave_gate(int fd, int is_flock)
 {
-	return is_flock ? 0 : may_join_fcntl(fd);
+	return is_flock ? 0 : leave_gate_fcntl(fd);
 }
 
 int

@@ -132,7 +132,7 @@ static int
 want(struct evl_outside *o, unsigned mode)
 {
 	struct evl_claim *claim = &FILE_LOCK(o)->claim;
-	int error = evl_claim_try(claim, is_exclusive(mode));
+	int error = evl_claim_try(claim, is_exclusive(mode), 1);
 
 	if (!error)
 		return 1;
@@ -155,7 +155,7 @@ try_now(struct evl_outside *o, unsigned mode)
 {
 	struct evl_claim *claim = &FILE_LOCK(o)->claim;
 
-	return or_look(o->has == EVLOCK_NONE ? evl_claim_try(claim, is_exclusive(mode))
+	return or_look(o->has == EVLOCK_NONE ? evl_claim_try(claim, is_exclusive(mode), 0)
 	    : evl_claim_may_join(claim));
 }
 

@@ -138,6 +138,12 @@ evl_opened_find(const struct evl_opened *file, struct evl_file_id *found)
 }
 
 int
+evl_opened_is_quick(const struct evl_opened *file)
+{
+	return file->path && !file->how.is_any && file->facts.is_near;
+}
+
+int
 evl_opened_check(const struct evl_opened *file)
 {
 	struct evl_file_id found;
@@ -293,6 +299,7 @@ take(struct evl_opened *file, int fd, const struct evl_facts *facts)
 		return EINVAL;
 	file->fd = fd;
 	file->facts = *facts;
+	memset(&file->seen, 0, sizeof file->seen);
 	return 0;
 }
 
@@ -474,6 +481,16 @@ unlist(struct evl_opened *file)
 	evl_mem_free(file->path);
 }
 
+/* So that the first request need not look at the path. */
+static void
+see(struct evl_opened *file)
+{
+	struct evl_seen seen;
+
+	if (!evl_seen_begin(&seen, file->fd) && !evl_opened_check(file))
+		file->seen = seen;
+}
+
 static int
 open_first(struct evl_opened *file, char *path, int fd)
 {
@@ -483,6 +500,8 @@ open_first(struct evl_opened *file, char *path, int fd)
 	error = open_again(file, 0, fd);
 	if (error)
 		unlist(file);
+	else if (evl_opened_is_quick(file))
+		see(file);
 	return error;
 }
 

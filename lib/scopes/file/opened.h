@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "scopes/file/seen.h"
 
 /** Not an error: the path leads to another file, or to none. */
 #define EVL_FILE_MOVED (-1)
@@ -53,6 +54,7 @@ struct evl_opened {
 	int fd;			/**< -1: not open.  Changed under the list's mutex, as `facts` */
 	struct evl_how how;
 	struct evl_facts facts;	/**< of the file that was opened last */
+	struct evl_seen seen;	/**< of that file */
 	pid_t pid;		/**< the process that made it */
 	struct evl_link link;	/**< in the list of all */
 };
@@ -88,6 +90,10 @@ void evl_opened_close(struct evl_opened *file);
 
 /** Can a file that was opened so be locked so? */
 int evl_opened_serves(const struct evl_how *how, const struct evl_facts *facts, int is_exclusive);
+
+/** May what was seen of the file be trusted, and is it touched by those who wait for it?  Not what
+ * the caller had open, or what links lead to, or what is far. */
+int evl_opened_is_quick(const struct evl_opened *file);
 
 /** Finds out which file the path leads to now.  Reads only what never changes, so any thread
  * may call it.  Returns 0, EVL_FILE_MOVED if the path leads nowhere, or an errno. */
