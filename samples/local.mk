@@ -87,8 +87,16 @@ samples_evflock_evflock_LDADD = $(sample_libs) $(LIBEVENT_PTHREADS_LIBS)
 samples_evflock_evflock_SOURCES = \
 	samples/evflock/command.c samples/evflock/command.h \
 	samples/evflock/evflock.c \
+	samples/evflock/holders.c samples/evflock/holders.h \
+	samples/evflock/kernel.c samples/evflock/kernel.h \
+	samples/evflock/leave.c samples/evflock/leave.h \
+	samples/evflock/list.c samples/evflock/list.h \
 	samples/evflock/locks.c samples/evflock/locks.h \
+	samples/evflock/loop.c samples/evflock/loop.h \
+	samples/evflock/numbers.c samples/evflock/numbers.h \
+	samples/evflock/opened.c samples/evflock/opened.h \
 	samples/evflock/options.c samples/evflock/options.h \
+	samples/evflock/proc.c samples/evflock/proc.h \
 	samples/evflock/waits.c samples/evflock/waits.h
 
 demo: samples/demo/demo samples/document-server/document-server
@@ -98,13 +106,15 @@ check_PROGRAMS += samples/ask
 samples_ask_SOURCES = samples/ask.c
 samples_ask_LDADD =
 
-TESTS += samples/test-samples.sh samples/evflock/test-evflock.sh test/file/interop.sh
+TESTS += samples/test-samples.sh samples/evflock/test-evflock.sh samples/evflock/test-table.sh \
+	test/file/interop.sh
 else
 demo:
 	@echo 'demo: configured without the samples' >&2; exit 1
 endif
 
 EXTRA_DIST += samples/leader/test-leader.sh samples/test-servers.sh samples/README samples/test-samples.sh samples/tsan.supp
-EXTRA_DIST += samples/evflock/test-evflock.sh test/file/interop.sh test/file/peer.py test/tap.sh
+EXTRA_DIST += doc/evflock.md samples/evflock/test-evflock.sh samples/evflock/test-table.sh
+EXTRA_DIST += test/file/interop.sh test/file/peer.py test/tap.sh
 
 .PHONY: demo

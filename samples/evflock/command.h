@@ -2,9 +2,12 @@
 #ifndef COMMAND_H_INCLUDED_
 #define COMMAND_H_INCLUDED_
 
-/** Runs the command and waits until it has ended; SIGHUP, SIGINT, SIGQUIT, SIGTERM,
- * SIGUSR1 and SIGUSR2 are passed on to it meanwhile.  Returns its exit status, or 128
- * more than the signal that ended it, or EX_OSERR after saying why. */
-int command_run(char **command);
+#include "options.h"
+
+/** Runs options->command and waits until it has ended.  The command inherits the descriptors
+ * `fd` of the targets, or with -o it does not.  With -F this returns only if it fails.  Returns the
+ * command's exit status, or 128 more than the signal that ended it.  If it cannot be run, the
+ * return value is an exit status for that, and a message has been printed. */
+int command_run(const struct options *options, const int *fd);
 
 #endif

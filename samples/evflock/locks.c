@@ -3,104 +3,79 @@
 /* The lock files as one set: all are held or none, whatever the order in which several
  * evflocks name them.
  *
- *	open_all -> take_now -> (held)
- *	               |
- *	               +-> wait_for_all -> on_end -> (held, timed out, failed)
- */
+ *	open -> try -> (held) -----------> is a file moved? -> no: done
+ *	 ^       |                          |
+ *	 |       +-> wait -> (held) --------+
+ *	 +------------- yes ----------------+
+ *
+ * A lock on a file that its path does not lead to any more keeps nobody out.  So then all is
+ * released, and begun again. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
-
-#include <event2/thread.h>
 
 #include <evlock/file.h>
 #include <evlock/set.h>
 
+#include "kernel.h"
 #include "locks.h"
+#include "loop.h"
+#include "opened.h"
 #include "waits.h"
 
+static bool
+is_shortage(int error)
+{
+	return error == ENOLCK || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 static int
-fail(const char *what, int error, int status)
+fail(const char *what, int error)
 {
 	fprintf(stderr, "evflock: %s: %s\n", what, strerror(error));
-	return status;
+	return is_shortage(error) ? EX_OSERR : EX_DATAERR;
 }
 
-/* --- Opening ---------------------------------------------------------------- */
+/* --- Locks ------------------------------------------------------------------ */
 
 static int
-fail_to_open(const char *path, int error)
+make_lock(struct locks *locks, size_t i)
 {
-	int status = EX_NOINPUT;
-
-	if (error == ENOMEM || error == EMFILE || error == ENFILE)
-		status = EX_OSERR;
-	else if (error == EROFS || error == ENOSPC)
-		status = EX_CANTCREAT;
-	fprintf(stderr, "evflock: cannot open lock file %s: ", path);
-	fprintf(stderr, "%s\n", error == EINVAL ? "Not a regular file" : strerror(error));
-	return status;
-}
-
-static int
-open_file(struct locks *locks, size_t i)
-{
-	const char *path = locks->options->targets[i].path;
 	struct evlock_options options = { 0 };
 
-	options.flags = locks->options->is_flock ? EVLOCK_FILE_FLOCK : 0;
-	locks->file[i] = evlock_file_new(locks->base, path, &options);
-	return locks->file[i] ? 0 : fail_to_open(path, errno);
-}
-
-/* One file under two names would be waited for by the one who has it. */
-static int
-refuse_twins(const struct target *targets, size_t end)
-{
-	struct stat last, other;
-	size_t i;
-
-	if (stat(targets[end].path, &last) < 0)
-		return 0;
-	for (i = 0; i < end; i++)
-		if (stat(targets[i].path, &other) == 0 && other.st_dev == last.st_dev &&
-		    other.st_ino == last.st_ino) {
-			fprintf(stderr, "evflock: %s and %s are one file\n", targets[i].path,
-			    targets[end].path);
-			return EX_USAGE;
-		}
-	return 0;
+	options.flags = locks->options->is_fcntl ? 0 : EVLOCK_FILE_FLOCK;
+	locks->file[i] = evlock_file_new_fd(locks->base, locks->fd[i], &options);
+	return locks->file[i] ? 0 : fail(target_name(&locks->options->targets[i]), errno);
 }
 
 static int
-open_files(struct locks *locks)
+make_locks(struct locks *locks)
 {
-	int status = 0;
+	const struct options *options = locks->options;
+	int status = locks->base ? 0 : loop_new(&locks->base);
 	size_t i;
 
-	for (i = 0; !status && i < locks->options->n_targets; i++) {
-		status = open_file(locks, i);
-		if (!status)
-			status = refuse_twins(locks->options->targets, i);
-	}
+	for (i = 0; !status && i < options->n_targets; i++)
+		if (options->targets[i].mode != UNLOCK)
+			status = make_lock(locks, i);
 	return status;
 }
 
-static int
-open_all(struct locks *locks)
+/* Releases what is held. */
+static void
+free_locks(struct locks *locks)
 {
-	if (evthread_use_pthreads() < 0)	/* file locks may be told by another thread */
-		return fail("threads", ENOTSUP, EX_OSERR);
-	locks->base = event_base_new();
-	locks->file = calloc(locks->options->n_targets, sizeof(*locks->file));
-	locks->handle = calloc(locks->options->n_targets, sizeof(*locks->handle));
-	if (!locks->base || !locks->file || !locks->handle)
-		return fail("no memory", ENOMEM, EX_OSERR);
-	return open_files(locks);
+	size_t i;
+
+	evlock_free(locks->all);
+	locks->all = NULL;
+	for (i = 0; i < locks->options->n_targets; i++) {
+		evlock_free(locks->file[i]);
+		locks->file[i] = NULL;
+	}
 }
 
 /* --- Locking ---------------------------------------------------------------- */
@@ -109,21 +84,24 @@ static void
 let_go(struct locks *locks, size_t end)
 {
 	while (end-- > 0)
-		evlock_release(locks->file[end], locks->handle[end]);
+		if (locks->file[end])
+			evlock_release(locks->file[end], locks->handle[end]);
 }
 
-/* One after the other: who does not wait has nobody wait for it for long. */
+/* One after the other: none is kept for long by an evflock that does not wait. */
 static int
 take_now(struct locks *locks)
 {
 	const struct target *target = locks->options->targets;
 	size_t i;
+	int error;
 
 	for (i = 0; i < locks->options->n_targets; i++) {
+		if (!locks->file[i])
+			continue;
 		locks->handle[i] = evlock_acquire_nowait(locks->file[i], target[i].mode);
 		if (!locks->handle[i]) {
-			int error = errno;
-
+			error = errno;
 			let_go(locks, i);
 			return error;
 		}
@@ -136,15 +114,16 @@ make_set(struct locks *locks)
 {
 	const struct options *options = locks->options;
 	struct evlock_set_member *members = calloc(options->n_targets, sizeof(*members));
-	size_t i;
+	size_t i, n = 0;
 
 	if (!members)
 		return -1;
-	for (i = 0; i < options->n_targets; i++) {
-		members[i].lock = locks->file[i];
-		members[i].mode = (int)options->targets[i].mode;
-	}
-	locks->all = evlock_set_new(members, options->n_targets, NULL);
+	for (i = 0; i < options->n_targets; i++)
+		if (locks->file[i]) {
+			members[n].lock = locks->file[i];
+			members[n++].mode = (int)options->targets[i].mode;
+		}
+	locks->all = evlock_set_new(members, n, NULL);
 	free(members);
 	return locks->all ? 0 : -1;
 }
@@ -160,64 +139,165 @@ on_end(struct evlock *all, evlock_handle handle, int error, void *arg)
 	event_base_loopbreak(locks->base);
 }
 
-static int
-wait_for_all(struct locks *locks)
+/* What is left of the timeout: this may not be the first wait. */
+static struct timeval
+time_left(const struct locks *locks)
 {
-	const struct options *options = locks->options;
-	struct waits waits;
+	struct timeval left = *locks->options->timeout, zero = { 0, 0 };
+	struct timespec now;
 
-	if (make_set(locks) < 0)
-		return errno;
-	/* The modes are those of the members; a set does not look at its own then. */
-	if (!evlock_acquire(locks->all, EVLOCK_EXCLUSIVE, options->timeout, on_end, locks))
-		return errno;
-	if (options->tells)
-		waits_begin(&waits, locks->base, options);
-	if (event_base_dispatch(locks->base) < 0)
-		locks->error = EIO;
-	if (options->tells)
-		waits_end(&waits, locks->error);
-	return locks->error;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left.tv_sec -= now.tv_sec - locks->since.tv_sec;
+	left.tv_usec -= (suseconds_t)((now.tv_nsec - locks->since.tv_nsec) / 1000);
+	return left.tv_sec < 0 ? zero : left;
 }
 
 static int
-status_of(int error)
+wait_for_all(struct locks *locks)
+{
+	struct timeval left = { 0, 0 };
+	bool is_bounded = locks->options->timeout != NULL;
+
+	if (is_bounded)
+		left = time_left(locks);
+	locks->has_waited = true;
+	if (make_set(locks) < 0)
+		return errno;
+	/* The modes are those of the members; a set does not look at its own then. */
+	if (!evlock_acquire(locks->all, EVLOCK_EXCLUSIVE, is_bounded ? &left : NULL, on_end, locks))
+		return errno;
+	return event_base_dispatch(locks->base) < 0 ? EIO : locks->error;
+}
+
+static int
+wait_and_tell(struct locks *locks)
+{
+	struct waits waits;
+	int error;
+
+	if (!locks->options->tells)
+		return wait_for_all(locks);
+	waits_begin(&waits, locks);
+	error = wait_for_all(locks);
+	waits_end(&waits, error);
+	return error;
+}
+
+static int
+take(struct locks *locks)
+{
+	int error;
+
+	if (locks->options->is_range)
+		return kernel_lock(locks->options, locks->fd[0]);
+	do
+		error = take_now(locks);
+	while (error == EINTR);
+	return error == EAGAIN && locks->options->is_patient ? wait_and_tell(locks) : error;
+}
+
+/* --- All of it ------------------------------------------------------------------ */
+
+static bool
+has_any(const struct options *options, bool is_unlock)
+{
+	size_t i;
+
+	for (i = 0; i < options->n_targets; i++)
+		if ((options->targets[i].mode == UNLOCK) == is_unlock)
+			return true;
+	return false;
+}
+
+static int
+unlock_all(const struct locks *locks)
+{
+	const struct target *targets = locks->options->targets;
+	int error = 0;
+	size_t i;
+
+	for (i = 0; !error && i < locks->options->n_targets; i++)
+		if (targets[i].mode == UNLOCK)
+			error = kernel_unlock(locks->options, locks->fd[i]);
+	return error ? fail(target_name(&targets[i - 1]), error) : 0;
+}
+
+static int
+status_of(const struct locks *locks, int error)
 {
 	if (!error)
 		return 0;
 	if (error == EAGAIN || error == ETIMEDOUT)
 		return LOCKS_BUSY;
-	return fail("cannot lock", error, error == ENOLCK || error == ENOMEM ? EX_OSERR
-	    : EX_DATAERR);
+	return fail(locks->options->n_targets == 1 ? target_name(&locks->options->targets[0])
+	    : "cannot lock", error);
+}
+
+/* A file system like NFS wants a descriptor for writing, and does not say so clearly. */
+static bool
+may_need_writing(const struct locks *locks, int error)
+{
+	return !locks->has_reopened && !locks->options->is_fcntl &&
+	    (error == EACCES || error == EBADF || error == EIO);
+}
+
+static void
+reopen_for_writing(struct locks *locks)
+{
+	opened_reopen_for_writing(locks->options, locks->fd);
+	locks->has_reopened = true;
+}
+
+/* Returns 0, EX_TEMPFAIL if all has to be begun again, or as locks_take(). */
+static int
+take_once(struct locks *locks)
+{
+	int error, status = opened_open(locks->options, locks->fd);
+
+	if (!status && !locks->options->is_range)
+		status = make_locks(locks);
+	if (status)
+		return status;
+	error = take(locks);
+	if (may_need_writing(locks, error))
+		reopen_for_writing(locks);
+	else if (error || !opened_close_moved(locks->options, locks->fd))
+		return status_of(locks, error);
+	free_locks(locks);
+	return EX_TEMPFAIL;
+}
+
+static int
+allocate(struct locks *locks)
+{
+	size_t i, n = locks->options->n_targets;
+
+	locks->fd = calloc(n, sizeof(*locks->fd));
+	locks->file = calloc(n, sizeof(*locks->file));
+	locks->handle = calloc(n, sizeof(*locks->handle));
+	if (!locks->fd || !locks->file || !locks->handle)
+		return fail("no memory", ENOMEM);
+	for (i = 0; i < n; i++)
+		locks->fd[i] = -1;
+	return 0;
 }
 
 int
 locks_take(struct locks *locks, const struct options *options)
 {
-	int error, status;
+	int status;
 
-	memset(locks, 0, sizeof(*locks));
 	locks->options = options;
-	status = open_all(locks);
-	if (status)
+	clock_gettime(CLOCK_MONOTONIC, &locks->since);
+	status = allocate(locks);
+	if (!status)
+		status = opened_open(locks->options, locks->fd);
+	if (!status && has_any(options, true))
+		status = unlock_all(locks);
+	if (status || !has_any(options, false))
 		return status;
-	error = take_now(locks);
-	if (error == EAGAIN && options->is_patient)
-		error = wait_for_all(locks);
-	return status_of(error);
-}
-
-void
-locks_free(struct locks *locks)
-{
-	size_t i;
-
-	evlock_free(locks->all);	/* which lets go of what is held */
-	for (i = 0; locks->file && i < locks->options->n_targets; i++)
-		evlock_free(locks->file[i]);
-	free(locks->file);
-	free(locks->handle);
-	if (locks->base)
-		event_base_free(locks->base);
-	libevent_global_shutdown();
+	do
+		status = take_once(locks);
+	while (status == EX_TEMPFAIL);
+	return status;
 }

@@ -8,6 +8,7 @@
 
 #include <evlock/evlock.h>
 
+#include "list.h"
 #include "waits.h"
 
 #define LONGEST_PAUSE 60
@@ -28,16 +29,25 @@ print_files(const struct options *options)
 	size_t i;
 
 	for (i = 0; i < options->n_targets; i++)
-		fprintf(stderr, "%s%s (%s)", i ? ", " : "", options->targets[i].path,
+		fprintf(stderr, "%s%s (%s)", i ? ", " : "", target_name(&options->targets[i]),
 		    options->targets[i].mode == EVLOCK_SHARED ? "shared" : "exclusive");
 }
 
-/* Which one it is: several may print to one terminal. */
+/* The number says which evflock it is: several may print to one terminal. */
 static void
 print_head(const struct waits *waits, const char *what)
 {
 	fprintf(stderr, "evflock %ld %s ", (long)getpid(), what);
-	print_files(waits->options);
+	print_files(waits->locks->options);
+}
+
+static void
+print_holders(const struct waits *waits)
+{
+	char head[40];
+
+	snprintf(head, sizeof(head), "evflock %ld", (long)getpid());
+	list_tell_holders(head, waits->locks->options, waits->locks->fd);
 }
 
 static void
@@ -58,6 +68,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	print_head(waits, "waits for");
 	fprintf(stderr, ", for %.0f s now\n", elapsed(waits));
+	print_holders(waits);
 	/* 1 + 1 + 2 + 4: the sum doubles. */
 	waits->pause = (int)(elapsed(waits) + 0.5);
 	if (waits->pause > LONGEST_PAUSE)
@@ -66,14 +77,15 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-waits_begin(struct waits *waits, struct event_base *base, const struct options *options)
+waits_begin(struct waits *waits, const struct locks *locks)
 {
-	waits->options = options;
+	waits->locks = locks;
 	waits->pause = 1;
-	waits->timer = evtimer_new(base, on_timer, waits);
+	waits->timer = evtimer_new(locks->base, on_timer, waits);
 	clock_gettime(CLOCK_MONOTONIC, &waits->since);
 	print_head(waits, "waits for");
 	fputc('\n', stderr);
+	print_holders(waits);
 	set_timer(waits);
 }
 

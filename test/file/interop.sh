@@ -39,13 +39,14 @@ export go=go	# what a holder waits for; nobody opens the other one before the en
 
 mode_of() { echo "${1##*-}"; }
 
-# option_of PEER: how the same lock is asked of evflock
-option_of() {
+# kind_of PEER, option_of PEER: how the same lock is asked of evflock
+kind_of() {
 	case $1 in
-	flock-*) echo "-F --$(mode_of "$1")" ;;
-	*) echo "--$(mode_of "$1")" ;;
+	flock-*) ;;
+	*) echo --fcntl ;;
 	esac
 }
+option_of() { echo "$(kind_of "$1") --$(mode_of "$1")"; }
 
 # peer PEER WHAT [N]: becomes it, so it is called in the background, or in (...)
 peer() {
@@ -63,11 +64,12 @@ hold_as_peer() {
 	hear
 }
 
-# hold_as_evflock OPTION...
+# hold_as_evflock OPTION...: as $holder, whose command, $command, has the lock too
 hold_as_evflock() {
-	./evflock "$@" file sh -c 'echo held >said; cat $go; echo evflock >>log' &
+	./evflock "$@" file sh -c 'echo $$ >said; read -r _ <$go; echo evflock >>log' &
 	holder=$!
 	hear
+	command=$heard
 }
 
 let_go() {
@@ -90,7 +92,7 @@ peers='fasteners-exclusive fasteners-rw-exclusive fasteners-rw-shared
 	lockf-exclusive lockf-shared flock-exclusive flock-shared'
 
 for peer in $peers; do
-	kind=$(option_of "$peer" | sed 's/--.*//')
+	kind=$(kind_of "$peer")
 	hold_as_peer "$peer"
 	for mode in exclusive shared; do
 		./evflock -n -E 9 $kind --$mode file true
@@ -138,7 +140,7 @@ peer'
 	is "$peer is killed, and evflock has it" \
 		"$(./evflock -w 60 $(option_of "$peer") file echo mine)" mine
 	hold_as_evflock $(option_of "${peer%-*}-exclusive")
-	kill -9 $holder
+	kill -9 $holder $command
 	wait $holder 2>/dev/null
 	go=go
 	hold_as_peer "$peer"
@@ -156,7 +158,7 @@ for peer in fasteners-exclusive fasteners-rw-exclusive lockf-exclusive; do
 done
 i=0
 while [ $i -lt 40 ]; do
-	./evflock file sh -c 'read -r number <count; echo $((number + 1)) >count'
+	./evflock --fcntl file sh -c 'read -r number <count; echo $((number + 1)) >count'
 	i=$((i + 1))
 done
 wait $adders
