@@ -92,13 +92,13 @@ escape(char *to, unsigned char c)
 void
 evl_text_add_escaped(struct evl_text *text, const void *bytes, size_t n)
 {
-	const unsigned char *from = bytes, *end = from + n;
+	const unsigned char *from = bytes;
 	char *to;
 
 	if (!n || reserve(text, 4 * n) < 0)
 		return;
 	to = text->start + text->length;
-	for (; from < end; from++)
+	for (; n; n--, from++)
 		if (is_plain(*from))
 			*to++ = (char)*from;
 		else
