@@ -1193,6 +1193,25 @@ FileTest(wait, that_is_over_is_not_interrupted)
 	end(&claim);
 }
 
+FileTest(wait, that_is_over_when_it_is_cancelled_keeps_nothing)
+{
+	struct evl_claim claim;
+	int fd;
+
+	begin(&claim, "file");
+	enter(&claim);
+	cr_assert_eq(evl_claim_ask(&claim, EXCLUSIVE), 0);
+	while (__atomic_load_n(&n_entering, __ATOMIC_RELAXED) < 2)
+		usleep(1000);
+	evl_claim_drop(&claim);
+	leave(&claim);
+	await_state(&claim, EVL_CLAIM_IDLE);
+	fd = open_other("file");
+	cr_assert_eq(lock_other(fd, F_WRLCK), 0);
+	close(fd);
+	end(&claim);
+}
+
 WaitTest(wait, that_goes_on_is_interrupted)
 {
 	struct evl_claim claim;
