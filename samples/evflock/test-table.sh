@@ -10,7 +10,7 @@
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-	# make may have left some open
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/evlock-table.XXXXXX") || exit 99
-export LC_ALL=C
+export LC_ALL=C SHELL=/bin/sh
 unset POSIXLY_CORRECT
 clean_up() {
 	chmod -R u+rwx "$tmp"
