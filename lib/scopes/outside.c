@@ -662,7 +662,7 @@ examined(struct evl_step *step, const struct evl_look *look)
 	struct evl_outside *o = look->body->of_kind;
 	int error = o->ops->looks->looked(o);
 
-	evl_step_note(step, o->body, 0);	/* nobody has looked at it meanwhile */
+	evl_step_touch(step, o->body, 0);	/* nobody was granted meanwhile, or looked at it */
 	if (error > 0 && o->has == EVLOCK_NONE)
 		evl_notify_arm(o->body, 1);
 	if (error)

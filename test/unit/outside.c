@@ -1137,6 +1137,7 @@ LockTest(outside, set_asks_one_scope_after_another)
 static int seen_by_look;	/* what looked() returns */
 static int may_be_had;		/* what may() does */
 static struct evlock *asked_meanwhile;
+static struct evlock *looked_at_meanwhile;
 
 static int
 cannot_tell(struct evl_outside *o, unsigned mode)
@@ -1146,14 +1147,28 @@ cannot_tell(struct evl_outside *o, unsigned mode)
 	return EVL_LOOK;
 }
 
+static void
+assert_busy(struct evlock *lock)
+{
+	cr_assert_eq(evlock_acquire_nowait(lock, X), 0);
+	cr_assert_eq(errno, EAGAIN);
+}
+
 /* Meanwhile another thread may ask, as the guard is left. */
 static void
 look_at(struct evl_outside *o, unsigned mode)
 {
+	struct evlock *by_another = looked_at_meanwhile;
+
 	add('l', mode);
 	o->n_looking++;
-	if (asked_meanwhile)
+	looked_at_meanwhile = NULL;
+	if (by_another) {
+		assert_busy(by_another);
+		cr_assert_eq(evlock_locked(by_another), X);
+	} else if (asked_meanwhile)
 		ask(asked_meanwhile, "meanwhile", X);
+	asked_meanwhile = NULL;
 }
 
 static int
@@ -1180,7 +1195,7 @@ play_unsure(void)
 	};
 
 	seen_by_look = may_be_had = 0;
-	asked_meanwhile = NULL;
+	asked_meanwhile = looked_at_meanwhile = NULL;
 	return play_by(&unsure);
 }
 
@@ -1230,12 +1245,23 @@ LockTest(outside, who_asks_during_a_look_follows)
 	struct evlock *l = play_unsure();
 
 	asked_meanwhile = l;
-	cr_assert_eq(evlock_acquire_nowait(l, X), 0);
-	cr_assert_eq(errno, EAGAIN);
-	asked_meanwhile = NULL;
+	assert_busy(l);
 	cr_assert_str_eq(seen(), "tXlX", "nothing is asked for while somebody looks");
 	cr_assert_str_eq(run(), "meanwhile");
 	cr_assert_eq(evlock_locked(l), X);
+	evlock_free(l);
+	seen();
+}
+
+/* Two threads look at once, and a third begins to wait: the first look to end is for that one. */
+LockTest(outside, what_a_look_gets_is_granted_while_another_looks)
+{
+	struct evlock *l = play_unsure();
+
+	looked_at_meanwhile = asked_meanwhile = l;
+	assert_busy(l);
+	cr_assert_str_eq(seen(), "tXlXtXlX");
+	cr_assert_str_eq(run(), "meanwhile");
 	evlock_free(l);
 	seen();
 }
