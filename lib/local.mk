@@ -43,6 +43,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/lock/lock.c lib/lock/lock.h \
 	lib/lock/member.c lib/lock/member.h \
 	lib/lock/notify.c lib/lock/notify.h \
+	lib/lock/observe.c lib/lock/observe.h \
 	lib/lock/step.c lib/lock/step.h \
 	lib/calls/acquire.c lib/calls/acquire.h \
 	lib/calls/base.c \

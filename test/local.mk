@@ -153,7 +153,8 @@ check-mutation:
 # --- Units of semaphores, owners, sets and tables ---------------------------------
 
 session_unit_tests = \
-	test/unit/deadlock test/unit/growth test/unit/mem_all test/unit/order test/unit/outside \
+	test/unit/deadlock test/unit/growth test/unit/mem_all test/unit/observe test/unit/order \
+	test/unit/outside \
 	test/unit/over test/unit/owner \
 	test/unit/seed_fasteners_owner \
 	test/unit/seed_multilock_set test/unit/semaphore test/unit/set test/unit/table
@@ -163,6 +164,7 @@ test_unit_deadlock_SOURCES = test/unit/deadlock.c $(session_unit_common)
 test_unit_growth_SOURCES = test/unit/growth.c $(session_unit_common)
 test_unit_mem_all_SOURCES = test/unit/mem_all.c test/scenario.c test/scenario.h \
 	$(session_unit_common)
+test_unit_observe_SOURCES = test/unit/observe.c $(session_unit_common)
 test_unit_order_SOURCES = test/unit/order.c $(session_unit_common)
 test_unit_outside_SOURCES = test/unit/outside.c $(unit_common)
 test_unit_over_SOURCES = test/unit/over.c $(session_unit_common)

@@ -196,7 +196,7 @@ write_down(const char *word)
 	cr_assert_lt(record_length, sizeof record);
 }
 
-static const char *
+const char *
 error_name(int error)
 {
 	switch (error) {

@@ -98,6 +98,9 @@ void note(struct evlock *lock, evlock_handle handle, int error, void *who);
 /** The same, and releases what was granted. */
 void note_and_drop(struct evlock *lock, evlock_handle handle, int error, void *who);
 
+/** "ETIMEDOUT" and the like. */
+const char *error_name(int error);
+
 /** An event on `base` that writes down `who` when it is activated. */
 struct event *new_event(const char *who);
 

@@ -43,6 +43,7 @@ enqueue(struct evl_step *step, struct evlock *lock, struct evl_request *r,
 		return evl_fail(error);
 	}
 	evl_lock_await(lock);
+	evl_change_record(&step->change, core, &r->seat, EVL_QUEUES, 0);
 	return 0;
 }
 
@@ -316,8 +317,8 @@ grant_and_wake(struct evlock *lock, struct evl_request *r)
 static inline int
 is_easy(const struct evlock *lock, const struct evl_core *core)
 {
-	return !(evl_core_unusual(core) & (EVL_NEEDS_STEP | EVL_IS_CLOSED | EVL_IS_COUNTED)) &&
-	    lock->pool->free;
+	return !(evl_core_unusual(core) &
+	    (EVL_NEEDS_STEP | EVL_IS_CLOSED | EVL_IS_COUNTED | EVL_IS_OBSERVED)) && lock->pool->free;
 }
 
 static inline int

@@ -13,8 +13,7 @@
 #include "rules/bound.h"
 #include "rules/grant.h"
 
-/* Fails those of `list` who were asked for through `lock`, or all if that is NULL.  The former
- * go to lock->due, the others to their own loops. */
+/* Fails those of `list` who were asked for through `lock`, or all if that is NULL. */
 static void
 fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
     struct evlock *lock, int error)
@@ -29,9 +28,7 @@ fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
 		    (lock && r->lock != lock))
 			continue;
 		evl_grant_withdraw(&step->change, core, &r->seat);
-		if (lock)
-			evl_lock_unawait(lock);
-		evl_core_conclude(core, &r->seat, error, lock ? &lock->due : &step->change.done);
+		evl_change_fail(&step->change, core, &r->seat, error);
 	}
 }
 
@@ -156,8 +153,7 @@ static void
 let_go(struct evl_step *step, struct evl_request *r)
 {
 	drop_others_conversion(step, r);
-	evl_lock_let_go(step, r->lock->body, &r->seat);
-	evl_grant_release(&step->change, evl_lock_core(r->lock), &r->seat);
+	evl_end_let_go(step, r, 0);
 }
 
 /* Takes what the port still has to deliver, if it is of an object that ends, and puts it before

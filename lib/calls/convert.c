@@ -80,7 +80,7 @@ tie_conversion(struct evlock *lock, struct evl_request *c, struct evl_request *r
 
 /* Makes the request that converts `r`. */
 static struct evl_request *
-begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
+begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode, evlock_cb cb, void *arg)
 {
 	struct evl_request *c;
 
@@ -91,6 +91,8 @@ begin_conversion(struct evlock *lock, struct evl_request *r, unsigned mode)
 	if (!c)
 		return NULL;
 	c->handle |= EVL_HIDDEN;
+	c->cb = cb;
+	c->arg = arg;
 	if (tie_conversion(lock, c, r) == 0)
 		return c;
 	evl_end_discard(c);
@@ -106,10 +108,8 @@ convert(struct evl_step *step, struct evlock *lock, evlock_handle handle, unsign
 	struct evl_request *r = find_holder(lock, handle, mode, cb != NULL), *c;
 	int error;
 
-	if (!r || !(c = begin_conversion(lock, r, mode)))
+	if (!r || !(c = begin_conversion(lock, r, mode, cb, arg)))
 		return errno;
-	c->cb = cb;
-	c->arg = arg;
 	if (evl_acquire_submit(step, lock, c, timeout) == 0)
 		return 0;
 	error = errno;
@@ -137,7 +137,7 @@ convert_nowait(struct evl_step *step, struct evlock *lock, evlock_handle handle,
 		return errno;
 	if (!could_convert(lock, r, mode))
 		return EAGAIN;
-	if (!(c = begin_conversion(lock, r, mode)))
+	if (!(c = begin_conversion(lock, r, mode, NULL, NULL)))
 		return errno;
 	granted = evl_grant_try(&step->change, evl_lock_core(lock), &c->seat) > 0;
 	evl_end_discard(c);

@@ -98,48 +98,57 @@ evl_end_dismiss(struct evl_request *r)
 
 /* --- Leaving ------------------------------------------------------------------ */
 
-static void
-let_go(struct evl_step *step, struct evl_request *r)
+void
+evl_end_let_go(struct evl_step *step, struct evl_request *r, int error)
 {
 	evl_lock_let_go(step, r->lock->body, &r->seat);
-	evl_grant_release(&step->change, evl_lock_core(r->lock), &r->seat);
+	evl_grant_release(&step->change, evl_lock_core(r->lock), &r->seat, error);
+}
+
+static void
+withdraw(struct evl_step *step, struct evl_request *r)
+{
+	struct evl_core *core = evl_lock_core(r->lock);
+
+	evl_change_record(&step->change, core, &r->seat, EVL_WITHDRAWS, 0);
+	evl_grant_withdraw(&step->change, core, &r->seat);
+	evl_lock_unawait(r->lock);
 }
 
 /* One that is in transit stays there. */
 static void
-leave_transit(struct evl_step *step, struct evl_request *r)
+leave_transit(struct evl_step *step, struct evl_request *r, int error)
 {
 	if (r->seat.state == EVL_GRANTED && r->seat.role != EVL_CONVERSION)
-		let_go(step, r);
+		evl_end_let_go(step, r, error);
 	r->seat.state = EVL_VOID;
 }
 
 /* Takes `r` out of whatever it is in, if it has not left yet. */
 static void
-leave(struct evl_step *step, struct evl_request *r)
+leave(struct evl_step *step, struct evl_request *r, int error)
 {
 	evl_lock_core(r->lock)->n_over -= (uint32_t)evl_ties_are_over(&r->seat);
 	if (is_in_transit(r)) {
-		leave_transit(step, r);
+		leave_transit(step, r, error);
 		return;
 	}
 	if (r->seat.state == EVL_QUEUED) {
-		evl_grant_withdraw(&step->change, evl_lock_core(r->lock), &r->seat);
-		evl_lock_unawait(r->lock);
+		withdraw(step, r);
 	} else if (r->seat.state != EVL_FREE) {
 		evl_life_unlink(r->lock, r);
 		if (evl_ties_are_held(&r->seat) && r->seat.role != EVL_CONVERSION)
-			let_go(step, r);
+			evl_end_let_go(step, r, error);
 	}
 	r->seat.state = EVL_FREE;
 }
 
 void
-evl_end_leave(struct evl_step *step, struct evl_request *r)
+evl_end_leave(struct evl_step *step, struct evl_request *r, int error)
 {
 	if (r->seat.ties && r->seat.ties->conversion)
-		leave(step, EVL_REQUEST(r->seat.ties->conversion));
-	leave(step, r);
+		leave(step, EVL_REQUEST(r->seat.ties->conversion), 0);
+	leave(step, r, error);
 }
 
 void
@@ -147,14 +156,14 @@ evl_end_conversion(struct evl_step *step, struct evl_request *r)
 {
 	struct evl_seat *conversion = r->seat.ties->conversion;
 
-	leave(step, EVL_REQUEST(conversion));
+	leave(step, EVL_REQUEST(conversion), 0);
 	dismiss_conversion(conversion);
 }
 
 void
 evl_end_request(struct evl_step *step, struct evl_request *r)
 {
-	evl_end_leave(step, r);
+	evl_end_leave(step, r, 0);
 	evl_step_note(step, r->lock->body, 0);
 	evl_end_dismiss(r);
 }
@@ -169,7 +178,7 @@ fail(struct evl_step *step, struct evl_request *r, int error)
 
 	evl_grant_withdraw(&step->change, core, &r->seat);
 	evl_grant_finish(&step->change);
-	evl_core_conclude(core, &r->seat, error, &step->change.done);
+	evl_change_fail(&step->change, core, &r->seat, error);
 }
 
 void

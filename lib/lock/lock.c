@@ -114,7 +114,8 @@ watched_by(const struct evl_body *body)
 	return (!evl_list_is_empty(&body->notifies) || !evl_list_is_empty(&body->notices) ? EVL_IS_TOLD : 0)
 	    | (kind->look ? EVL_IS_LOOKED_AT : 0)
 	    | (!evl_list_is_empty(&body->sets) || kind->bind ? EVL_IS_IN_SET : 0)
-	    | (kind->retire ? EVL_IS_RETIRED : 0);
+	    | (kind->retire ? EVL_IS_RETIRED : 0)
+	    | (body->observer ? EVL_IS_OBSERVED : 0);
 }
 
 void

@@ -34,6 +34,7 @@ struct evl_body {
 	struct evl_link sets;		/**< the sets that have it as a member: struct evl_member */
 	struct evl_link notifies;	/**< who wants to know if it could be had: evl_watch */
 	struct evl_link notices;	/**< holders who want to know of waiters: evl_extra */
+	struct evl_observer *observer;	/**< NULL: none */
 	struct evl_core core;		/**< last: the units held lie behind it */
 };
 
@@ -132,7 +133,7 @@ extern const struct evlock_modes evl_lock_standard_modes;
 /** Are these options that evlock_new() takes? */
 int evl_lock_takes(const struct evlock_options *options);
 
-/** Sets EVL_IS_WATCHED, when somebody has begun to watch, or watches no more. */
+/** Sets the bits of EVL_IS_WATCHED, when somebody has begun to watch, or watches no more. */
 void evl_lock_update_watched(struct evl_body *body);
 
 /* --- What a lock is asked --------------------------------------------------- */

@@ -71,13 +71,27 @@ evl_step_send(struct evl_request *r)
 		push(r->lock->port, &r->seat);
 }
 
+/* The object that it was made through is being freed, which tells it. */
+static void
+keep_for_end(struct evl_request *r)
+{
+	evl_lock_unawait(r->lock);
+	evl_list_push(&r->lock->due, &r->seat.link);
+}
+
 /* A request in change->done has waited, or it would have been sent at once.  It counts as
  * waiting until its loop has it, so that the loop is kept alive by one or the other. */
 static void
-send_request(struct evl_request *r)
+send_request(struct evl_change *change, struct evl_request *r)
 {
 	struct evlock *lock = r->lock;
 
+	if (r->seat.state == EVL_GRANTED)
+		evl_change_record(change, &lock->body->core, &r->seat, EVL_GAINS, 0);
+	if (lock->is_ending) {
+		keep_for_end(r);
+		return;
+	}
 	lock->n_queued -= lock->body->guard != NULL;
 	evl_step_send(r);
 	if (lock->body->is_far)
@@ -105,7 +119,7 @@ send_all(struct evl_step *step)
 		if (seat->role >= EVL_NOTICE)
 			send_watch(evl_notify_lock(seat), seat);
 		else
-			send_request(EVL_REQUEST(seat));
+			send_request(&step->change, EVL_REQUEST(seat));
 	}
 }
 

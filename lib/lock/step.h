@@ -10,6 +10,9 @@
  *				what has changed, tells who watches, sends what was granted or
  *				has failed to the loops that deliver it, leaves the guard
  *
+ * All that happens to requests of observed locks is said by evl_change_record(), and read in
+ * observe.c.
+ *
  * So nobody gains by half a step, no author forgets what follows from a change, and no
  * callback runs in between.  Steps of locks without a guard may be nested: whatever the inner
  * one does to a lock that the outer one has touched is seen to by the outer one.
@@ -17,6 +20,7 @@
  * The short paths of plain locks are written out in calls/, and begin no step. */
 
 #include "lock/lock.h"
+#include "lock/observe.h"
 #include "rules/grant.h"
 
 
@@ -32,7 +36,7 @@ evl_step_begin_in(struct evl_step *step, struct evl_guard *guard)
 	if (guard)
 		evl_guard_enter(guard);
 	step->guard = guard;
-	evl_change_init(&step->change);
+	evl_change_init(&step->change, evl_observe);
 }
 
 static inline void

@@ -53,7 +53,7 @@ struct evl_pool {
 	struct evl_region *newest;
 	uint32_t n_retired;
 	uint32_t n_at_first;		/**< slots of the first region, once there is one */
-	struct evl_extra *own;		/**< callers' own handles, see own.c */
+	struct evl_extra *own;		/**< callers' own handles, see chosen.c */
 	struct evl_extra *own_keeper;
 	uint64_t n_scopes;		/**< that were numbered, see evl_body.scope */
 };

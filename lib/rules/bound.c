@@ -213,7 +213,7 @@ evl_bound_is_grantable(struct evl_seat *seat)
 	return 1;
 }
 
-/* By the grant its owner would wait for ever; see giving_up.c. */
+/* By the grant its owner would wait for ever; see change.c. */
 static void
 deny_granted(struct evl_change *change, struct evl_seat *seat)
 {
@@ -225,7 +225,7 @@ deny_granted(struct evl_change *change, struct evl_seat *seat)
 		evl_change_touch(change, t->core, 1);
 		evl_change_doubt(change, t);
 	}
-	evl_core_conclude(lead->ties->core, lead, EDEADLK, &change->done);
+	evl_change_fail(change, lead->ties->core, lead, EDEADLK);
 }
 
 void
@@ -264,6 +264,7 @@ evl_bound_try(struct evl_change *change, struct evl_seat *seat)
 		return -1;
 	}
 	settle_grant(change, seat);
+	evl_change_record(change, seat->ties->core, seat, EVL_GAINS, 0);
 	return 1;
 }
 

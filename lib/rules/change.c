@@ -99,6 +99,13 @@ evl_change_next_touched(struct evl_change *change)
 
 /* --- Giving up ------------------------------------------------------------ */
 
+void
+evl_change_fail(struct evl_change *change, struct evl_core *core, struct evl_seat *lead, int error)
+{
+	evl_change_record(change, core, lead, EVL_FAILS, error);
+	evl_core_conclude(core, lead, error, &change->done);
+}
+
 /* An owner that is a handle by itself has nothing else there. */
 void
 evl_change_doubt(struct evl_change *change, const struct evl_ties *ties)
@@ -135,7 +142,7 @@ evl_change_deny(struct evl_change *change, struct evl_ties *ties)
 
 	EVL_TIES_EACH(t, ties)
 		evl_change_give_up(change, t);
-	evl_core_conclude(ties->lead->ties->core, ties->lead, EDEADLK, &change->done);
+	evl_change_fail(change, ties->lead->ties->core, ties->lead, EDEADLK);
 }
 
 /* The last first: those before it may then no longer be in vain. */

@@ -15,6 +15,15 @@
 #define EVL_IS_CHECKED 0
 #endif
 
+/** What may happen to a request.  A conversion is a request of its own. */
+enum evl_event {
+	EVL_QUEUES,	/**< it has to wait */
+	EVL_GAINS,	/**< it is granted */
+	EVL_WITHDRAWS,	/**< the caller ends its wait */
+	EVL_FAILS,	/**< its wait ends with an errno, which its callback is told */
+	EVL_LEAVES	/**< it does not hold any more; with an errno, if it has lost the lock */
+};
+
 struct evl_change {
 	struct evl_link done;		/**< seats that were granted, or failed, in order */
 	struct evl_core *dirty;		/**< the last of a ring of cores to be promoted */
@@ -22,17 +31,34 @@ struct evl_change {
 	unsigned unusual;		/**< of all of those */
 	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now ... */
 	struct evl_core *doubted_cores;	/**< ... in one of these */
+	void (*record)(const struct evl_seat *lead, enum evl_event event, int error);
 };
 
 static inline void
-evl_change_init(struct evl_change *change)
+evl_change_init(struct evl_change *change,
+    void (*record)(const struct evl_seat *lead, enum evl_event event, int error))
 {
+	change->record = record;
 	evl_list_init(&change->done);
 	change->dirty = change->touched = NULL;
 	change->unusual = 0;
 	change->doubted = NULL;
 	change->doubted_cores = NULL;
 }
+
+/** Something happens to the request that `lead` stands for, which still is as it was made but
+ * for its state.  `error`: 0 or an errno.  All that happens is said here, once. */
+static inline void
+evl_change_record(struct evl_change *change, const struct evl_core *core,
+    const struct evl_seat *lead, enum evl_event event, int error)
+{
+	if (evl_core_is(core, EVL_IS_OBSERVED))
+		change->record(lead, event, error);
+}
+
+/** A request that has been withdrawn fails: its callback is told `error`. */
+void evl_change_fail(struct evl_change *change, struct evl_core *core, struct evl_seat *lead,
+    int error);
 
 /** Something has happened in a core, by which nobody gains who waits there.  It is noted only
  * where somebody watches.  `has_room`: somebody left it, or took less. */

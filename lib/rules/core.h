@@ -38,14 +38,16 @@ enum evl_unusual {
 	EVL_IS_IN_SET = 1 << 5,	/**< is a member of sets */
 	EVL_IS_RETIRED = 1 << 6,	/**< is freed when nothing uses it any more */
 	EVL_PREFERS = 1 << 7,	/**< requests in one mode are queued before others */
-	EVL_IS_WATCHED = EVL_IS_TOLD | EVL_IS_LOOKED_AT | EVL_IS_IN_SET | EVL_IS_RETIRED
+	EVL_IS_OBSERVED = 1 << 8,	/**< someone wants to know all that happens to its requests */
+	EVL_IS_WATCHED = EVL_IS_TOLD | EVL_IS_LOOKED_AT | EVL_IS_IN_SET | EVL_IS_RETIRED |
+	    EVL_IS_OBSERVED
 };
 
 /** One lock.  The units held in each mode lie behind it: evl_core_held(). */
 struct evl_core {
 	const struct evlock_mode *mode;
 	uint32_t n_modes;
-	uint8_t unusual;		/**< enum evl_unusual; atomic: read without the mutex, too */
+	uint16_t unusual;		/**< enum evl_unusual; atomic: read without the mutex, too */
 	uint8_t is_conditional;		/**< some mode has a predicate */
 	uint8_t preferred;		/**< mode of EVLOCK_OPT_PREFER_EXCLUSIVE; no mode: none */
 	uint32_t held_mask;		/**< bit m: some units are held in mode m */
@@ -100,13 +102,13 @@ evl_core_unusual(const struct evl_core *core)
 static inline void
 evl_core_mark(struct evl_core *core, unsigned what)
 {
-	__atomic_store_n(&core->unusual, (uint8_t)(core->unusual | what), __ATOMIC_RELAXED);
+	__atomic_store_n(&core->unusual, (uint16_t)(core->unusual | what), __ATOMIC_RELAXED);
 }
 
 static inline void
 evl_core_unmark(struct evl_core *core, unsigned what)
 {
-	__atomic_store_n(&core->unusual, (uint8_t)(core->unusual & ~what), __ATOMIC_RELAXED);
+	__atomic_store_n(&core->unusual, (uint16_t)(core->unusual & ~what), __ATOMIC_RELAXED);
 }
 
 void evl_core_init(struct evl_core *core, const struct evlock_modes *modes, int prefers_last);

@@ -30,8 +30,10 @@ evl_grant_withdraw(struct evl_change *change, struct evl_core *core, struct evl_
 }
 
 void
-evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat)
+evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat,
+    int error)
 {
+	evl_change_record(change, core, seat, EVL_LEAVES, error);
 	if (evl_ties_are_bound(seat)) {
 		evl_bound_release(change, seat);
 		return;

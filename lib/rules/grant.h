@@ -19,6 +19,7 @@ evl_grant_try(struct evl_change *change, struct evl_core *core, struct evl_seat 
 	evl_core_take(core, seat->mode, seat->units);
 	seat->state = EVL_GRANTED;
 	evl_change_note(change, core, 0);
+	evl_change_record(change, core, seat, EVL_GAINS, 0);
 	return 1;
 }
 
@@ -28,8 +29,10 @@ void evl_grant_enqueue(struct evl_change *change, struct evl_core *core, struct 
 /** Ends the waiting of a QUEUED request, a conversion's too; the caller sets its state. */
 void evl_grant_withdraw(struct evl_change *change, struct evl_core *core, struct evl_seat *seat);
 
-/** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state. */
-void evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat);
+/** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state.
+ * `error`: 0, or why it is lost. */
+void evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat,
+    int error);
 
 /** Grants all whose turn it is, in every core that was touched. */
 void evl_grant_finish(struct evl_change *change);

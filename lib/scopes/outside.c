@@ -445,7 +445,7 @@ static void
 fail_first(struct evl_step *step, struct evl_outside *o, struct evl_seat *seat, int error)
 {
 	evl_grant_withdraw(&step->change, core_of(o), seat);
-	evl_core_conclude(core_of(o), seat, error, &step->change.done);
+	evl_change_fail(&step->change, core_of(o), seat, error);
 	evl_step_touch(step, o->body, 0);
 }
 
@@ -495,7 +495,7 @@ lose(struct evl_step *step, struct evl_request *r)
 
 	if (r->seat.state == EVL_HELD && is_told)
 		r->cb = extra->notice_cb;
-	evl_end_leave(step, r);
+	evl_end_leave(step, r, ESTALE);
 	if (is_told)
 		evl_core_conclude(evl_lock_core(r->lock), &r->seat, ESTALE, &step->change.done);
 	else

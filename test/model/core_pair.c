@@ -324,7 +324,7 @@ withdraw(struct pair *p, struct evl_seat *seat, struct evl_link *out)
 {
 	struct evl_change change;
 
-	evl_change_init(&change);
+	evl_change_init(&change, NULL);
 	evl_grant_withdraw(&change, &p->core, seat);
 	finish(p, &change, out);
 }
@@ -336,7 +336,7 @@ end(struct pair *p, unsigned who, struct evl_link *out)
 	struct pair_actor *a = &p->actor[who];
 	struct evl_change change;
 
-	evl_change_init(&change);
+	evl_change_init(&change, NULL);
 	if (a->conversion.state == EVL_QUEUED)
 		evl_grant_withdraw(&change, &p->core, &a->conversion);
 	clear_conversion(a);
@@ -344,7 +344,7 @@ end(struct pair *p, unsigned who, struct evl_link *out)
 		evl_grant_withdraw(&change, &p->core, &a->seat);
 	} else {
 		take_back(p, a->seat.mode, a->seat.units);
-		evl_grant_release(&change, &p->core, &a->seat);
+		evl_grant_release(&change, &p->core, &a->seat, 0);
 	}
 	finish(p, &change, out);
 	memset(&a->seat, 0, sizeof a->seat);
@@ -415,7 +415,7 @@ try_conversion(struct pair *p, struct evl_seat *conversion, struct evl_link *out
 	struct evl_change change;
 	int granted;
 
-	evl_change_init(&change);
+	evl_change_init(&change, NULL);
 	granted = evl_grant_try(&change, &p->core, conversion);
 	if (granted > 0)
 		evl_list_push(out, &conversion->link);
@@ -456,7 +456,7 @@ convert_nowait(struct pair *p, const struct pair_op *op, struct evl_link *out)
 	struct evl_seat *conversion = prepare_conversion(p, op);
 	struct evl_change change;
 
-	evl_change_init(&change);
+	evl_change_init(&change, NULL);
 	MUST((evl_grant_try(&change, &p->core, conversion) > 0) == !error, "error %d", error);
 	finish(p, &change, out);
 	clear_conversion(&p->actor[op->who]);
@@ -489,7 +489,7 @@ dismiss(struct pair *p)
 
 	model_close(&p->model, 0);
 	evl_core_mark(&p->core, EVL_IS_CLOSED);
-	evl_change_init(&change);
+	evl_change_init(&change, NULL);
 	evl_list_init(&none);
 	dismiss_list(p, &p->core.ahead, &change);
 	dismiss_list(p, &p->core.queue, &change);
