@@ -1148,9 +1148,9 @@ cannot_tell(struct evl_outside *o, unsigned mode)
 }
 
 static void
-assert_busy(struct evlock *lock)
+assert_busy(struct evlock *l)
 {
-	cr_assert_eq(evlock_acquire_nowait(lock, X), 0);
+	cr_assert_eq(evlock_acquire_nowait(l, X), 0);
 	cr_assert_eq(errno, EAGAIN);
 }
 
