@@ -699,15 +699,15 @@ fake_tell_canceled(struct fake_stream *stream, int64_t id, int is_created, const
 }
 
 void
-fake_tell_deleted(struct fake_stream *stream, int64_t id, int64_t create_revision)
+fake_tell_deleted(struct fake_stream *stream, int64_t id, int64_t revision)
 {
 	Evl__WatchResponse message = EVL__WATCH_RESPONSE__INIT;
 	Evl__KeyValue kv = EVL__KEY_VALUE__INIT;
 	Evl__Event event = EVL__EVENT__INIT, *events[] = { &event };
 
-	kv.create_revision = create_revision;
+	kv.mod_revision = revision;
 	event.type = 1;
-	event.prev_kv = create_revision ? &kv : NULL;
+	event.kv = &kv;
 	message.watch_id = id;
 	message.events = events;
 	message.n_events = 1;

@@ -96,7 +96,7 @@ int32_t fake_stream_id(const struct fake_request *q);
 /** Tells on a stream of watches. */
 void fake_tell_created(struct fake_stream *stream, int64_t id, int64_t revision);
 void fake_tell_canceled(struct fake_stream *stream, int64_t id, int is_created, const char *reason);
-void fake_tell_deleted(struct fake_stream *stream, int64_t id, int64_t create_revision);
+void fake_tell_deleted(struct fake_stream *stream, int64_t id, int64_t revision);
 void fake_end_stream(struct fake_stream *stream, const char *status, const char *text);
 
 #endif

@@ -1470,7 +1470,7 @@ hold(void)
 Test(etcd_faults, a_key_that_somebody_deletes_is_a_loss)
 {
 	hold();
-	fake_tell_deleted(watching, own, 5);
+	fake_tell_deleted(watching, own, 6);
 	cr_assert_str_eq(run_until(1), "a:ESTALE");
 	run_for(50);
 	cr_assert_str_eq(fake_asked(fake), "leave");
@@ -1480,7 +1480,7 @@ Test(etcd_faults, a_key_that_somebody_deletes_is_a_loss)
 Test(etcd_faults, so_is_the_mark_beside_it)
 {
 	hold();
-	fake_tell_deleted(watching, watched, 5);
+	fake_tell_deleted(watching, watched, 6);
 	cr_assert_str_eq(run_until(1), "a:ESTALE");
 	end();
 }
@@ -1489,7 +1489,7 @@ Test(etcd_faults, unless_it_was_weakened)
 {
 	hold();
 	evl_place_weaken(a.place);
-	fake_tell_deleted(watching, watched, 5);
+	fake_tell_deleted(watching, watched, 6);
 	cr_assert_str_eq(run_for(100), "");
 	cr_assert_str_eq(fake_asked(fake), "weaken");
 	end();
@@ -1504,6 +1504,44 @@ Test(etcd_faults, a_key_of_an_earlier_time_is_no_loss)
 	end();
 }
 
+/* The watch of our place lasts, and may be quicker than the answer to the next entry. */
+static void
+delete_before_the_answer(struct fake_request *q)
+{
+	if (q->kind == FAKE_ENTER && q->n == 2) {
+		fake_tell_deleted(watching, own, 8);
+		fake_tell_deleted(watching, watched, 6);
+		fake_set_revision(fake, 7);
+	}
+	note_own(q);
+}
+
+Test(etcd_faults, a_key_that_is_deleted_before_we_know_of_it_is_a_loss)
+{
+	play(delete_before_the_answer);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	evl_place_drop(a.place);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:ESTALE");
+	end();
+}
+
+/* In a cluster that has lost its data, revisions begin anew. */
+Test(etcd_faults, what_was_deleted_in_another_history_is_no_loss)
+{
+	hold();
+	fake_tell_deleted(watching, own, 6);
+	cr_assert_str_eq(run_until(1), "a:ESTALE");
+	run_for(50);
+	fake_set_revision(fake, 3);
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(3), "a:ESTALE s:lost s:ready");
+	want(&a, EXCLUSIVE);
+	cr_assert_str_eq(run_until(1), "a:in");
+	end();
+}
+
 static int is_gone;
 
 static void
@@ -1515,31 +1553,38 @@ be_gone(struct fake_request *q)
 		note_own(q);
 }
 
-/* After a compaction etcd does not know what it has deleted: then it is looked. */
-Test(etcd_faults, a_key_that_is_deleted_without_a_word_is_looked_for)
+/* What happened while nobody watched is looked for. */
+static void
+begin_to_watch_anew(void)
+{
+	fake_set_revision(fake, 8);
+	fake_end_stream(watching, NULL, NULL);
+}
+
+Test(etcd_faults, a_key_that_was_deleted_while_nobody_watched_is_a_loss)
 {
 	play(be_gone);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	run_for(50);
-	fake_tell_deleted(watching, own, 0);
-	cr_assert_str_eq(run_for(100), "");
+	begin_to_watch_anew();
+	cr_assert_str_eq(run_for(300), "");
 	is_gone = 1;
-	fake_tell_deleted(watching, own, 0);
+	fake_set_revision(fake, 9);
+	fake_end_stream(watching, NULL, NULL);
 	cr_assert_str_eq(run_until(1), "a:ESTALE");
 	end();
 }
 
-/* One look may have been carried out before what is told now. */
+/* One look may have been carried out before what is told now: that of the mark. */
 Test(etcd_faults, what_is_told_during_a_look_leads_to_another)
 {
 	play(be_gone);
 	cr_assert_str_eq(run_until(2), "s:ready a:in");
 	run_for(50);
 	fake_asked(fake);
-	fake_tell_deleted(watching, own, 0);
-	fake_tell_deleted(watching, own, 0);
-	run_for(100);
-	cr_assert_str_eq(fake_asked(fake), "check check");
+	begin_to_watch_anew();
+	run_for(300);
+	cr_assert_str_eq(fake_asked(fake), "watch watch check check");
 	end();
 }
 

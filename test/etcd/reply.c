@@ -230,7 +230,7 @@ Test(etcd_reply, watch)
 {
 	Evl__WatchResponse message = EVL__WATCH_RESPONSE__INIT;
 	Evl__Event put = EVL__EVENT__INIT, deleted = put, *events[] = { &deleted, &put };
-	Evl__KeyValue before = EVL__KEY_VALUE__INIT;
+	Evl__KeyValue kv = EVL__KEY_VALUE__INIT;
 	struct evl_watch_reply watch;
 
 	header.revision = 9;
@@ -239,20 +239,60 @@ Test(etcd_reply, watch)
 	message.created = 1;
 	pack(&message.base);
 	cr_assert_eq(evl_reply_read_watch(&watch, bytes, size), 0);
-	cr_assert(watch.id == 4711 && watch.revision == 9 && watch.is_created && !watch.is_deleted);
+	cr_assert(watch.id == 4711 && watch.revision == 9 && watch.is_created && !watch.deleted);
 	message.created = 0;
-	before.create_revision = 8;
+	kv.mod_revision = 8;
 	deleted.type = 1;
-	deleted.prev_kv = &before;
+	deleted.kv = &kv;
 	message.events = events;
 	message.n_events = 2;
 	pack(&message.base);
 	cr_assert_eq(evl_reply_read_watch(&watch, bytes, size), 0);
-	cr_assert(watch.is_deleted && watch.create_revision == 8 && !watch.is_created);
+	cr_assert(watch.deleted == 8 && !watch.is_created);
 	deleted.type = 0;
 	pack(&message.base);
 	cr_assert_eq(evl_reply_read_watch(&watch, bytes, size), 0);
-	cr_assert_not(watch.is_deleted);
+	cr_assert_eq(watch.deleted, 0);
+}
+
+Test(etcd_reply, the_last_of_several_deletions_counts)
+{
+	Evl__WatchResponse message = EVL__WATCH_RESPONSE__INIT;
+	Evl__Event event = EVL__EVENT__INIT, third = event, *events[] = { &event, &third, &event };
+	Evl__KeyValue kv = EVL__KEY_VALUE__INIT, later = kv;
+	struct evl_watch_reply watch;
+
+	kv.mod_revision = 8;
+	later.mod_revision = 11;
+	event.type = third.type = 1;
+	event.kv = &kv;
+	third.kv = &later;
+	message.events = events;
+	message.n_events = 3;
+	pack(&message.base);
+	cr_assert_eq(evl_reply_read_watch(&watch, bytes, size), 0);
+	cr_assert_eq(watch.deleted, 11);
+}
+
+/* Every deletion has a revision. */
+Test(etcd_reply, a_deletion_at_no_time_is_no_message)
+{
+	Evl__WatchResponse message = EVL__WATCH_RESPONSE__INIT;
+	Evl__Event event = EVL__EVENT__INIT, *events[] = { &event };
+	Evl__KeyValue kv = EVL__KEY_VALUE__INIT;
+	struct evl_watch_reply watch;
+
+	event.type = 1;
+	message.events = events;
+	message.n_events = 1;
+	pack(&message.base);
+	cr_assert_eq(evl_reply_read_watch(&watch, bytes, size), -1);
+	cr_assert_eq(errno, EPROTO);
+	kv.mod_revision = -1;
+	event.kv = &kv;
+	pack(&message.base);
+	cr_assert_eq(evl_reply_read_watch(&watch, bytes, size), -1);
+	cr_assert_eq(errno, EPROTO);
 }
 
 Test(etcd_reply, why_a_watch_is_canceled)
@@ -497,7 +537,6 @@ Test(etcd_ask, watching)
 	cr_assert_eq(watch->create_request->watch_id, 4711);
 	cr_assert_eq(watch->create_request->n_filters, 1);
 	cr_assert_eq(watch->create_request->filters[0], 0, "no puts");
-	cr_assert(watch->create_request->prev_kv);
 	protobuf_c_message_free_unpacked(&watch->base, NULL);
 	evbuffer_free(out);
 }

@@ -65,7 +65,7 @@ read_watch(const uint8_t *bytes, size_t size)
 
 	if (evl_reply_read_watch(&watch, bytes, size) < 0)
 		return;
-	must(watch.revision >= 0);
+	must(watch.revision >= 0 && watch.deleted >= 0);
 	must_be_text(watch.reason, sizeof watch.reason);
 }
 

@@ -26,7 +26,7 @@ HEADER = sub(1, num(3, 9))
 KEY = sub(2, sub(1, b'p/a/q/1') + num(2, 7) + num(3, 8))
 TXN = HEADER + num(2, 1) + sub(3, sub(1, KEY)) + sub(3, sub(1, KEY))
 LEASE = HEADER + num(2, 77) + num(3, 5)
-EVENT = sub(11, num(1, 1) + sub(3, sub(1, b'k') + num(2, 7)))
+EVENT = sub(11, num(1, 1) + sub(2, sub(1, b'k') + num(3, 7)))
 WATCHES = [HEADER + num(2, 1) + num(3, 1), HEADER + num(2, 1) + EVENT + EVENT,
            num(2, 2 ** 64 - 1) + num(3, 1) + num(4, 1) + sub(6, b'etcdserver: permission denied')]
 

@@ -329,7 +329,6 @@ evl_ask_lease(struct evbuffer *out, int64_t lease)
 	return ADD(out, &request);
 }
 
-/* With what the key was, as that tells which incarnation has gone. */
 int
 evl_ask_watch(struct evbuffer *out, const char *key, size_t size, int64_t id)
 {
@@ -340,7 +339,6 @@ evl_ask_watch(struct evbuffer *out, const char *key, size_t size, int64_t id)
 	create.key = (ProtobufCBinaryData){ size, (uint8_t *)(uintptr_t)key };
 	create.filters = &no_puts;
 	create.n_filters = 1;
-	create.prev_kv = 1;
 	create.watch_id = id;
 	request.create_request = &create;
 	return ADD(out, &request);

@@ -88,6 +88,7 @@ forget_keys(struct evl_place *place)
 	evl_watches_stop_one(&place->own_mark);
 	place->entry.id[0] = '\0';
 	place->entry.guard = 0;
+	place->deleted = 0;
 	place->is_spent = 0;
 }
 
@@ -236,6 +237,10 @@ static void
 wait_or_be_in(struct evl_place *place, const struct evl_reply *reply)
 {
 	place->looked = reply->revision;
+	if (place->deleted > place->entry.revision) {
+		end(place, ESTALE);
+		return;
+	}
 	if (!reply->create_revision) {
 		be_in(place);
 		return;
@@ -271,17 +276,18 @@ is_in_queue(const struct evl_place *place)
 	    place->state == EVL_IN;
 }
 
-/* Our keys of earlier times have been deleted by ourselves. */
+/* Our keys of earlier times have been deleted by ourselves.  What is told while we enter may be
+ * about the entry whose answer is still on its way. */
 static void
 on_own(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 {
 	struct evl_place *place = watch->arg;
 
-	if (news == EVL_WATCH_DELETED && revision && revision == place->entry.revision &&
-	    is_in_queue(place))
+	if (news == EVL_WATCH_DELETED && revision > place->deleted)
+		place->deleted = revision;
+	if (is_in_queue(place) && place->deleted > place->entry.revision)
 		end(place, ESTALE);
-	else if (place->state == EVL_IN && (news == EVL_WATCH_DELETED ? !revision
-	    : news == EVL_WATCH_SET && revision > place->looked))
+	else if (place->state == EVL_IN && news == EVL_WATCH_SET && revision > place->looked)
 		look(place);
 }
 

@@ -38,6 +38,7 @@ struct evl_place {
 	struct evl_entry entry;		/**< an id of "": there are no keys of ours */
 	char *root;
 	int64_t looked;			/**< revision of the store, when it was seen last */
+	int64_t deleted;		/**< revision at which our keys were deleted last, as was told */
 	int64_t leaving;		/**< LEAVING: since when, see clock.h */
 	enum evl_place_state state;
 	enum evl_wish wish;

@@ -243,13 +243,16 @@ evl_reply_read(struct evl_reply *reply, enum evl_kind_of_reply kind,
 
 /* --- Watches --------------------------------------------------------------------- */
 
-static void
+static int
 read_event(struct evl_watch_reply *reply, const Evl__Event *event)
 {
 	if (event->type != 1)
-		return;
-	reply->is_deleted = 1;
-	reply->create_revision = event->prev_kv ? event->prev_kv->create_revision : 0;
+		return 0;
+	if (!event->kv || event->kv->mod_revision <= 0)
+		return -1;
+	if (event->kv->mod_revision > reply->deleted)
+		reply->deleted = event->kv->mod_revision;
+	return 0;
 }
 
 static void
@@ -267,16 +270,11 @@ read_cancellation(struct evl_watch_reply *reply, const Evl__WatchResponse *messa
 		reply->verdict = EVL_NO_LEADER;
 }
 
-int
-evl_reply_read_watch(struct evl_watch_reply *reply, const uint8_t *bytes, size_t size)
+static int
+read_watch(struct evl_watch_reply *reply, const Evl__WatchResponse *response)
 {
-	ProtobufCMessage *message = evl_message_read(&evl__watch_response__descriptor, bytes, size);
-	const Evl__WatchResponse *response = (const Evl__WatchResponse *)(void *)message;
 	size_t i;
 
-	memset(reply, 0, sizeof *reply);
-	if (!message)
-		return -1;
 	reply->id = response->watch_id;
 	reply->revision = revision_of(response->header);
 	reply->is_created = response->created != 0;
@@ -285,7 +283,23 @@ evl_reply_read_watch(struct evl_watch_reply *reply, const uint8_t *bytes, size_t
 	if (reply->is_canceled)
 		read_cancellation(reply, response);
 	for (i = 0; i < response->n_events; i++)
-		read_event(reply, response->events[i]);
-	evl_message_free(message);
+		if (read_event(reply, response->events[i]) < 0)
+			return -1;
 	return 0;
+}
+
+int
+evl_reply_read_watch(struct evl_watch_reply *reply, const uint8_t *bytes, size_t size)
+{
+	ProtobufCMessage *message = evl_message_read(&evl__watch_response__descriptor, bytes, size);
+	int error;
+
+	memset(reply, 0, sizeof *reply);
+	if (!message)
+		return -1;
+	error = read_watch(reply, (const Evl__WatchResponse *)(void *)message);
+	evl_message_free(message);
+	if (error)
+		errno = EPROTO;
+	return error;
 }

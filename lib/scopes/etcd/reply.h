@@ -74,13 +74,11 @@ void evl_reply_fail(struct evl_reply *reply, enum evl_verdict verdict, const cha
 struct evl_watch_reply {
 	int64_t id;			/**< of the watch; negative: of none that exists */
 	int64_t revision;
+	int64_t deleted;		/**< at which revision the key was deleted last; 0: it was not */
 	uint8_t is_created;
 	uint8_t is_canceled;
-	uint8_t is_deleted;
 	enum evl_verdict verdict;	/**< if it is canceled: why */
 	char reason[EVL_REASON_SIZE];
-	/** The last one that was deleted had this create_revision; 0: that is not known. */
-	int64_t create_revision;
 };
 
 /** Returns 0, or -1 with errno EPROTO or ENOMEM. */

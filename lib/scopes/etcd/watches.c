@@ -169,8 +169,8 @@ hear(struct evl_feed *feed, const struct evl_watch_reply *reply)
 		note_strange(feed);
 	} else {
 		feed->n_strange = 0;
-		if (reply->is_deleted)
-			watch->cb(watch, EVL_WATCH_DELETED, reply->create_revision);
+		if (reply->deleted)
+			watch->cb(watch, EVL_WATCH_DELETED, reply->deleted);
 	}
 }
 

@@ -27,7 +27,7 @@ struct evl_feed;
 
 enum evl_watch_news {
 	EVL_WATCH_SET,		/**< `revision`: of the store, when it was put in place */
-	EVL_WATCH_DELETED,	/**< `revision`: create_revision of what was deleted; 0: unknown */
+	EVL_WATCH_DELETED,	/**< `revision`: of the store, when that happened */
 	EVL_WATCH_DENIED	/**< it is off */
 };
 
