@@ -33,7 +33,8 @@ if HAVE_LIBEVENT_PTHREADS
 bench_programs += bench/threads
 endif
 
-EXTRA_DIST += bench/README bench/etcd-run bench/file-run bench/file_fasteners.py bench/medians.awk bench/run bench/smoke
+EXTRA_DIST += bench/README bench/etcd-run bench/etcd_mutex.go bench/file-run bench/file_fasteners.py \
+	bench/medians.awk bench/run bench/smoke
 CLEANFILES += $(bench_programs) bench/floor bench/raw bench/smoke.out bench/smoke.raw
 
 bench: $(bench_programs)
@@ -61,9 +62,9 @@ bench-file: $(file_programs)
 		{ echo 'bench-file: configured without libevent_pthreads or OFD locks' >&2; exit 1; }
 	@BENCH=bench $(SHELL) $(srcdir)/bench/file-run $(WORKLOADS)
 
-# Locks on etcd: on one node of its own.  WORKLOADS="E1 E2:100"
+# Locks on etcd: on one node of its own.  RUNS=N; or WORKLOADS="E1 E2:100", once
 EXTRA_PROGRAMS += bench/etcd
-CLEANFILES += bench/etcd
+CLEANFILES += bench/etcd bench/etcd.raw bench/etcd_mutex
 bench_etcd_SOURCES = bench/etcd.c bench/bench.c bench/bench.h
 bench_etcd_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_CFLAGS)
 bench_etcd_LDADD = lib/scopes/etcd/libetcd_internal.la lib/libevlock.la $(ETCD_LIBS) $(LIBEVENT_EXTRA_LIBS) \

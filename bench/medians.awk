@@ -2,9 +2,9 @@
 #
 # Reads lines "peer workload param value unit" of several runs.  Prints one with
 # the median for each peer, workload and param, in the order of their first
-# appearance, peer by peer; then the ratios of evlock's times to those of `ruler`, in W6
-# and W7 to those of every peer, and of evlock's time for each grant of the longest convoy to
-# that of 1000.
+# appearance, peer by peer; then the ratios of evlock's times to those of `ruler`, in W6,
+# W7 and E1 to E3 to those of every peer, and of evlock's time for each grant of the longest
+# convoy to that of 1000.
 
 NF != 5 || $4 !~ /^-?[0-9]+(\.[0-9]+)?$/ {
 	print "bench: not a result: " $0 > "/dev/stderr"
@@ -55,8 +55,8 @@ function print_ratio(what, over, under)
 		printf "ratio %s %.2f x\n", what, middle[over] / middle[under]
 }
 
-# What two threads or processes do, beside each of the others that do it.
-function print_thread_ratios(what,	i)
+# What two threads, processes or machines do, beside each of the others that do it.
+function print_ratios(what,	i)
 {
 	for (i = 1; i <= n_peers; i++)
 		if (peers[i] != "evlock")
@@ -74,8 +74,8 @@ END {
 		what = substr(keys[i], index(keys[i], " ") + 1)
 		if (keys[i] == "evlock " what && unit[keys[i]] ~ /^ns/)
 			print_ratio(what, keys[i], ruler " " what)
-		if (keys[i] ~ /^evlock W[67]/)
-			print_thread_ratios(what)
+		if (keys[i] ~ /^evlock (W[67]|E[123])/)
+			print_ratios(what)
 	}
 	print_ratio("W2 1000000/1000", "evlock W2 1000000", "evlock W2 1000")
 }
