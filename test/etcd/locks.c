@@ -633,6 +633,77 @@ EtcdTest(etcd_lock, objects_of_one_session_are_one_lock)
 	assert_free(b);
 }
 
+/* --- Made again, by a callback that runs inside evlock_free() ------------------- */
+
+static struct evlock *again;
+
+static void
+make_again(void *session)
+{
+	cr_assert_null(again);
+	again = evlock_etcd_new(session, "again", NULL);
+	cr_assert_not_null(again);
+}
+
+static void
+make_again_for_request(struct evlock *lock, evlock_handle handle, int error, void *session)
+{
+	(void)lock;
+	(void)handle;
+	cr_assert_eq(error, ECANCELED);
+	make_again(session);
+}
+
+/* It is a lock like any other, and the session has it once. */
+static void
+assert_again(void)
+{
+	struct evlock *of_two = evlock_etcd_new(two, "again", NULL);
+	evlock_handle x = hold(again, X), y = ask(of_two, "two", X);
+
+	cr_assert_str_eq(run_for(200), "");
+	cr_assert_str_eq(let_go(again, x), "two:in");
+	drop(of_two, y);
+	evlock_free(of_two);
+	evlock_free(again);
+	again = NULL;
+}
+
+EtcdTest(etcd_lock, a_waiter_that_is_cancelled_makes_the_lock_again)
+{
+	struct evlock *lock = evlock_etcd_new(one, "again", NULL);
+
+	hold(lock, X);
+	cr_assert_neq(evlock_acquire(lock, X, NULL, make_again_for_request, one), 0);
+	evlock_free(lock);
+	assert_again();
+}
+
+/* The cluster is being asked. */
+EtcdTest(etcd_lock, the_first_that_is_cancelled_makes_the_lock_again)
+{
+	struct evlock *lock = evlock_etcd_new(one, "again", NULL);
+
+	cr_assert_neq(evlock_acquire(lock, X, NULL, make_again_for_request, one), 0);
+	evlock_free(lock);
+	assert_again();
+}
+
+EtcdTest(etcd_lock, a_value_that_is_freed_makes_the_lock_again)
+{
+	struct evlock_options options = { .value = one, .free_value = make_again };
+	struct evlock *lock = evlock_etcd_new(one, "again", &options);
+
+	hold(lock, X);
+	evlock_free(lock);
+	assert_again();
+	lock = evlock_etcd_new(one, "again", &options);
+	evlock_free(lock);
+	assert_again();
+}
+
+/* --- What others see ------------------------------------------------------------ */
+
 EtcdTest(etcd_lock, the_dump_has_the_name)
 {
 	char *text = NULL;
