@@ -819,6 +819,8 @@ LeaseTest(etcd_lock, a_child_disturbs_nothing)
 
 	if (pid == 0) {	/* what it sent would be sent on the parent's connections */
 		evlock_free(a);
+		assert_bad("lock", NULL);
+		assert_bad("new", NULL);
 		_exit(one->calls.n_open != 0);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);

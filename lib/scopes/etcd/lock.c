@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "scopes/etcd/clock.h"
 #include "scopes/etcd/memory.h"
@@ -28,11 +27,10 @@ lock_of(struct evl_outside *o)
 
 /* --- What the core asks ------------------------------------------------------------- */
 
-/* After a fork() the connections, and what the loop waits for, are the parent's. */
 static int
-is_childs(const struct lock *lock)
+is_inherited(const struct lock *lock)
 {
-	return lock->place->session->pid != getpid();
+	return evl_session_is_inherited(lock->place->session);
 }
 
 /* Who tried, and was asked for before, is passed by somebody else now, or has withdrawn. */
@@ -42,7 +40,7 @@ want(struct evl_outside *o, unsigned mode)
 	struct lock *lock = lock_of(o);
 	evlock_handle passed = lock->trial;
 
-	if (is_childs(lock))
+	if (is_inherited(lock))
 		return 0;
 	evl_place_want(lock->place, lock->is_trying ? EVL_A_TRY : EVL_A_TURN,
 	    mode == EVLOCK_EXCLUSIVE);
@@ -63,14 +61,14 @@ static void
 drop(struct evl_outside *o)
 {
 	lock_of(o)->is_in = 0;
-	if (!is_childs(lock_of(o)))
+	if (!is_inherited(lock_of(o)))
 		evl_place_drop(lock_of(o)->place);
 }
 
 static void
 weaken(struct evl_outside *o)
 {
-	if (!is_childs(lock_of(o)))
+	if (!is_inherited(lock_of(o)))
 		evl_place_weaken(lock_of(o)->place);
 }
 
@@ -86,7 +84,7 @@ free_lock(struct evl_outside *o)
 {
 	struct lock *lock = lock_of(o);
 
-	if (lock->place && !is_childs(lock))
+	if (lock->place && !is_inherited(lock))
 		evl_place_free(lock->place);
 	evl_memory_free(lock);
 }
@@ -207,7 +205,9 @@ make(struct evlock_etcd *session, const char *name, const struct evlock_options 
 	return NULL;
 }
 
-/* The lock of that name that the session has already: it queues once for all objects. */
+/* The lock of that name that the session has already: it queues once for all objects.  It is never
+ * one that is being freed: all is used from one thread, and no callback runs between the end of a
+ * lock's last object and evl_place_free(). */
 static struct lock *
 find(struct evlock_etcd *session, const char *name)
 {
@@ -224,7 +224,7 @@ evlock_etcd_new(struct evlock_etcd *session, const char *name, const struct evlo
 
 	if (options)
 		all = *options;
-	if (!is_name(name) || !are_options(&all)) {
+	if (!is_name(name) || !are_options(&all) || evl_session_is_inherited(session)) {
 		errno = EINVAL;
 		return NULL;
 	}

@@ -453,6 +453,12 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 
 /* --- Opening and closing --------------------------------------------------------- */
 
+int
+evl_session_is_inherited(const struct evlock_etcd *session)
+{
+	return session->pid != getpid();
+}
+
 static struct event *
 new_deadline(struct evlock_etcd *session)
 {
@@ -613,7 +619,7 @@ evlock_etcd_close(struct evlock_etcd *session)
 {
 	int is_granted = session->valid_until || session->phase == EVL_REVOKING;
 
-	if (session->pid != getpid())
+	if (evl_session_is_inherited(session))
 		return;
 	forget_lease(session);
 	session->phase = EVL_CLOSING;

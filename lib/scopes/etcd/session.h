@@ -71,6 +71,9 @@ struct evlock_etcd {
 	pid_t pid;			/**< the process that made it */
 };
 
+/** Is this a forked child?  Then the connections, and what the loop waits for, are its parent's. */
+int evl_session_is_inherited(const struct evlock_etcd *session);
+
 /** Is there a lease to enter queues with? */
 static inline int
 evl_session_is_alive(const struct evlock_etcd *session)
