@@ -1870,6 +1870,17 @@ assert_bad(struct evlock_etcd_options options)
 	cr_assert_eq(errno, EINVAL);
 }
 
+Test(etcd_faults, without_a_base_or_a_session)
+{
+	errno = 0;
+	cr_assert_null(evlock_etcd_open(NULL, NULL, NULL, NULL));
+	cr_assert_eq(errno, EINVAL);
+	errno = 0;
+	cr_assert_null(evlock_etcd_new(NULL, "lock", NULL));
+	cr_assert_eq(errno, EINVAL);
+	evlock_etcd_close(NULL);
+}
+
 Test(etcd_faults, bad_options)
 {
 	char longest[400];

@@ -224,7 +224,7 @@ evlock_etcd_new(struct evlock_etcd *session, const char *name, const struct evlo
 
 	if (options)
 		all = *options;
-	if (!is_name(name) || !are_options(&all) || evl_session_is_inherited(session)) {
+	if (!session || evl_session_is_inherited(session) || !is_name(name) || !are_options(&all)) {
 		errno = EINVAL;
 		return NULL;
 	}

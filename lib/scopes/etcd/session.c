@@ -597,7 +597,7 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 
 	if (!options)
 		options = &none;
-	if (!are_valid(options)) {
+	if (!base || !are_valid(options)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -617,10 +617,11 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 void
 evlock_etcd_close(struct evlock_etcd *session)
 {
-	int is_granted = session->valid_until || session->phase == EVL_REVOKING;
+	int is_granted;
 
-	if (evl_session_is_inherited(session))
+	if (!session || evl_session_is_inherited(session))
 		return;
+	is_granted = session->valid_until || session->phase == EVL_REVOKING;
 	forget_lease(session);
 	session->phase = EVL_CLOSING;
 	if (!is_granted) {
