@@ -114,7 +114,7 @@ demo:
 endif
 
 EXTRA_DIST += samples/leader/test-leader.sh samples/test-servers.sh samples/README samples/test-samples.sh samples/tsan.supp
-EXTRA_DIST += doc/evflock.md samples/evflock/test-evflock.sh samples/evflock/test-table.sh
+EXTRA_DIST += samples/evflock/test-evflock.sh samples/evflock/test-table.sh
 EXTRA_DIST += test/file/interop.sh test/file/peer.py test/tap.sh
 
 .PHONY: demo

@@ -60,9 +60,10 @@ TESTS += $(unit_tests) test/house.sh test/shim-selftest.sh test/readme.sh
 EXTRA_DIST += test/README test/house.sh test/readme.sh test/shim-selftest.sh test/valgrind.supp
 # For test/readme.sh.
 AM_TESTS_ENVIRONMENT += \
-	LIBEVENT_CFLAGS='$(LIBEVENT_CORE_CFLAGS)' LIBEVENT_LIBS='$(LIBEVENT_CORE_LIBS)' \
-	RUN_CFLAGS='$(RUN_CFLAGS)'; \
-	export LIBEVENT_CFLAGS LIBEVENT_LIBS RUN_CFLAGS;
+	LIBEVENT_CFLAGS='$(LIBEVENT_CORE_CFLAGS)' RUN_CFLAGS='$(RUN_CFLAGS)' \
+	LIBEVENT_LIBS='$(LIBEVENT_CORE_LIBS) $(LIBEVENT_PTHREADS_LIBS)' \
+	HAVE_PTHREADS='$(LIBEVENT_PTHREADS_LIBS)'; \
+	export LIBEVENT_CFLAGS RUN_CFLAGS LIBEVENT_LIBS HAVE_PTHREADS;
 
 # --- End of the units ----------------------------------------------------------------
 

@@ -1,55 +1,46 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Is README's first program true?  Compiles it as it stands there, against this build,
-# and compares what it prints with what README says.  It is the indented block that
-# begins with a comment that names first.c; its output is the indented block that
-# follows a line ending in "prints:".
+# Are the programs in README and doc/ true?  Compiles each as it stands there, against this
+# build, and compares what it prints with what the page says.  A program is the indented block
+# that begins with a comment that names it ("/* first.c: ..."); its output is the first
+# indented block that follows a line ending in "prints:".
 
-source=${abs_top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
-build=${abs_top_builddir:-.}
-readme=$source/README
-[ -e "$readme" ] || { echo '1..0 # SKIP there is no README yet'; exit; }
+. "$abs_top_srcdir/test/tap.sh"
 
-dir=$(mktemp -d)
+dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
-n=0
 
-# block PATTERN: the indented block whose first line, or the text ahead of it, matches.
+# block PATTERN <PAGE: the indented block whose first line, or the text ahead of it, matches.
 block() {
 	awk -v pattern="$1" '
 		/^    / && (was_near || (!inside && $0 ~ pattern)) { found = 1 }
 		{ inside = /^    / }
 		found && /^[^ ]/ { exit }
 		found { print substr($0, 5) }
-		/^[^ ]/ { was_near = $0 ~ pattern }' "$readme" |
+		/^[^ ]/ { was_near = $0 ~ pattern }' |
 		sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'	# without empty lines at its end
-}
-
-# report WHAT STATUS FILE: one line of TAP, and if it failed the file as diagnostics.
-report() {
-	n=$((n + 1))
-	[ "$2" = 0 ] && echo "ok $n - $1" && return
-	sed 's/^/# /' "$3"
-	echo "not ok $n - $1"
 }
 
 under_libtool() { $LIBTOOL --quiet "$@"; }
 
-echo 1..4
-block '/[*] first[.]c' >"$dir/first.c"
-grep -q 'int main' "$dir/first.c"
-report 'README has a first program' $? "$dir/first.c"
+compile() {
+	under_libtool --mode=link $CC -std=c99 -Wall -Wextra -Werror $RUN_CFLAGS \
+		-I"$abs_top_srcdir/include" $LIBEVENT_CFLAGS "$dir/$1.c" -o "$dir/$1" \
+		"$abs_top_builddir/lib/libevlock.la" $LIBEVENT_LIBS
+}
 
-block 'prints:$' >"$dir/expected"
-[ -s "$dir/expected" ]
-report 'README says what it prints' $? "$dir/expected"
+# true_in PAGE PROGRAM
+true_in() {
+	block "/[*] $2[.]c:" <"$abs_top_srcdir/$1" >"$dir/$2.c"
+	block 'prints:$' <"$abs_top_srcdir/$1" >"$dir/wanted"
+	is "$1 has the program $2.c" "$(grep -o 'int main' "$dir/$2.c")" 'int main'
+	is "$1 says what $2.c prints" "$([ -s "$dir/wanted" ] && echo yes)" yes
+	is "$2.c compiles" "$(compile "$2" 2>&1; echo $?)" 0
+	is "$2.c prints what $1 says" \
+		"$(under_libtool --mode=execute $EVLOCK_TEST_WRAPPER "$dir/$2" 2>&1)" "$(cat "$dir/wanted")"
+}
 
-under_libtool --mode=link $CC -std=c99 -Wall -Wextra -Werror $RUN_CFLAGS -I"$source/include" \
-	$LIBEVENT_CFLAGS "$dir/first.c" -o "$dir/first" "$build/lib/libevlock.la" \
-	$LIBEVENT_LIBS >"$dir/log" 2>&1
-report 'it compiles' $? "$dir/log"
-
-under_libtool --mode=execute $EVLOCK_TEST_WRAPPER "$dir/first" >"$dir/actual" 2>"$dir/log" &&
-	diff -u "$dir/expected" "$dir/actual" >>"$dir/log"
-report 'it prints what README says' $? "$dir/log"
+true_in README first
+[ -z "$HAVE_PTHREADS" ] || true_in doc/scopes.md threads
+done_testing
