@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* ask: what test-samples.sh needs of a client, which is to say a request byte by byte.
- * Sends its standard input to a port of 127.0.0.1, and prints what comes back until the
- * other side closes; with -g it goes away without listening. */
+/* ask: the client of test-samples.sh, which spells each request out byte by byte.
+ * Sends its standard input to a port of 127.0.0.1, and prints what comes back until the other
+ * side closes the connection.  With -g it closes the connection at the end of the input. */
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE 60	/* seconds, then SIGALRM ends us */
+#define PATIENCE 60	/* seconds, then SIGALRM ends the program */
 
 static int
 dial(unsigned long port)
@@ -29,16 +30,31 @@ dial(unsigned long port)
 	return fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ? fd : -1;
 }
 
-/* Stops early if the other side has heard enough; its answer may still come. */
-static void
+/* Returns false at the end of `from`, or if `to` takes no more. */
+static bool
 copy(int from, int to)
 {
 	char bytes[65536];
-	ssize_t n;
+	ssize_t n = read(from, bytes, sizeof(bytes));
 
-	while ((n = read(from, bytes, sizeof(bytes))) > 0)
-		if (write(to, bytes, (size_t)n) != n)
+	return n > 0 && write(to, bytes, (size_t)n) == n;
+}
+
+/* When the server has heard enough it may still answer. */
+static void
+talk(int fd, bool go_away)
+{
+	struct pollfd ends[2] = { { STDIN_FILENO, POLLIN, 0 }, { fd, POLLIN, 0 } };
+
+	while (poll(ends, 2, -1) > 0) {
+		if (ends[1].revents && !copy(fd, STDOUT_FILENO))
 			return;
+		if (ends[0].revents && !copy(STDIN_FILENO, fd)) {
+			if (go_away)
+				return;
+			ends[0].fd = -1;
+		}
+	}
 }
 
 int
@@ -58,8 +74,6 @@ main(int argc, char **argv)
 		perror("ask");
 		return 1;
 	}
-	copy(STDIN_FILENO, fd);
-	if (!go_away)
-		copy(fd, STDOUT_FILENO);
+	talk(fd, go_away);
 	return 0;
 }

@@ -4,7 +4,8 @@
 
 if SAMPLES
 small_samples = samples/guarded-value samples/hello-lock samples/intention-modes \
-	samples/nowait-notify samples/rate-limiter samples/session samples/transfer
+	samples/lock-server samples/nowait-notify samples/rate-limiter samples/session \
+	samples/transfer
 noinst_PROGRAMS += $(small_samples) samples/document-server/document-server samples/demo/demo
 
 samples_guarded_value_SOURCES = samples/guarded-value.c
@@ -13,6 +14,8 @@ samples_hello_lock_SOURCES = samples/hello-lock.c
 samples_hello_lock_LDADD = $(sample_libs)
 samples_intention_modes_SOURCES = samples/intention-modes.c
 samples_intention_modes_LDADD = $(sample_libs)
+samples_lock_server_SOURCES = samples/lock-server.c
+samples_lock_server_LDADD = $(sample_libs)
 samples_nowait_notify_SOURCES = samples/nowait-notify.c
 samples_nowait_notify_LDADD = $(sample_libs)
 samples_rate_limiter_SOURCES = samples/rate-limiter.c

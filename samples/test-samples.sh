@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Tests the samples as a user meets them: what they print, and what document-server answers.
+# Tests the samples as a user meets them: what they print, and what the servers answer.
 # Prints TAP.  Run by `make check`; by hand, in the build folder, after `make samples/ask`:
 #   abs_top_builddir=$PWD abs_top_srcdir=.. ../samples/test-samples.sh
 
@@ -141,6 +141,79 @@ END
 is transfer "$(run "$bin/transfer" 2>&1 | sed 's/^[1-9][0-9]* audits/many audits/')" \
 	'20 clerks made 20000 transfers between 5 accounts
 many audits meanwhile, 0 of them found money missing'
+
+# --- lock-server --------------------------------------------------------------
+
+make_runner "$tmp/lock-server" "$bin/lock-server"
+
+# Begins to serve, on whatever port is free.
+serve() {
+	port=$((20000 + $$ % 20000))
+	while :; do
+		"$tmp/lock-server" $port >"$tmp/out" 2>&1 &
+		server=$!
+		until "$bin/ask" -g $port </dev/null 2>/dev/null; do
+			kill -0 $server 2>/dev/null || { port=$((port + 1)); continue 2; }
+			sleep 0.1
+		done
+		return
+	done
+}
+
+# connect NAME FD: a client, which writes to FD what it sends, and hears in $tmp/NAME.heard
+connect() {
+	mkfifo "$tmp/$1"
+	"$bin/ask" $port <"$tmp/$1" >"$tmp/$1.heard" &
+	eval "$1=$! && exec $2>\$tmp/$1"
+}
+
+has_heard() { [ "$(tail -n 1 "$tmp/$1.heard")" = "$2" ]; }
+
+# hears NAME LINE: as its last one
+hears() {
+	until_true has_heard "$1" "$2"
+	is "lock-server: $1: $2" "$(tail -n 1 "$tmp/$1.heard")" "$2"
+}
+
+serve
+connect ann 3
+connect bob 4
+connect cid 5
+echo 'lock printer scanner' >&3
+hears ann 'ok lock printer scanner'
+echo 'lock scanner desk' >&4
+echo 'lock roof' >&4
+hears bob 'ok lock roof'
+echo 'lock desk' >&5
+echo 'share door' >&3
+hears ann 'ok share door'
+echo 'share door' >&5
+hears cid 'ok share door'
+is 'lock-server: a set is granted as a whole, and not passed' \
+	"$(cat "$tmp/bob.heard" "$tmp/cid.heard")" 'ok lock roof
+ok share door'
+echo 'lock roof' >&3
+hears ann 'failed lock roof: Resource deadlock avoided'
+echo 'unlock' >&3
+hears ann 'ok unlock'
+hears bob 'ok lock scanner desk'
+kill $bob
+hears cid 'ok lock desk'
+echo 'lock one two one' >&3
+hears ann 'failed lock one two one: Invalid argument'
+echo 'lock 1 2 3 4 5 6 7 8 9' >&3
+hears ann 'failed lock 1 2 3 4 5 6 7 8 9: Argument list too long'
+echo 'open' >&3
+hears ann 'failed open: Function not implemented'
+echo 'lock desk' >&3
+head -c 2000 /dev/zero >&3
+wait $ann
+is 'lock-server: a line that is too long ends the connection' $? 0
+kill $server
+wait $server
+is 'lock-server: ends while a client holds' "$? $(cat "$tmp/out")" '0 '
+server=
+exec 3>&- 4>&- 5>&-
 
 # --- Talking to a server ------------------------------------------------------
 
