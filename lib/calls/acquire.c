@@ -26,10 +26,11 @@ enqueue(struct evl_step *step, struct evlock *lock, struct evl_request *r,
 {
 	struct evl_core *core = evl_lock_core(lock);
 	int passes_bound = r->seat.rank && core->n_bound;
+	int needs_extra = timeout || passes_bound || evl_core_is(core, EVL_IS_OBSERVED);
 	struct evl_extra *extra = evl_extra_of(r);
 	int error = 0;
 
-	if ((timeout || passes_bound) && !(extra = evl_lock_need_extra(r, lock->port)))
+	if (needs_extra && !(extra = evl_lock_need_extra(r, lock->port)))
 		return -1;
 	if (passes_bound)
 		extra->ties.is_bound = 1;

@@ -35,6 +35,7 @@ struct evl_body {
 	struct evl_link notifies;	/**< who wants to know if it could be had: evl_watch */
 	struct evl_link notices;	/**< holders who want to know of waiters: evl_extra */
 	struct evl_observer *observer;	/**< NULL: none */
+	void (*free_observer)(struct evl_observer *observer);	/**< or NULL */
 	struct evl_core core;		/**< last: the units held lie behind it */
 };
 

@@ -42,6 +42,7 @@ struct evl_extra {
 	struct evl_owner self;		/**< whom a set's holder without an owner belongs to once
 					     it is converted */
 	struct evl_seat notice;		/**< for the port; GRANTED while it is on its way */
+	uint64_t observed;		/**< for the observer of the lock: see lock/observe.h */
 	uint8_t is_told;		/**< of those who wait now */
 	uint8_t has_timer;		/**< the timer was added */
 	/* the timer's struct event lies behind */

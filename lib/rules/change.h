@@ -31,12 +31,12 @@ struct evl_change {
 	unsigned unusual;		/**< of all of those */
 	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now ... */
 	struct evl_core *doubted_cores;	/**< ... in one of these */
-	void (*record)(const struct evl_seat *lead, enum evl_event event, int error);
+	void (*record)(struct evl_seat *lead, enum evl_event event, int error);
 };
 
 static inline void
 evl_change_init(struct evl_change *change,
-    void (*record)(const struct evl_seat *lead, enum evl_event event, int error))
+    void (*record)(struct evl_seat *lead, enum evl_event event, int error))
 {
 	change->record = record;
 	evl_list_init(&change->done);
@@ -50,7 +50,7 @@ evl_change_init(struct evl_change *change,
  * for its state.  `error`: 0 or an errno.  All that happens is said here, once. */
 static inline void
 evl_change_record(struct evl_change *change, const struct evl_core *core,
-    const struct evl_seat *lead, enum evl_event event, int error)
+    struct evl_seat *lead, enum evl_event event, int error)
 {
 	if (evl_core_is(core, EVL_IS_OBSERVED))
 		change->record(lead, event, error);

@@ -66,7 +66,7 @@ count(const struct evl_request *r, enum evl_event event)
 }
 
 static void
-observe(struct evl_observer *observer, const struct evl_request *r, enum evl_event event, int error)
+observe(struct evl_observer *observer, struct evl_request *r, enum evl_event event, int error)
 {
 	static const char sign[] = { '+', '=', '-', '!', '<' };
 	size_t n = strlen(seen);
@@ -80,7 +80,7 @@ observe(struct evl_observer *observer, const struct evl_request *r, enum evl_eve
 		snprintf(seen + n, sizeof seen - n, ":%s", error_name(error));
 }
 
-static struct evl_observer observer = { observe };
+static struct evl_observer observer = { .observe = observe };
 
 /* What was written down since the last look. */
 static const char *
@@ -142,6 +142,54 @@ LockTest(observe, nothing_without_an_observer)
 	observe_by(lock, NULL);
 	drop(lock, hold(lock, X));
 	cr_assert_str_eq(happened(), "");
+}
+
+/* What an observer keeps of a request that waits. */
+static void
+number(struct evl_observer *by, struct evl_request *r, enum evl_event event, int error)
+{
+	static uint64_t n;
+
+	(void)by;
+	(void)error;
+	if (event == EVL_QUEUES) {
+		cr_assert_eq(evl_extra_of(r)->observed, 0);
+		evl_extra_of(r)->observed = ++n;
+	} else if (event == EVL_GAINS) {
+		cr_assert_eq(r->seat.ties ? evl_extra_of(r)->observed : 0, r->arg ? n : 0);
+		write_down("gains");
+	}
+}
+
+LockTest(observe, it_keeps_a_number_of_each_who_waits)
+{
+	struct evl_observer numbering = { .observe = number };
+	evlock_handle h = hold(lock, X);
+
+	observe_by(lock, &numbering);
+	ask(lock, "a", X);
+	cr_assert_str_eq(told(), "");
+	drop(lock, h);
+	cr_assert_str_eq(run(), "gains a");
+	observe_by(lock, NULL);
+}
+
+static void
+free_observer(struct evl_observer *by)
+{
+	free(by);
+	write_down("freed");
+}
+
+LockTest(observe, it_is_freed_with_the_lock)
+{
+	struct evl_observer *one = calloc(1, sizeof *one);
+	struct evlock *l = evlock_new(base, NULL);
+
+	*one = (struct evl_observer){ observe, free_observer };
+	observe_by(l, one);
+	evlock_free(l);
+	cr_assert_str_eq(told(), "freed");
 }
 
 LockTest(observe, a_timeout_and_those_who_gain_by_it)
