@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <evlock/evlock.h>
@@ -1292,6 +1293,74 @@ WaitTest(signal, was_reset)
 	close(fd);
 }
 
+/* Threads that are stopped while they have a mutex of the library. */
+static __thread int is_to_stop;
+static int has_stopped;		/* atomic */
+
+static void
+stop_if_told(void)
+{
+	if (!is_to_stop)
+		return;
+	is_to_stop = 0;
+	__atomic_store_n(&has_stopped, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&has_stopped, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+static void
+await_stopped(void)
+{
+	while (!__atomic_load_n(&has_stopped, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+static void
+go_on(void)
+{
+	__atomic_store_n(&has_stopped, 0, __ATOMIC_RELEASE);
+}
+
+/* In place of the C library's. */
+int
+sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+	int (*set)(int, const struct sigaction *, struct sigaction *);
+
+	*(void **)&set = dlsym(RTLD_NEXT, "sigaction");
+	stop_if_told();
+	return set(number, action, before);
+}
+
+static void *
+prepare(void *error)
+{
+	is_to_stop = 1;
+	*(int *)error = evl_wait_prepare();
+	return NULL;
+}
+
+/* Another thread is about to install the handler when the child begins. */
+FileTest(signal, is_installed_by_a_child)
+{
+	int status, error;
+	pthread_t thread;
+	pid_t pid;
+
+	pthread_create(&thread, NULL, prepare, &error);
+	await_stopped();
+	pid = fork();
+	if (pid == 0) {
+		alarm(patient(10));
+		_exit(evl_wait_prepare() || evl_wait_choose(SIGUSR1) != EBUSY);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	go_on();
+	pthread_join(thread, NULL);
+	cr_assert_eq(status, 0);
+	cr_assert_eq(error, 0);
+}
+
 /* Others may send the signal as well: the wait goes on. */
 WaitTest(signal, sent_by_others)
 {
@@ -1364,23 +1433,60 @@ FileTest(helper, is_kept_and_ends)
 		usleep(1000);
 }
 
-FileTest(helper, is_not_the_childs)
+/* Returns 0 if a child can have a job run. */
+static int
+run_in_child(void)
 {
-	struct evl_job job[2] = { { run_job }, { run_job } };
-	int status;
-	pid_t pid;
+	struct evl_job job = { run_job };
+	int status, n = told(&n_jobs);
+	pid_t pid = fork();
 
-	cr_assert_eq(evl_wait_prepare(), 0);
-	cr_assert_eq(evl_helper_start(&job[0]), 0);
-	await(&n_jobs, 1);
-	usleep(200000);
-	pid = fork();
 	if (pid == 0) {
-		alarm(10);
-		_exit(evl_helper_start(&job[1]) || (await(&n_jobs, 2), 0));
+		alarm(patient(10));
+		_exit(evl_helper_start(&job) || (await(&n_jobs, n + 1), 0));
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert_eq(status, 0);
+	return status;
+}
+
+FileTest(helper, is_not_the_childs)
+{
+	struct evl_job job = { run_job };
+
+	cr_assert_eq(evl_wait_prepare(), 0);
+	cr_assert_eq(evl_helper_start(&job), 0);
+	await(&n_jobs, 1);
+	usleep(200000);
+	cr_assert_eq(run_in_child(), 0);
+}
+
+/* In place of the C library's.  A helper that becomes idle calls it. */
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int (*get)(clockid_t, struct timespec *);
+
+	*(void **)&get = dlsym(RTLD_NEXT, "clock_gettime");
+	stop_if_told();
+	return get(clock, now);
+}
+
+static void
+stop_after_job(struct evl_job *job)
+{
+	(void)job;
+	is_to_stop = 1;
+}
+
+FileTest(helper, forked_while_one_becomes_idle)
+{
+	struct evl_job job = { stop_after_job };
+
+	cr_assert_eq(evl_wait_prepare(), 0);
+	cr_assert_eq(evl_helper_start(&job), 0);
+	await_stopped();
+	cr_assert_eq(run_in_child(), 0);
+	go_on();
 }
 
 WaitTest(wait, ended_in_any_state)

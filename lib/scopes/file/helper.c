@@ -34,23 +34,12 @@ static struct {
 
 /* --- fork(): the child has no helpers ------------------------------------------------- */
 
-static void
-before_fork(void)
-{
-	pthread_mutex_lock(&helpers.mutex);
-}
-
-static void
-after_fork(void)
-{
-	pthread_mutex_unlock(&helpers.mutex);
-}
-
+/* A thread of the parent may hold the mutex when another one forks. */
 static void
 after_fork_in_child(void)
 {
 	evl_list_init(&helpers.idle);
-	pthread_mutex_unlock(&helpers.mutex);
+	pthread_mutex_init(&helpers.mutex, NULL);
 }
 
 static int handle_fork_error;
@@ -58,7 +47,7 @@ static int handle_fork_error;
 static void
 handle_fork(void)
 {
-	handle_fork_error = pthread_atfork(before_fork, after_fork, after_fork_in_child);
+	handle_fork_error = pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 /* --- A helper's life -------------------------------------------------------------------- */

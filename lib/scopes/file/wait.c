@@ -22,7 +22,8 @@ static struct {
 	pthread_mutex_t mutex;	/* protects the choice; `number` is atomic */
 	int number;		/* 0: not chosen yet */
 	int is_installed;
-} the_signal = { PTHREAD_MUTEX_INITIALIZER, 0, 0 };
+	int error;		/* why there is no handler for fork() */
+} the_signal = { PTHREAD_MUTEX_INITIALIZER, 0, 0, 0 };
 
 /* Of the thread that waits: where the handler jumps to, or NULL; and did the signal come? */
 static __thread sigjmp_buf *volatile landing;
@@ -93,12 +94,38 @@ install(int number)
 	return sigaction(number, &action, NULL) ? errno : 0;
 }
 
+/* A thread of the parent may have had the mutex.  Whatever it did not finish is done again. */
+static void
+after_fork_in_child(void)
+{
+	pthread_mutex_init(&the_signal.mutex, NULL);
+}
+
+static void
+handle_fork(void)
+{
+	the_signal.error = pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+/* Locks the mutex.  Returns 0 or an errno. */
+static int
+enter(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, handle_fork);
+	if (!the_signal.error)
+		pthread_mutex_lock(&the_signal.mutex);
+	return the_signal.error;
+}
+
 int
 evl_wait_prepare(void)
 {
-	int error = 0;
+	int error = enter();
 
-	pthread_mutex_lock(&the_signal.mutex);
+	if (error)
+		return error;
 	if (!the_signal.number)
 		__atomic_store_n(&the_signal.number, find_free(), __ATOMIC_RELAXED);
 	if (!the_signal.is_installed)
@@ -111,9 +138,10 @@ evl_wait_prepare(void)
 int
 evl_wait_choose(int number)
 {
-	int error;
+	int error = enter();
 
-	pthread_mutex_lock(&the_signal.mutex);
+	if (error)
+		return error;
 	error = judge(number);
 	if (!error && the_signal.is_installed)
 		error = EBUSY;
