@@ -1213,18 +1213,21 @@ FileTest(wait, that_is_over_when_it_is_cancelled_keeps_nothing)
 	end(&claim);
 }
 
+/* By one signal, whatever the helper's thread has been through. */
 WaitTest(wait, that_goes_on_is_interrupted)
 {
 	struct evl_claim claim;
-	int fd = open_other("file");
+	int fd = open_other("file"), i;
 
 	begin(&claim, "file");
 	cr_assert_eq(lock_other(fd, F_WRLCK), 0);
-	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
-	await_blocked("file", 1);
-	drop(&claim);
-	await_state(&claim, EVL_CLAIM_IDLE);
-	cr_assert_eq(n_signals, 1);
+	for (i = 1; i <= 3; i++) {
+		cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
+		await_blocked("file", 1);
+		drop(&claim);
+		await_state(&claim, EVL_CLAIM_IDLE);
+		cr_assert_eq(n_signals, i);
+	}
 	end(&claim);
 	close(fd);
 }

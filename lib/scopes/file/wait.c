@@ -82,14 +82,12 @@ find_free(void)
 	return SIGURG;		/* which is ignored by default */
 }
 
-/* Not deferred while its handler runs, so that the mask need not be restored by a jump. */
 static int
 install(int number)
 {
 	struct sigaction action = { 0 };
 
 	action.sa_handler = on_signal;
-	action.sa_flags = SA_NODEFER;
 	sigemptyset(&action.sa_mask);
 	return sigaction(number, &action, NULL) ? errno : 0;
 }
@@ -177,6 +175,17 @@ make_until_stopped(const struct evl_wait *wait, const struct evl_call *call)
 	return error;
 }
 
+/* The signal is blocked while its handler runs, and stays so when the handler jumps. */
+static void
+unblock_signal(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, evl_wait_signal());
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static int
 make(const struct evl_wait *wait, const struct evl_call *call)
 {
@@ -184,8 +193,10 @@ make(const struct evl_wait *wait, const struct evl_call *call)
 	int error;
 
 	waiting = wait;
-	if (sigsetjmp(place, 0))
+	if (sigsetjmp(place, 0)) {
+		unblock_signal();
 		return ECANCELED;
+	}
 	landing = &place;
 	error = make_until_stopped(wait, call);
 	landing = NULL;
