@@ -227,6 +227,7 @@ check_PROGRAMS += $(file_tests)
 TESTS += $(file_tests)
 file_common = test/files.c test/files.h test/shim.h
 test_unit_file_SOURCES = test/unit/file.c test/util.c test/util.h $(file_common)
+test_unit_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=evl_helper_start
 test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
 
 file_stress_tests = test/stress/file_kills test/stress/file_readers test/stress/file_sets

@@ -37,11 +37,11 @@ PLAIN = ['-O1']
 SANITIZED = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 COMMON = ['-std=c99', '-w', '-fPIC', '-D_GNU_SOURCE', '-DEVLOCK_TEST_SHIM']
 WRAP = ('-Wl,--wrap=evl_end_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,'
-        '--wrap=event_active,--wrap=write,--wrap=eventfd')
+        '--wrap=event_active,--wrap=write,--wrap=eventfd,--wrap=evl_helper_start')
 LIBS = ['-levent_core', '-levent_pthreads', '-lpthread']
 
 # What the library's own files call unless a program puts something else in its place;
-# see test/model/api_pair.h and schedules.c.
+# see test/model/api_pair.h, schedules.c and unit/file.c.
 DEFAULT = '''
 #include <pthread.h>
 #include <unistd.h>
@@ -82,6 +82,13 @@ __attribute__((weak)) void
 __wrap_evl_end_expire(struct evl_request *r)
 {
 	__real_evl_end_expire(r);
+}
+struct evl_job;
+int __real_evl_helper_start(struct evl_job *job);
+__attribute__((weak)) int
+__wrap_evl_helper_start(struct evl_job *job)
+{
+	return __real_evl_helper_start(job);
 }
 '''
 
