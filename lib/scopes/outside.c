@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "base/threads.h"
 #include "calls/close.h"
 #include "calls/end.h"
@@ -144,6 +145,12 @@ void
 evl_outside_mfree(void *ptr)
 {
 	evl_mem_free(ptr);
+}
+
+uint64_t
+evl_outside_hash(const unsigned char *key, const void *data, size_t size)
+{
+	return evl_siphash(key, data, size);
 }
 
 /* --- The seat --------------------------------------------------------------------- */

@@ -141,6 +141,9 @@ void evl_outside_refuse(struct evl_outside *o, evlock_handle handle, int error);
 void *evl_outside_malloc(size_t size);
 void evl_outside_mfree(void *ptr);
 
+/** evl_siphash(), for the same. */
+uint64_t evl_outside_hash(const unsigned char *key, const void *data, size_t size);
+
 /** Can other threads wake `base`? */
 int evl_outside_is_threaded(struct event_base *base);
 

@@ -2,7 +2,7 @@
 
 # The tests of lib/scopes/etcd, and what they run beside it.
 #
-#   url reply route tls  parts that need no server
+#   names url reply route tls   parts that need no server
 #   faults           what a real etcd will not do on demand; a server in the same loop does it
 #   real.sh          runs `real`, sessions and places, against an etcd of its own; skipped where
 #                    there is none
@@ -11,7 +11,7 @@
 #   named.sh         the same with users that are known by their certificates
 
 if ETCD
-etcd_unit_tests = test/etcd/faults test/etcd/reply test/etcd/route test/etcd/tls test/etcd/url
+etcd_unit_tests = test/etcd/faults test/etcd/names test/etcd/reply test/etcd/route test/etcd/tls test/etcd/url
 check_PROGRAMS += $(etcd_unit_tests) test/etcd/locks test/etcd/named test/etcd/real test/etcd/secure
 TESTS += $(etcd_unit_tests) test/etcd/locks.sh test/etcd/named.sh test/etcd/real.sh \
 	test/etcd/secure.sh
@@ -24,6 +24,9 @@ etcd_ldadd = lib/scopes/etcd/libetcd_internal.la $(LDADD) $(ETCD_LIBS)
 test_etcd_url_SOURCES = test/etcd/url.c test/shim.h
 test_etcd_url_CPPFLAGS = $(etcd_cppflags)
 test_etcd_url_LDADD = $(etcd_ldadd)
+test_etcd_names_SOURCES = test/etcd/names.c test/shim.h
+test_etcd_names_CPPFLAGS = $(etcd_cppflags)
+test_etcd_names_LDADD = $(etcd_ldadd)
 test_etcd_reply_SOURCES = test/etcd/reply.c test/shim.h
 test_etcd_reply_CPPFLAGS = $(etcd_cppflags)
 test_etcd_reply_LDADD = $(etcd_ldadd)

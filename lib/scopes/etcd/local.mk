@@ -22,6 +22,7 @@ lib_scopes_etcd_libetcd_internal_la_SOURCES = \
 	lib/scopes/etcd/member.c lib/scopes/etcd/member.h \
 	lib/scopes/etcd/memory.h \
 	lib/scopes/etcd/message.c lib/scopes/etcd/message.h \
+	lib/scopes/etcd/names.c lib/scopes/etcd/names.h \
 	lib/scopes/etcd/net.c lib/scopes/etcd/net.h \
 	lib/scopes/etcd/place.c lib/scopes/etcd/place.h \
 	lib/scopes/etcd/reply.c lib/scopes/etcd/reply.h \

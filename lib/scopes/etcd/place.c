@@ -76,6 +76,7 @@ destroy(struct evl_place *place)
 	evl_watches_clear_one(&place->own);
 	evl_watches_clear_one(&place->own_mark);
 	evl_list_remove(&place->tenant.link);
+	evl_names_remove(&place->session->names, &place->name);
 	evl_memory_free(place->root);
 	evl_memory_free(place);
 }
@@ -518,8 +519,10 @@ init(struct evl_place *place, const char *name)
 	room = strlen(root) + 3 + EVL_ID_MAX + 1;
 	place->root = evl_memory_strdup(root);
 	place->entry.root = place->root;
+	place->name.text = place->root;
 	place->entry.holder = session->holder;
-	return !place->root || evl_call_init(&place->call, &session->calls, on_reply, place) ||
+	return !place->root || evl_names_add(&session->names, &place->name) ||
+	    evl_call_init(&place->call, &session->calls, on_reply, place) ||
 	    evl_watches_init_one(&place->ahead, &session->watches, room, on_ahead, place) ||
 	    evl_watches_init_one(&place->own, &session->watches, room, on_own, place) ||
 	    evl_watches_init_one(&place->own_mark, &session->watches, room, on_own_mark, place) ? -1 : 0;
@@ -547,25 +550,21 @@ evl_place_new(struct evlock_etcd *session, const char *name,
 }
 
 struct evl_place *
-evl_place_find(const struct evlock_etcd *session, const char *name)
+evl_place_find(struct evlock_etcd *session, const char *name)
 {
 	char root[EVL_ROOT_MAX + 1];
-	struct evl_link *link;
+	struct evl_name *found;
 
 	evl_ask_root(root, session->prefix, name);
-	EVL_LIST_EACH(link, &session->tenants) {
-		struct evl_place *place = PLACE(EVL_CONTAINER(link, struct evl_tenant, link));
-
-		if (!place->is_freed && !strcmp(place->root, root))
-			return place;
-	}
-	return NULL;
+	found = evl_names_find(&session->names, root);
+	return found ? EVL_CONTAINER(found, struct evl_place, name) : NULL;
 }
 
 void
 evl_place_free(struct evl_place *place)
 {
 	place->is_freed = 1;
+	evl_names_remove(&place->session->names, &place->name);
 	place->wish = EVL_NOTHING;
 	if (place->state == EVL_OUT)
 		be_out(place);

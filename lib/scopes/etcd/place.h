@@ -31,6 +31,7 @@ enum evl_wish { EVL_NOTHING, EVL_A_TURN, EVL_A_TRY };
 
 struct evl_place {
 	struct evl_tenant tenant;	/**< first */
+	struct evl_name name;		/**< its text is `root` */
 	struct evlock_etcd *session;
 	struct evl_call call;
 	struct evl_watch ahead;		/**< WAITING: for that key to go */
@@ -59,7 +60,7 @@ struct evl_place *evl_place_new(struct evlock_etcd *session, const char *name,
     void (*granted)(void *arg), void (*ended)(void *arg, int error), void *arg);
 
 /** The place that the session has in the queue of the lock `name`, or NULL. */
-struct evl_place *evl_place_find(const struct evlock_etcd *session, const char *name);
+struct evl_place *evl_place_find(struct evlock_etcd *session, const char *name);
 
 /** Gives back what is had, in the background. */
 void evl_place_free(struct evl_place *place);

@@ -12,6 +12,7 @@
 #include "scopes/etcd/auth.h"
 #include "scopes/etcd/call.h"
 #include "scopes/etcd/member.h"
+#include "scopes/etcd/names.h"
 #include "scopes/etcd/watches.h"
 
 /** What the session does with its lease: what `call` asks, or will ask next.
@@ -61,6 +62,7 @@ struct evlock_etcd {
 	struct event *deadline;		/**< the lease ends; a timerfd, whose clock does not stop */
 	struct event *announce;		/**< tells `complaint`, or that the cluster went back */
 	struct evl_link tenants;
+	struct evl_names names;		/**< of the tenants' locks */
 	evlock_etcd_cb cb;
 	void *arg;
 	char *prefix;
