@@ -45,6 +45,7 @@ lib_libevlock_internal_la_SOURCES = \
 	lib/lock/notify.c lib/lock/notify.h \
 	lib/lock/observe.c lib/lock/observe.h \
 	lib/lock/step.c lib/lock/step.h \
+	lib/calls/alone.c lib/calls/alone.h \
 	lib/calls/acquire.c lib/calls/acquire.h \
 	lib/calls/base.c \
 	lib/calls/close.c lib/calls/close.h \

@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/fail.h"
 #include "calls/acquire.h"
+#include "calls/alone.h"
 #include "calls/end.h"
 #include "calls/life.h"
 #include "calls/owner.h"
@@ -400,7 +401,10 @@ static EVL_NOINLINE evlock_handle
 acquire_nowait(struct evlock *lock, unsigned mode)
 {
 	struct evlock_request q = { 0 };
+	evlock_handle handle;
 
+	if (evl_alone_acquire(lock, mode, &handle))
+		return handle;
 	q.mode = mode;
 	return ask(lock, &q, EVL_ACQUISITION);
 }

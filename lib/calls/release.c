@@ -4,6 +4,7 @@
  * any. */
 
 #include "base/fail.h"
+#include "calls/alone.h"
 #include "calls/end.h"
 #include "calls/life.h"
 #include "lock/check.h"
@@ -120,7 +121,7 @@ release_other(struct evlock *lock, evlock_handle handle)
 	struct evl_request *r;
 
 	if (unusual & EVL_NEEDS_STEP)
-		return find_and_end(lock, handle);
+		return evl_alone_release(lock, handle) ? 0 : find_and_end(lock, handle);
 	r = evl_handles_find(lock->pool, handle);
 	if (!r || handle & EVL_HIDDEN || r->lock != lock || !is_plain(lock, r))
 		return find_and_end(lock, handle);

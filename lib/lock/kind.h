@@ -7,7 +7,7 @@
  * well.  An operation that is NULL does nothing; evl_kind_plain has none but `judge`.
  *
  * All operations are called in a step, with the lock's guard entered if it has one, except
- * `examine` and `destroy`. */
+ * `examine`, `destroy`, and those of calls/alone.c. */
 
 #include <stdint.h>
 
@@ -61,6 +61,17 @@ struct evl_kind {
 
 	/** Is it impossible to convert a holder to a stronger mode? */
 	int (*is_fixed)(const struct evl_body *body);
+
+	/* --- The short paths of calls/alone.c: in no step, with the guard entered -- */
+
+	/** Takes the lock for a request that does not wait.  No request of this process waits
+	 * for the lock, and nobody watches it.  Returns 0, EAGAIN, or EVL_LOOK if only a step
+	 * can tell.  `mode` may be any number. */
+	int (*take)(struct evl_body *body, unsigned mode);
+
+	/** The only request that holds the lock in `mode` releases it; nobody watches it.
+	 * Returns 1 if that is done, 0 if a step must do it. */
+	int (*give)(struct evl_body *body, unsigned mode);
 
 	/* --- A step changes the lock --------------------------------------------- */
 

@@ -689,6 +689,50 @@ refuses(const struct evlock *lock, unsigned mode)
 	return o->ops->looks ? o->ops->looks->may(o, mode) : 0;
 }
 
+/* As make_room() and look() do: this process gets the lock, and the outside stands in the queue. */
+static int
+take(struct evl_body *body, unsigned mode)
+{
+	struct evl_outside *o = body->of_kind;
+	int error;
+
+	if ((mode != EVLOCK_SHARED && mode != EVLOCK_EXCLUSIVE) || o->has != EVLOCK_NONE ||
+	    o->n_looking)
+		return EVL_LOOK;
+	error = o->ops->try_now(o, mode);
+	if (error)
+		return error == EAGAIN ? EAGAIN : EVL_LOOK;
+	come_to_have(o, mode);
+	o->is_used = 1;
+	o->seat.rank = 0;
+	evl_core_enqueue(&body->core, &o->seat);
+	return 0;
+}
+
+/* Does one request hold the lock, in `mode`, and nobody of this process wait or look? */
+static int
+is_held_alone(const struct evl_outside *o, unsigned mode)
+{
+	return o->has != EVLOCK_NONE && !first_waiting(o) && !o->n_looking &&
+	    core_of(o)->held_mask == (BIT(mode) | held_outside[o->has]);
+}
+
+/* As let_go() and take_turn() do: it is the outside's turn. */
+static int
+give(struct evl_body *body, unsigned mode)
+{
+	struct evl_outside *o = body->of_kind;
+
+	if (!is_held_alone(o, mode))
+		return 0;
+	evl_core_drop(&body->core, mode, 1);
+	leave_queue(o);
+	set_has(o, EVLOCK_NONE);
+	o->ops->drop(o);
+	o->is_used = 0;
+	return 1;
+}
+
 /* A request of a higher priority passes the outside, but not for ever. */
 static void
 pass(struct evl_step *step, struct evl_body *body)
@@ -815,6 +859,8 @@ static const struct evl_kind outside_kind = {
 	.examined = examined,
 	.keep_room = keep_room,
 	.refuses = refuses,
+	.take = take,
+	.give = give,
 	.pass = pass,
 	.is_fixed = always,
 	.let_go = let_go,

@@ -1841,6 +1841,21 @@ WaitTest(seen, silent_waiter_is_noticed_at_last)
 	close(fd);
 }
 
+/* Two system calls less for a caller that asks again by a step. */
+FileTest(seen, changed_file_is_not_tried_again)
+{
+	struct evl_claim claim;
+
+	begin(&claim, "file");
+	if (claim.file.facts.is_near) {
+		await_trust(&claim);
+		cr_assert_eq(chmod("file", 0600), 0);
+		cr_assert_eq(evl_claim_try(&claim, EXCLUSIVE, 1), EVL_CLAIM_UNSURE);
+		cr_assert_not(evl_seen_is_recent(&claim.file.seen, 1000));
+	}
+	end(&claim);
+}
+
 /* Who shares looks for writers alone; that is not enough for one who writes. */
 FileTest(seen, gate_for_one_who_writes)
 {

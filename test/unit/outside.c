@@ -97,17 +97,23 @@ static const struct evl_outside_ops ops = {
 };
 
 static struct evlock *
-play_by(const struct evl_outside_ops *ops_of_scope)
+play_as(const struct evl_outside_ops *ops_of_scope, int is_guarded)
 {
 	static const struct evlock_options no_options;
 	struct evl_outside *o = calloc(1, sizeof *o);
-	struct evlock *l = evl_outside_new(o, ops_of_scope, base, &no_options, 0);
+	struct evlock *l = evl_outside_new(o, ops_of_scope, base, &no_options, is_guarded);
 
 	cr_assert(l);
 	asked[0] = '\0';
 	is_free = 1;
 	is_old = 0;
 	return l;
+}
+
+static struct evlock *
+play_by(const struct evl_outside_ops *ops_of_scope)
+{
+	return play_as(ops_of_scope, 0);
 }
 
 static struct evlock *
@@ -1130,6 +1136,142 @@ LockTest(outside, set_asks_one_scope_after_another)
 	seen();
 	finish(l);
 	finish(m);
+}
+
+/* --- The short paths of a lock that has a guard ------------------------------------------- */
+
+/* A request that needs memory takes a step, so there is some already. */
+static struct evlock *
+play_alone(void)
+{
+	struct evlock *l = play_as(&ops, 1);
+	evlock_handle a = hold(l, S), b = hold(l, S);
+
+	drop(l, a);
+	drop(l, b);
+	cr_assert_str_eq(seen(), "tStSd");
+	return l;
+}
+
+LockTest(outside, alone_leaves_the_lock_as_a_step_does)
+{
+	struct evlock *l = play_alone();
+	evlock_handle h = hold(l, X), late;
+
+	cr_assert_str_eq(seen(), "tX");
+	cr_assert_eq(evlock_waiting(l), 0);
+	cr_assert_eq(evlock_locked(l), X);
+	late = ask(l, "late", X);
+	is_free = 0;
+	drop(l, h);
+	cr_assert_str_eq(seen(), "dwX", "the others have their turn first");
+	cr_assert_eq(evlock_waiting(l), 1);
+	drop(l, late);
+	cr_assert_str_eq(seen(), "d");
+	finish(l);
+}
+
+LockTest(outside, alone_who_shares_is_joined)
+{
+	struct evlock *l = play_alone();
+	evlock_handle a = hold(l, S), b;
+
+	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
+	b = hold(l, S);
+	cr_assert_str_eq(seen(), "tStS");
+	drop(l, a);
+	cr_assert_str_eq(seen(), "", "given back while it is held");
+	drop(l, b);
+	cr_assert_str_eq(seen(), "d");
+	finish(l);
+}
+
+LockTest(outside, alone_but_for_one_who_holds_none)
+{
+	struct evlock *l = play_alone();
+	evlock_handle none = hold(l, N), h;
+
+	drop(l, none);
+	cr_assert_str_eq(seen(), "tSd", "NONE keeps nothing");
+	none = hold(l, N);
+	h = hold(l, S);
+	drop(l, none);
+	cr_assert_str_eq(seen(), "tSdtS");
+	none = hold(l, N);
+	drop(l, h);
+	cr_assert_str_eq(seen(), "tSd");
+	drop(l, none);
+	finish(l);
+}
+
+LockTest(outside, alone_is_refused_at_once)
+{
+	struct evlock *l = play_alone();
+	evlock_handle h;
+
+	is_free = 0;
+	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
+	cr_assert_str_eq(seen(), "tX", "tried twice");
+	assert_refused(evlock_acquire_nowait(l, EVLOCK_UPGRADABLE), EINVAL);
+	assert_refused(evlock_acquire_nowait(l, 99), EINVAL);
+	h = ask(l, "a", S);
+	cr_assert_str_eq(seen(), "wS");
+	is_free = 1;
+	assert_refused(evlock_acquire_nowait(l, S), EAGAIN);
+	cr_assert_str_eq(seen(), "", "tried while it is asked for");
+	drop(l, h);
+	seen();
+	evlock_close(l);
+	assert_refused(evlock_acquire_nowait(l, X), ECANCELED);
+	cr_assert_str_eq(seen(), "");
+	finish(l);
+}
+
+LockTest(outside, not_alone_while_it_is_watched)
+{
+	struct evlock *l = play_alone();
+	struct event *ev = new_event("free");
+	evlock_handle h = hold(l, X);
+
+	cr_assert_eq(evlock_notify(l, X, ev), 0);
+	cr_assert_str_eq(run(), "");
+	drop(l, h);
+	cr_assert_str_eq(run(), "free");
+	evlock_unnotify(l, ev);
+	event_free(ev);
+	seen();
+	finish(l);
+}
+
+LockTest(outside, alone_only_by_its_own_object)
+{
+	static const struct evlock_options no_options;
+	struct evlock *l = play_alone(), *other = evl_outside_object(evl_outside_of(l), base, &no_options);
+	evlock_handle h = hold(l, X);
+
+	seen();
+	cr_assert_eq(evlock_release(other, h), -1);
+	cr_assert_eq(errno, ENOENT);
+	cr_assert_str_eq(seen(), "");
+	drop(l, h);
+	cr_assert_eq(evlock_release(l, h), -1);
+	cr_assert_eq(errno, ENOENT);
+	cr_assert_str_eq(seen(), "d");
+	evlock_free(other);
+	finish(l);
+}
+
+LockTest(outside, alone_not_before_its_callback)
+{
+	struct evlock *l = play_alone();
+	evlock_handle h = ask(l, "a", X);
+
+	cr_assert_str_eq(seen(), "wX");
+	drop(l, h);
+	cr_assert_str_eq(seen(), "d");
+	cr_assert_str_eq(run(), "");
+	cr_assert_eq(l->n_sent, 0);
+	finish(l);
 }
 
 /* --- What only a look can tell, and doubt ------------------------------------------------ */

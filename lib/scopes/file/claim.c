@@ -316,13 +316,16 @@ look_at_gate(struct evl_opened *file, int is_exclusive)
 	return error;
 }
 
-/* Is it, being locked, still what was seen? */
+/* Is it, being locked, still what was seen?  If not, nobody locks it by that again. */
 static int
 confirm_quickly(struct evl_opened *file, int is_exclusive)
 {
-	int error = evl_seen_is_same(&file->seen, file->fd) ? look_at_gate(file, is_exclusive)
-	    : EVL_CLAIM_UNSURE;
+	int error = EVL_CLAIM_UNSURE;
 
+	if (evl_seen_is_same(&file->seen, file->fd))
+		error = look_at_gate(file, is_exclusive);
+	else
+		file->seen.is_trusted = 0;
 	if (error)
 		unlock(file);
 	return error;
