@@ -5,6 +5,9 @@
 #   TESTS += test/unit/core
 #   test_unit_core_SOURCES = test/unit/core.c
 
+# MUST(), and how much a test does: see must.h.
+must = test/must.c test/must.h
+
 # --- Units, and the runner itself: see test/README --------------------------------
 
 unit_tests = \
@@ -70,50 +73,46 @@ AM_TESTS_ENVIRONMENT += \
 # --- test/model, test/fuzz, test/mutate.py ---------------------------------------
 #
 # The model and what goes through operations beside it: see test/model/model.h,
-# core_pair.h and api_pair.h.
+# pair.h.
 
 check_LTLIBRARIES = test/model/libmodel.la
 test_model_libmodel_la_SOURCES = \
-	test/model/api_draw.c \
-	test/model/api_pair.c test/model/api_pair.h \
 	test/model/choices.c test/model/choices.h \
-	test/model/core_pair.c test/model/core_pair.h \
+	test/model/decide.c \
 	test/model/explore.c test/model/explore.h \
 	test/model/model.c test/model/model.h \
-	test/model/must.c test/model/must.h \
+	test/model/pair.c test/model/pair.h \
 	test/model/tables.c test/model/tables.h
 
-# See api_pair.h.
-api_pair_ldflags = $(AM_LDFLAGS) -Wl,--wrap=evl_end_expire
+# See pair.h.
+pair_ldflags = $(AM_LDFLAGS) -Wl,--wrap=evl_end_expire
 
 model_tests = \
-	test/model/core_exhaustive \
-	test/model/core_random \
-	test/model/api_exhaustive \
-	test/model/api_random \
+	test/model/random \
+	test/model/sequences \
+	test/model/states \
 	test/model/ways
 check_PROGRAMS += $(model_tests)
 TESTS += $(model_tests)
 
-test_model_core_exhaustive_SOURCES = test/model/core_exhaustive.c
-test_model_core_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
-test_model_core_random_SOURCES = test/model/core_random.c
-test_model_core_random_LDADD = test/model/libmodel.la $(LDADD)
-test_model_api_exhaustive_SOURCES = test/model/api_exhaustive.c
-test_model_api_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
-test_model_api_exhaustive_LDFLAGS = $(api_pair_ldflags)
-test_model_api_random_SOURCES = test/model/api_random.c
-test_model_api_random_LDADD = test/model/libmodel.la $(LDADD)
-test_model_api_random_LDFLAGS = $(api_pair_ldflags)
-test_model_ways_SOURCES = test/model/ways.c
+test_model_random_SOURCES = test/model/random.c $(must)
+test_model_random_LDADD = test/model/libmodel.la $(LDADD)
+test_model_random_LDFLAGS = $(pair_ldflags)
+test_model_sequences_SOURCES = test/model/sequences.c $(must)
+test_model_sequences_LDADD = test/model/libmodel.la $(LDADD)
+test_model_sequences_LDFLAGS = $(pair_ldflags)
+test_model_states_SOURCES = test/model/states.c $(must)
+test_model_states_LDADD = test/model/libmodel.la $(LDADD)
+test_model_states_LDFLAGS = $(pair_ldflags)
+test_model_ways_SOURCES = test/model/ways.c $(must)
 test_model_ways_LDADD = test/model/libmodel.la $(LDADD)
 
 # The fuzz target without libFuzzer: known and random inputs.
 check_PROGRAMS += test/fuzz/replay
 TESTS += test/fuzz/replay.sh
-test_fuzz_replay_SOURCES = test/fuzz/fuzz_lock.c test/fuzz/replay.c
+test_fuzz_replay_SOURCES = test/fuzz/fuzz_lock.c test/fuzz/replay.c $(must)
 test_fuzz_replay_LDADD = test/model/libmodel.la $(LDADD)
-test_fuzz_replay_LDFLAGS = $(api_pair_ldflags)
+test_fuzz_replay_LDFLAGS = $(pair_ldflags)
 
 EXTRA_DIST += test/fuzz/known.txt test/fuzz/replay.sh test/mutate.py test/mutants.txt
 
@@ -123,8 +122,8 @@ FUZZ_CC = clang
 FUZZ_CFLAGS = -g -O2 -fno-omit-frame-pointer -DEVLOCK_DEBUG \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz_sources = test/fuzz/fuzz_lock.c \
-	$(filter %.c,$(lib_libevlock_internal_la_SOURCES) $(test_model_libmodel_la_SOURCES))
-fuzz_unwanted = test/model/core_pair.c test/model/explore.c
+	$(filter %.c,$(lib_libevlock_internal_la_SOURCES) $(test_model_libmodel_la_SOURCES) $(must))
+fuzz_unwanted = test/model/explore.c
 
 fuzz: test/fuzz/replay $(etcd_fuzz)
 	@command -v $(FUZZ_CC) >/dev/null || { echo 'fuzz: $(FUZZ_CC) was not found' >&2; exit 1; }
@@ -138,10 +137,10 @@ fuzz: test/fuzz/replay $(etcd_fuzz)
 		-seed=$${EVLOCK_TEST_SEED:-0} -timeout=20 -print_final_stats=1 corpus seeds
 
 # The long runs of the model tests and of threads: up to half an hour.
-stress: $(model_tests) $(bound_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay
+stress: $(model_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay
 	EVLOCK_TEST_SCALE=large EVLOCK_TEST_TIMEOUT=3600 \
 		$(MAKE) $(AM_MAKEFLAGS) check \
-		TESTS='$(model_tests) $(bound_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay.sh'
+		TESTS='$(model_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay.sh'
 
 # Breaks the library on purpose and sees whether the tests notice; `test/mutate.py --help`.
 check-mutation:
@@ -183,26 +182,6 @@ EXTRA_DIST += test/threadsafe.sh
 AM_TESTS_ENVIRONMENT += unit_tests='$(unit_tests) $(session_unit_tests)'; export unit_tests;
 
 # --- End of the units of semaphores, owners, sets and tables ----------------------
-
-# --- test/model/bound_*: owners, sets and conversions beside a model --------------
-#
-# See test/model/bound_model.h and bound_pair.h; the timers' ends are watched as in api_pair.h.
-
-bound_common = \
-	test/model/bound_model.c test/model/bound_model.h \
-	test/model/bound_pair.c test/model/bound_pair.h
-bound_tests = test/model/bound_exhaustive test/model/bound_random
-check_PROGRAMS += $(bound_tests)
-TESTS += $(bound_tests)
-
-test_model_bound_exhaustive_SOURCES = test/model/bound_exhaustive.c $(bound_common)
-test_model_bound_exhaustive_LDADD = test/model/libmodel.la $(LDADD)
-test_model_bound_exhaustive_LDFLAGS = $(api_pair_ldflags)
-test_model_bound_random_SOURCES = test/model/bound_random.c $(bound_common)
-test_model_bound_random_LDADD = test/model/libmodel.la $(LDADD)
-test_model_bound_random_LDFLAGS = $(api_pair_ldflags)
-
-# --- End of test/model/bound_* ------------------------------------------------------
 
 # --- test/stress: runs with a point of their own -----------------------------------------
 

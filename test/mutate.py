@@ -41,7 +41,7 @@ WRAP = ('-Wl,--wrap=evl_end_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mute
 LIBS = ['-levent_core', '-levent_pthreads', '-lpthread']
 
 # What the library's own files call unless a program puts something else in its place;
-# see test/model/api_pair.h, schedules.c and unit/file.c.
+# see test/model/pair.h, schedules.c and unit/file.c.
 DEFAULT = '''
 #include <pthread.h>
 #include <unistd.h>

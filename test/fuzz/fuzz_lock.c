@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Fuzzing: a byte stream decides what is done to some locks by the public calls, from
- * outside and from inside of callbacks, with the model beside (test/model/api_pair.h).
+ * outside and from inside of callbacks, with the model beside (test/model/pair.h).
  * A program of libFuzzer's, or, with replay.c, one that goes through given inputs. */
 
 #include <stddef.h>
@@ -9,24 +9,24 @@
 
 #include <event2/event.h>
 
-#include "../model/api_pair.h"
+#include "../model/pair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* No 1 ms timers: what an input does is always the same. */
-#define TIMEOUTS (1 << API_FOR_EVER | 1 << API_AT_ONCE | 1 << API_AN_HOUR | 1 << API_NEGATIVE)
+#define TIMEOUTS (1 << PAIR_FOR_EVER | 1 << PAIR_AT_ONCE | 1 << PAIR_AN_HOUR | 1 << PAIR_NEGATIVE)
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct event_base *base;
 	struct choices choices;
-	struct api_menu menu;
+	struct pair_menu menu;
 
 	if (!base)
 		base = event_base_new();
 	choices_bytes(&choices, data, size);
-	api_draw(&menu, &choices, TIMEOUTS);
-	api_run(base, &menu, &choices);
+	pair_draw(&menu, &choices, TIMEOUTS);
+	pair_run(base, &menu, &choices);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "../model/choices.h"
-#include "../model/must.h"
+#include "../must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

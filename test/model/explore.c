@@ -1,16 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* See explore.h.  States are kept as copies of the pair, which goes back to its place
- * before it goes on, as there are pointers in it. */
+/* See explore.h.  To go on from a state, everything is ended, and the operations that led to
+ * it are done once more. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "explore.h"
-#include "must.h"
+#include <event2/event.h>
 
-static struct pair pair;	/* the only one that is stepped */
+#include "explore.h"
+#include "../must.h"
+
+#define MOST_OPS	24	/* of a sequence, not counting those for the loop */
+
+/* A state, and how it came about. */
+struct node {
+	uint8_t n;
+	struct pair_op op[MOST_OPS];
+};
+
+struct layer {
+	struct node *node;
+	size_t n, room;
+};
+
+static const struct pair_menu *menu;
+static unsigned n_names;
+static uint64_t *seen;		/* hashes of states; 0: none */
+static size_t n_seen, seen_room;
+static struct explored result;
 
 static void *
 need(void *ptr)
@@ -19,264 +38,280 @@ need(void *ptr)
 	return ptr;
 }
 
-/* --- What tells states apart -------------------------------------------------- */
+/* --- States -------------------------------------------------------------------------- */
 
-struct digest {
-	uint64_t a, b;
+static void
+mix(uint64_t *hash, uint64_t value)
+{
+	*hash = (*hash ^ value) * 0x9e3779b97f4a7c15u;
+	*hash ^= *hash >> 29;
+}
+
+/* What a state looks like under other names: names of owners, and of locks. */
+struct names {
+	uint8_t owner[3], lock[3];
 };
 
-/* The time of arrival matters as an order only. */
-static void
-renumber(struct model *m)
+/* Of waiting requests, what counts is their order; of holders, what they hold. */
+static uint64_t
+sort_key(unsigned who, const struct names *names)
 {
-	unsigned who, arrival = 0, next = 0;
+	const struct model_request *r = &pair_model.request[who];
 
-	for (; arrival < m->next_arrival; arrival++)
-		for (who = 0; who < PAIR_ACTORS; who++) {
-			struct model_request *r = &m->request[who];
-
-			if (r->state == MODEL_WAITING && r->arrival == arrival)
-				r->arrival = next++;
-			else if (r->conversion.state == MODEL_WAITING
-			    && r->conversion.arrival == arrival)
-				r->conversion.arrival = next++;
-		}
-	m->next_arrival = next;
-	for (who = 0; who < PAIR_ACTORS; who++)
-		if (m->request[who].state != MODEL_WAITING)
-			m->request[who].arrival = 0;
-	memset(m->outcome, 0, sizeof m->outcome);	/* all of them were told */
+	if (r->state == MODEL_WAITING)
+		return (uint64_t)1 << 62 | r->arrival;
+	return names->lock[r->lock] | (uint64_t)names->owner[r->owner] << 4 |
+	    (uint64_t)r->conversion << 8 | (uint64_t)r->conversion_mode << 12 |
+	    (uint64_t)r->seat[0].mode << 20 | (uint64_t)r->seat[0].units << 28 |
+	    (uint64_t)r->conversion_arrival << 40;
 }
 
-static struct digest
-digest_of(const struct pair *p)
-{
-	struct digest d = { 0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu };
-	const char *bytes = (const char *)p;
-	uint64_t word;
-	size_t i;
-
-	for (i = 0; i + sizeof word <= sizeof *p; i += sizeof word) {
-		memcpy(&word, bytes + i, sizeof word);
-		d.a = (d.a ^ word) * 0xff51afd7ed558ccdu;
-		d.a ^= d.a >> 32;
-		d.b = (d.b + word) * 0xc4ceb9fe1a85ec53u;
-		d.b ^= d.b >> 29;
-	}
-	return d;
-}
-
-/* --- The states that were found ------------------------------------------------- */
-
-/* How a state came about, for stories. */
-struct node {
-	struct digest digest;
-	uint32_t parent;
-	uint32_t depth;
-	struct pair_op op;
-};
-
-static struct {
-	struct node *node;
-	uint32_t n, room;
-	uint32_t *slot;		/* a hash table of node numbers; 0: none */
-	uint32_t n_slots;	/* a power of two */
-} found;
-
-static uint32_t *
-slot_of(const struct digest *d)
-{
-	uint32_t i = (uint32_t)d->a & (found.n_slots - 1);
-
-	while (found.slot[i] && memcmp(&found.node[found.slot[i]].digest, d, sizeof *d))
-		i = (i + 1) & (found.n_slots - 1);
-	return &found.slot[i];
-}
-
-static void
-grow(void)
-{
-	uint32_t i;
-
-	found.room = found.room ? 2 * found.room : 1024;
-	found.n_slots = 4 * found.room;
-	found.node = need(realloc(found.node, found.room * sizeof *found.node));
-	free(found.slot);
-	found.slot = need(calloc(found.n_slots, sizeof *found.slot));
-	for (i = 1; i < found.n; i++)
-		*slot_of(&found.node[i].digest) = i;
-}
-
-/* Returns its number, or 0 if it is known already. */
-static uint32_t
-note(const struct pair *p, uint32_t parent, const struct pair_op *op)
-{
-	struct digest d = digest_of(p);
-	struct node *node;
-	uint32_t *slot;
-
-	if (found.n >= found.room)
-		grow();
-	slot = slot_of(&d);
-	if (*slot)
-		return 0;
-	*slot = found.n;
-	node = &found.node[found.n];
-	node->digest = d;
-	node->parent = parent;
-	node->depth = parent ? found.node[parent].depth + 1 : 0;
-	node->op = *op;
-	return found.n++;
-}
-
-/* --- Those to go on from ---------------------------------------------------------- */
-
-struct waiting {
-	struct waiting *next;
-	uint32_t node;
-	struct pair pair;
-};
-
-static struct waiting *first, **last = &first;
-
-static void
-put(uint32_t node)
-{
-	struct waiting *w = need(malloc(sizeof *w));
-
-	w->next = NULL;
-	w->node = node;
-	w->pair = pair;
-	*last = w;
-	last = &w->next;
-}
-
-static struct waiting *
-get(void)
-{
-	struct waiting *w = first;
-
-	if (w && !(first = w->next))
-		last = &first;
-	return w;
-}
-
-/* --- Any length ------------------------------------------------------------------- */
-
-static struct {
-	uint32_t node;
-	struct pair_op op;
-} now;
-
-static void
-print_path(uint32_t node)
-{
-	if (!found.node[node].parent)
-		return;
-	print_path(found.node[node].parent);
-	pair_print(&found.node[node].op);
-}
-
-static void
-tell_path(void)
-{
-	print_path(now.node);
-	pair_print(&now.op);
-}
-
-/* Every operation on one state. */
+/* The requests that are not gone, in an order that does not depend on their numbers. */
 static unsigned
-expand(const struct pair_menu *menu, const struct waiting *w)
+sort(uint8_t *sorted, const struct names *names)
 {
-	static struct pair_op ops[PAIR_MOST_OPS];
-	unsigned n = pair_list(&w->pair, menu, ops), i;
-	uint32_t node;
+	uint64_t key[MODEL_REQUESTS];
+	unsigned who, i, n = 0;
 
-	now.node = w->node;
-	for (i = 0; i < n; i++) {
-		pair = w->pair;
-		now.op = ops[i];
-		pair_step(&pair, &ops[i]);
-		renumber(&pair.model);
-		if ((node = note(&pair, w->node, &ops[i])))
-			put(node);
+	for (who = 0; who < pair_model.n_requests; who++) {
+		if (pair_model.request[who].state == MODEL_GONE)
+			continue;
+		key[who] = sort_key(who, names);
+		for (i = n++; i > 0 && key[sorted[i - 1]] > key[who]; i--)
+			sorted[i] = sorted[i - 1];
+		sorted[i] = (uint8_t)who;
 	}
 	return n;
 }
 
-static void
-begin(const struct pair_menu *menu)
-{
-	static const struct pair_op none;
-
-	memset(&found, 0, sizeof found);
-	found.n = 1;	/* 0 is nobody */
-	must_tell_story = tell_path;
-	pair_init(&pair, menu);
-	put(note(&pair, 0, &none));
-}
-
-struct explored
-explore_states(const struct pair_menu *menu)
-{
-	struct explored e = { 0, 0, 0 };
-	struct waiting *w;
-
-	begin(menu);
-	while ((w = get())) {
-		e.steps += expand(menu, w);
-		free(w);
-	}
-	e.states = found.n - 1;
-	e.depth = found.node[found.n - 1].depth;
-	free(found.node);
-	free(found.slot);
-	must_tell_story = NULL;
-	return e;
-}
-
-/* --- Each by itself ---------------------------------------------------------------- */
-
-static struct pair_op path[64];
-static unsigned path_length;
-
-static void
-tell_sequence(void)
+static unsigned
+outcome_of(unsigned who, int is_conversion)
 {
 	unsigned i;
 
-	for (i = 0; i < path_length; i++)
-		pair_print(&path[i]);
+	for (i = 0; i < pair_model.n_outcomes; i++)
+		if (pair_model.outcome[i].who == who &&
+		    pair_model.outcome[i].is_conversion == is_conversion)
+			return i + 1;
+	return 0;
+}
+
+/* How many conversions that wait arrived earlier. */
+static unsigned
+rank_among_conversions(unsigned arrival)
+{
+	unsigned who, rank = 0;
+
+	for (who = 0; who < pair_model.n_requests; who++)
+		rank += pair_model.request[who].conversion == MODEL_WAITING &&
+		    pair_model.request[who].conversion_arrival < arrival;
+	return rank;
 }
 
 static void
-descend(const struct pair_menu *menu, unsigned depth, struct explored *e)
+mix_request(uint64_t *hash, unsigned who, const struct names *names)
 {
-	struct pair_op ops[256];
-	unsigned n = depth ? pair_list(&pair, menu, ops) : 0, i;
-	struct pair here = pair;
+	const struct model_request *r = &pair_model.request[who];
+	int waits = r->state == MODEL_WAITING, converts = r->conversion == MODEL_WAITING;
+	uint64_t modes = 0;
+	unsigned i;
 
+	for (i = 0; i < r->n_seats; i++)
+		modes |= (uint64_t)r->seat[i].mode << (5 * names->lock[r->seat[i].lock]);
+	mix(hash, r->state | (uint64_t)names->owner[r->owner] << 4 |
+	    (uint64_t)names->lock[r->lock] << 8 | (uint64_t)r->conversion << 12 |
+	    (uint64_t)(converts ? 1 + rank_among_conversions(r->conversion_arrival) : 0) << 16 |
+	    (uint64_t)(r->is_ahead ? 1 + rank_among_conversions(r->arrival) : 0) << 20 |
+	    (uint64_t)outcome_of(who, 0) << 24 | (uint64_t)outcome_of(who, 1) << 32 |
+	    (uint64_t)(waits ? r->priority : 0) << 40 | (uint64_t)r->seat[0].units << 44 |
+	    (uint64_t)r->conversion_mode << 56);
+	mix(hash, modes);
+}
+
+static uint64_t
+hash_as(const struct names *names)
+{
+	uint8_t sorted[MODEL_REQUESTS];
+	unsigned i, n = sort(sorted, names);
+	uint64_t hash = 0x243f6a8885a308d3u + n, shapes = 0;
+
+	for (i = 0; i < n; i++)
+		mix_request(&hash, sorted[i], names);
+	for (i = 0; i < pair_model.n_locks; i++)
+		shapes |= pair_shape(i) << (20 * names->lock[i]);
+	mix(&hash, shapes);
+	return hash ? hash : 1;
+}
+
+/* The least hash under all names. */
+static uint64_t
+hash_state(void)
+{
+	static const struct names names[] = {
+		{ { 0, 1, 2 }, { 0, 1, 2 } }, { { 0, 2, 1 }, { 0, 1, 2 } },
+		{ { 0, 1, 2 }, { 1, 0, 2 } }, { { 0, 2, 1 }, { 1, 0, 2 } }
+	};
+	uint64_t least = hash_as(&names[0]);
+	unsigned i;
+
+	for (i = 1; i < n_names; i++) {
+		uint64_t hash = hash_as(&names[i]);
+
+		if (hash < least)
+			least = hash;
+	}
+	return least;
+}
+
+static int is_new(uint64_t hash);
+
+static void
+grow_seen(void)
+{
+	uint64_t *old = seen;
+	size_t i, room = seen_room;
+
+	seen_room = room ? 2 * room : 1024;
+	seen = need(calloc(seen_room, sizeof *seen));
+	n_seen = 0;
+	for (i = 0; i < room; i++)
+		if (old[i])
+			(void)is_new(old[i]);
+	free(old);
+}
+
+static int
+is_new(uint64_t hash)
+{
+	size_t i;
+
+	if (2 * n_seen >= seen_room)
+		grow_seen();
+	for (i = hash & (seen_room - 1); seen[i]; i = (i + 1) & (seen_room - 1))
+		if (seen[i] == hash)
+			return 0;
+	seen[i] = hash;
+	n_seen++;
+	return 1;
+}
+
+static struct node *
+add_node(struct layer *layer)
+{
+	if (layer->n == layer->room) {
+		layer->room = layer->room ? 2 * layer->room : 256;
+		layer->node = need(realloc(layer->node, layer->room * sizeof *layer->node));
+	}
+	return &layer->node[layer->n++];
+}
+
+/* --- Going through them ----------------------------------------------------------------- */
+
+static const struct pair_op loop_op = { .kind = PAIR_LOOP };
+
+/* Does `op`, and then what is due, by `how`. */
+static void
+take(const struct pair_op *op, void (*how)(const struct pair_op *))
+{
+	how(op);
+	if (!(menu->outside & PAIR_BIT(PAIR_LOOP)) && pair_is_due())
+		how(&loop_op);
+}
+
+static void
+replay(const struct node *node)
+{
+	unsigned i;
+
+	pair_clear();
+	for (i = 0; i < node->n; i++)
+		take(&node->op[i], pair_repeat);
+}
+
+static uint64_t
+try(const struct pair_op *op)
+{
+	take(op, pair_step);
+	result.steps++;
+	return hash_state();
+}
+
+/* A request is undone by its end, if no other gained or lost by it. */
+static int
+is_undone(const struct pair_op *op, uint64_t before)
+{
+	struct pair_op end = { .kind = PAIR_END, .who = op->who };
+
+	if (op->kind > PAIR_REQUEST_NOWAIT || !pair_is_possible(&end))
+		return 0;
+	return try(&end) == before;
+}
+
+/* Tries all that can be done in a state, and puts what is new into `next`, if there is one. */
+static void
+expand(const struct node *node, struct layer *next, int is_last)
+{
+	static struct pair_op ops[PAIR_MOST_OPS];
+	uint64_t before, after;
+	unsigned i, n;
+	int is_there = 1;
+
+	replay(node);
+	before = hash_state();
+	n = pair_list(menu, menu->outside, ops);
 	for (i = 0; i < n; i++) {
-		path[path_length++] = ops[i];
-		pair_step(&pair, &ops[i]);
-		renumber(&pair.model);
-		e->steps++;
-		if (memcmp(&pair, &here, sizeof pair))
-			descend(menu, depth - 1, e);
-		pair = here;
-		path_length--;
+		if (!is_there)
+			replay(node);
+		after = try(&ops[i]);
+		is_there = after == before;
+		if (!is_there && !is_last && !pair_is_unsure() && is_new(after)) {
+			struct node *new = add_node(next);
+
+			MUST(node->n < MOST_OPS, "a long way");
+			*new = *node;
+			new->op[new->n++] = ops[i];
+		}
+		is_there = is_there || is_undone(&ops[i], before);
 	}
 }
 
-struct explored
-explore_sequences(const struct pair_menu *menu, unsigned depth)
+static void
+explore_layers(unsigned depth)
 {
-	struct explored e = { 0, 0, depth };
+	struct layer now = { NULL, 0, 0 }, next;
+	unsigned n;
+	size_t i;
 
-	path_length = 0;
-	must_tell_story = tell_sequence;
-	pair_init(&pair, menu);
-	descend(menu, depth, &e);
-	must_tell_story = NULL;
-	return e;
+	memset(add_node(&now), 0, sizeof *now.node);
+	(void)is_new(hash_state());
+	for (n = 0; now.n && (!depth || n < depth); n++) {
+		memset(&next, 0, sizeof next);
+		for (i = 0; i < now.n; i++)
+			expand(&now.node[i], &next, n + 1 == depth);
+		free(now.node);
+		now = next;
+		if (now.n)
+			result.depth = n + 1;
+	}
+	free(now.node);
+}
+
+struct explored
+explore(const struct pair_menu *menu_, unsigned depth, int is_symmetric)
+{
+	struct event_base *base = event_base_new();
+
+	menu = menu_;
+	n_names = is_symmetric ? 4 : menu->n_owners ? 2 : 1;
+	seen = NULL;
+	n_seen = seen_room = 0;
+	memset(&result, 0, sizeof result);
+	pair_begin(base, menu, NULL);
+	explore_layers(depth);
+	pair_clear();
+	pair_finish();
+	event_base_free(base);
+	result.states = n_seen;
+	free(seen);
+	return result;
 }

@@ -1,230 +1,903 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The model; see model.h.  Nothing in here is meant to be fast. */
+/* See model.h.  Nothing in here is meant to be fast. */
 
 #include <errno.h>
 #include <string.h>
 
+#include <evlock/set.h>
+
 #include "model.h"
 
-#define EACH(who)	for ((who) = 0; (who) < MODEL_REQUESTS; (who)++)
-#define NOBODY		MODEL_REQUESTS
+#define M(mode)	(1u << EVLOCK_##mode)
 
-static const struct evlock_mode standard_mode[] = {
-	{ "NONE", 1 << EVLOCK_EXCLUSIVE, 0, EVLOCK_NO_ACCESS, NULL },
-	{ "SHARED", 1 << EVLOCK_EXCLUSIVE, 0, EVLOCK_READ, NULL },
-	{ "UPGRADABLE", 1 << EVLOCK_UPGRADABLE | 1 << EVLOCK_EXCLUSIVE, 0, EVLOCK_READ, NULL },
-	{ "EXCLUSIVE", 1 << EVLOCK_SHARED | 1 << EVLOCK_UPGRADABLE | 1 << EVLOCK_EXCLUSIVE, 0,
-	    EVLOCK_WRITE, NULL },
+static const struct evlock_mode standard[] = {
+	{ .conflicts = M(EXCLUSIVE) },
+	{ .conflicts = M(EXCLUSIVE), .access = EVLOCK_READ },
+	{ .conflicts = M(UPGRADABLE) | M(EXCLUSIVE), .access = EVLOCK_READ },
+	{ .conflicts = M(SHARED) | M(UPGRADABLE) | M(EXCLUSIVE), .access = EVLOCK_WRITE }
 };
+const struct evlock_modes model_standard_modes = { standard, 4, NULL };
 
-const struct evlock_modes model_standard_modes = { standard_mode, 4, NULL };
+#define NOBODY	(2 * MODEL_REQUESTS)
 
-/* --- Who holds what ---------------------------------------------------------- */
+/* An entry of a queue has a number: that of the request, and MODEL_REQUESTS more if it is the
+ * request's conversion. */
+#define WHO(e)		((e) % MODEL_REQUESTS)
+#define IS_CONVERSION(e) ((e) >= MODEL_REQUESTS)
+#define BIT(e)		((uint32_t)1 << (e))
+#define EACH_REQUEST(w, m) for ((w) = 0; (w) < (m)->n_requests; (w)++)
+#define EACH_ENTRY(e, m) \
+	for ((e) = 0; (e) < MODEL_REQUESTS + (m)->n_requests; \
+	    (e) = (e) + 1 == (m)->n_requests ? MODEL_REQUESTS : (e) + 1)
+#define EACH_SEAT(s, r) for ((s) = (r)->seat; (s) < (r)->seat + (r)->n_seats; (s)++)
 
-/* The seat of `who` in `lock`, or NULL. */
-static const struct model_seat *
-seat_in(const struct model *m, unsigned who, unsigned lock)
+/* --- Making ----------------------------------------------------------------- */
+
+void
+model_init(struct model *m, unsigned n_requests)
 {
-	const struct model_request *r = &m->request[who];
 	unsigned i;
 
-	if (r->state != MODEL_GONE)
-		for (i = 0; i < r->n_seats; i++)
-			if (r->seat[i].lock == lock)
-				return &r->seat[i];
+	memset(m, 0, sizeof *m);
+	m->n_requests = n_requests;
+	for (i = 0; i < MODEL_LOCKS; i++)
+		m->order[i] = (uint8_t)i;
+}
+
+unsigned
+model_add_lock(struct model *m, const struct evlock_modes *modes, int prefers_last)
+{
+	m->lock[m->n_locks].modes = modes ? modes : &model_standard_modes;
+	m->lock[m->n_locks].prefers_last = prefers_last;
+	return m->n_locks++;
+}
+
+unsigned
+model_add_set(struct model *m)
+{
+	return m->n_locks++;
+}
+
+void
+model_add_member(struct model *m, unsigned set, unsigned lock, int mode)
+{
+	struct model_lock *l = &m->lock[set];
+
+	l->member[l->n_members] = (uint8_t)lock;
+	l->member_mode[l->n_members++] = mode;
+}
+
+static uint32_t play_on(const struct model *m, int dream);
+
+/* --- Seats ------------------------------------------------------------------ */
+
+static void
+add_seat(struct model_request *r, unsigned lock, unsigned mode, uint32_t units, int is_fixed)
+{
+	struct model_seat *s = &r->seat[r->n_seats++];
+
+	s->lock = (uint8_t)lock;
+	s->mode = (uint8_t)mode;
+	s->units = is_fixed ? 1 : units;
+	s->is_fixed = (uint8_t)is_fixed;
+}
+
+/* In the members.  The members of an inner set are treated as members of the outer one. */
+static void
+add_member_seats(const struct model *m, struct model_request *r, unsigned set, unsigned mode,
+    uint32_t units, int is_fixed)
+{
+	const struct model_lock *l = &m->lock[set];
+	unsigned i;
+
+	for (i = 0; i < l->n_members; i++) {
+		int is_own = l->member_mode[i] != EVLOCK_SAME_MODE;
+		unsigned in = is_own ? (unsigned)l->member_mode[i] : mode;
+
+		if (m->lock[l->member[i]].modes)
+			add_seat(r, l->member[i], in, units, is_own || is_fixed);
+		else
+			add_member_seats(m, r, l->member[i], in, units, is_own || is_fixed);
+	}
+}
+
+static inline const struct model_seat *
+seat_in(const struct model_request *r, unsigned lock)
+{
+	const struct model_seat *s;
+
+	EACH_SEAT(s, r)
+		if (s->lock == lock)
+			return s;
 	return NULL;
 }
 
-static int
-holds_in(const struct model *m, unsigned who, unsigned lock)
+static inline int
+holds(const struct model_request *r, unsigned lock)
 {
-	return m->request[who].state == MODEL_HOLDING && seat_in(m, who, lock);
+	return r->state == MODEL_HOLDING && seat_in(r, lock);
+}
+
+/* --- Fitting ---------------------------------------------------------------- */
+
+/* Units held in `lock` by mode: by all but `who`, and by those of them that have another
+ * owner or none. */
+struct count {
+	uint32_t all[EVLOCK_MAX_MODES], others[EVLOCK_MAX_MODES];
+};
+
+static struct count
+count(const struct model *m, unsigned lock, unsigned who)
+{
+	const struct model_request *r = &m->request[who];
+	struct count n;
+	unsigned w;
+
+	memset(&n, 0, sizeof n);
+	EACH_REQUEST(w, m) {
+		const struct model_request *q = &m->request[w];
+		const struct model_seat *s = seat_in(q, lock);
+
+		if (w == who || !s || q->state != MODEL_HOLDING)
+			continue;
+		n.all[s->mode] += s->units;
+		if (!r->owner || q->owner != r->owner)
+			n.others[s->mode] += s->units;
+	}
+	return n;
 }
 
 static int
-waits_in(const struct model *m, unsigned who, unsigned lock)
+conflicts(const struct evlock_modes *modes, unsigned mode, const uint32_t *held)
 {
-	return m->request[who].state == MODEL_WAITING && seat_in(m, who, lock);
-}
-
-static int
-converts_in(const struct model *m, unsigned who, unsigned lock)
-{
-	return m->request[who].conversion.state == MODEL_WAITING && seat_in(m, who, lock);
-}
-
-/* Sets of requests, a bit for each. */
-typedef uint32_t people;
-
-static const people everyone = ~(people)0;
-
-static people
-only(unsigned who)
-{
-	return (people)1 << who;
-}
-
-/* What is held in `lock`, as far as those in `holders` hold it. */
-static void
-count(const struct model *m, unsigned lock, people holders, uint32_t *held)
-{
-	unsigned who;
-
-	memset(held, 0, EVLOCK_MAX_MODES * sizeof *held);
-	EACH(who)
-		if (holders & only(who) && holds_in(m, who, lock)) {
-			const struct model_seat *seat = seat_in(m, who, lock);
-
-			held[seat->mode] += seat->units;
-		}
-}
-
-/* --- The grant rule ------------------------------------------------------------ */
-
-/* May `units` more be held in `mode`, while those in `holders` keep what they hold? */
-static int
-fits(const struct model *m, unsigned lock, unsigned mode, uint32_t units, people holders)
-{
-	const struct evlock_modes *modes = m->lock[lock].modes;
-	const struct evlock_mode *asked = &modes->mode[mode];
-	uint64_t limit = asked->limit ? asked->limit : UINT32_MAX;
-	uint32_t held[EVLOCK_MAX_MODES];
 	unsigned k;
 
-	count(m, lock, holders, held);
 	for (k = 0; k < modes->n_modes; k++)
-		if (held[k] && asked->conflicts >> k & 1)
-			return 0;
-	if ((uint64_t)held[mode] + units > limit)
-		return 0;
+		if (held[k] && modes->mode[mode].conflicts >> k & 1)
+			return 1;
+	return 0;
+}
+
+static int
+is_within_limit(const struct evlock_mode *mode, uint64_t units)
+{
+	return units <= (mode->limit ? mode->limit : UINT32_MAX);
+}
+
+static int
+is_allowed(const struct evlock_modes *modes, unsigned mode, uint32_t units, const uint32_t *held)
+{
+	const struct evlock_mode *asked = &modes->mode[mode];
+
 	return !asked->is_compatible || asked->is_compatible(mode, units, held, modes->arg);
 }
 
-/* Twice the priority, and one more for the preferred mode. */
-static unsigned
-rank(const struct model *m, unsigned lock, unsigned who)
+/* Does a condition refuse the request even when nothing is held?  Then it waits for nobody:
+ * when the model plays on, such a request counts as one that ends. */
+static int
+is_hopeless(const struct evlock_modes *modes, unsigned mode, uint32_t units)
 {
-	const struct model_request *r = &m->request[who];
-	int is_preferred = m->lock[lock].prefers_last && r->n_seats == 1 &&
-	    seat_in(m, who, lock)->mode == m->lock[lock].modes->n_modes - 1;
+	static const uint32_t nothing[EVLOCK_MAX_MODES];
 
-	return 2 * r->priority + (is_preferred ? 1 : 0);
+	return !is_allowed(modes, mode, units, nothing);
 }
 
-int
-model_is_ahead(const struct model *m, unsigned lock, unsigned a, unsigned b)
+/* May `who` hold the lock of its seat in `mode`, given what is held?  A set's own queue
+ * keeps no request out. */
+static int
+may_hold(const struct model *m, unsigned who, const struct model_seat *seat, unsigned mode)
 {
-	if (rank(m, lock, a) != rank(m, lock, b))
-		return rank(m, lock, a) > rank(m, lock, b);
-	return m->request[a].arrival < m->request[b].arrival;
+	const struct evlock_modes *modes = m->lock[seat->lock].modes;
+	struct count n;
+
+	if (!modes || (m->dream && is_hopeless(modes, mode, seat->units)))
+		return 1;
+	n = count(m, seat->lock, who);
+	return !conflicts(modes, mode, n.others)
+	    && is_within_limit(&modes->mode[mode], (uint64_t)n.all[mode] + seat->units)
+	    && is_allowed(modes, mode, seat->units, n.others);
 }
 
 static int
-is_first(const struct model *m, unsigned lock, unsigned who)
+fits(const struct model *m, unsigned e)
 {
-	unsigned other;
+	const struct model_request *r = &m->request[WHO(e)];
+	const struct model_seat *s;
 
-	EACH(other)
-		if (converts_in(m, other, lock) ||
-		    (other != who && waits_in(m, other, lock)
-		    && model_is_ahead(m, lock, other, who)))
-			return 0;
-	return 1;
-}
+	EACH_SEAT(s, r) {
+		unsigned mode = IS_CONVERSION(e) ? r->conversion_mode : s->mode;
 
-/* (a) It does not conflict with what is held, and (b) no one ahead waits: in each lock. */
-static int
-may_be_granted(const struct model *m, unsigned who)
-{
-	const struct model_request *r = &m->request[who];
-	unsigned i;
-
-	for (i = 0; i < r->n_seats; i++) {
-		const struct model_seat *s = &r->seat[i];
-
-		if (!is_first(m, s->lock, who) || !fits(m, s->lock, s->mode, s->units, everyone))
+		if (IS_CONVERSION(e) && (s->is_fixed || s->mode == mode))
+			continue;
+		if (!may_hold(m, WHO(e), s, mode))
 			return 0;
 	}
 	return 1;
 }
 
-/* Conversions do not queue behind each other.  One to the mode that is held already
- * changes nothing, so it is always given. */
-static int
-may_be_converted(const struct model *m, unsigned who, unsigned mode)
-{
-	const struct model_seat *s = &m->request[who].seat[0];
+/* --- Order ------------------------------------------------------------------ */
 
-	return mode == s->mode || fits(m, s->lock, mode, s->units, everyone & ~only(who));
+static inline int
+waits(const struct model *m, unsigned e)
+{
+	const struct model_request *r = &m->request[WHO(e)];
+
+	return (IS_CONVERSION(e) ? r->conversion : r->state) == MODEL_WAITING;
 }
 
-static void
-add_outcome(struct model *m, unsigned who, int is_conversion, int error)
+static inline int
+waits_in(const struct model *m, unsigned e, unsigned lock)
 {
-	struct model_outcome *o = &m->outcome[m->n_outcomes++];
+	const struct model_seat *s;
 
-	o->who = who;
-	o->is_conversion = is_conversion;
-	o->error = error;
+	if (!waits(m, e))
+		return 0;
+	s = seat_in(&m->request[WHO(e)], lock);
+	return s && !(IS_CONVERSION(e) && s->is_fixed);
 }
 
-/* The waiting conversion that is given next, or NOBODY: the first come that fits. */
+static inline int
+is_ahead(const struct model *m, unsigned e)
+{
+	return IS_CONVERSION(e) || m->request[e].is_ahead;
+}
+
+static inline unsigned
+arrival(const struct model *m, unsigned e)
+{
+	const struct model_request *r = &m->request[WHO(e)];
+
+	return IS_CONVERSION(e) ? r->conversion_arrival : r->arrival;
+}
+
+/* Twice the priority, and one more for the preferred mode.  A set prefers none. */
+static inline unsigned
+rank(const struct model *m, const struct model_request *r)
+{
+	const struct model_lock *l = &m->lock[r->lock];
+
+	return 2u * r->priority
+	    + (l->prefers_last && r->seat[0].mode == l->modes->n_modes - 1);
+}
+
+static inline int
+precedes(const struct model *m, unsigned e, unsigned f)
+{
+	unsigned p = rank(m, &m->request[WHO(e)]), q = rank(m, &m->request[WHO(f)]);
+
+	if (is_ahead(m, e) || is_ahead(m, f))
+		return is_ahead(m, e) && (!is_ahead(m, f) || arrival(m, e) < arrival(m, f));
+	return p > q || (p == q && arrival(m, e) < arrival(m, f));
+}
+
+/* The next in line after `e` (NOBODY: the first) of those who wait in `lock`. */
 static unsigned
-next_conversion(const struct model *m)
+next_in_line(const struct model *m, unsigned lock, unsigned e)
 {
-	unsigned who, best = NOBODY;
+	unsigned f, best = NOBODY;
 
-	EACH(who) {
-		const struct model_conversion *c = &m->request[who].conversion;
-
-		if (c->state == MODEL_WAITING && may_be_converted(m, who, c->mode) &&
-		    (best == NOBODY || c->arrival < m->request[best].conversion.arrival))
-			best = who;
-	}
+	EACH_ENTRY(f, m)
+		if (waits_in(m, f, lock) && (e == NOBODY || precedes(m, e, f)) &&
+		    (best == NOBODY || precedes(m, f, best)))
+			best = f;
 	return best;
 }
 
-static unsigned
-next_request(const struct model *m)
+/* Is the first in line of every queue it stands in, or need not stand in one? */
+static int
+is_turn(const struct model *m, unsigned e)
 {
-	unsigned who;
+	const struct model_seat *s;
 
-	EACH(who)
-		if (m->request[who].state == MODEL_WAITING && may_be_granted(m, who))
-			return who;
+	if (is_ahead(m, e))
+		return 1;
+	EACH_SEAT(s, &m->request[e])
+		if (next_in_line(m, s->lock, NOBODY) != e)
+			return 0;
+	return 1;
+}
+
+static int
+owner_holds(const struct model *m, unsigned owner, unsigned lock)
+{
+	unsigned w;
+
+	EACH_REQUEST(w, m)
+		if (m->request[w].owner == owner && holds(&m->request[w], lock))
+			return 1;
+	return 0;
+}
+
+/* A request in one place of an owner who holds that lock need not stand in the queue. */
+static int
+is_privileged(const struct model *m, const struct model_request *r)
+{
+	return r->owner && r->n_seats == 1 && owner_holds(m, r->owner, r->lock);
+}
+
+/* Does nobody wait ahead of a newcomer? */
+static int
+is_next(const struct model *m, const struct model_request *r)
+{
+	const struct model_seat *s;
+
+	EACH_SEAT(s, r) {
+		unsigned first = next_in_line(m, s->lock, NOBODY);
+
+		if (first != NOBODY &&
+		    (is_ahead(m, first) || rank(m, &m->request[first]) >= rank(m, r)))
+			return 0;
+	}
+	return 1;
+}
+
+/* --- Ends of waits ---------------------------------------------------------- */
+
+static void
+tell_later(struct model *m, unsigned e, int error)
+{
+	struct model_outcome *o;
+
+	if (m->dream)
+		return;
+	o = &m->outcome[m->n_outcomes++];
+	o->who = (uint8_t)WHO(e);
+	o->is_conversion = IS_CONVERSION(e);
+	o->error = error;
+	o->step = m->step;
+}
+
+/* `e` no longer waits, and was not granted, or no longer holds: what its owner waits for in
+ * those locks may have become hopeless by that. */
+static void
+give_up(struct model *m, unsigned e)
+{
+	struct model_request *r = &m->request[WHO(e)];
+	const struct model_seat *s;
+
+	if (r->state == MODEL_FAILED)
+		return;
+	EACH_SEAT(s, r)
+		if (!(IS_CONVERSION(e) && s->is_fixed))
+			m->given_up[r->owner] |= BIT(s->lock);
+}
+
+static void
+fail(struct model *m, unsigned e, int error)
+{
+	struct model_request *r = &m->request[WHO(e)];
+
+	give_up(m, e);
+	if (IS_CONVERSION(e))
+		r->conversion = MODEL_FAILED;
+	else
+		r->state = MODEL_FAILED;
+	tell_later(m, e, error);
+}
+
+/* Is it a request in one place, waiting in a queue? */
+static int
+is_queued_alone(const struct model_request *r)
+{
+	return r->state == MODEL_WAITING && !r->is_ahead && r->n_seats == 1;
+}
+
+/* Those of an owner who has come to hold what they stand in the queue for. */
+static void
+pull(struct model *m, unsigned owner)
+{
+	unsigned w;
+
+	EACH_REQUEST(w, m)
+		if (owner && m->request[w].owner == owner && is_queued_alone(&m->request[w]) &&
+		    is_privileged(m, &m->request[w]))
+			m->request[w].state = MODEL_PULLED;
+}
+
+/* The first to come of those that were pulled, or NOBODY. */
+static unsigned
+next_pulled(const struct model *m)
+{
+	unsigned w, first = NOBODY;
+
+	EACH_REQUEST(w, m)
+		if (m->request[w].state == MODEL_PULLED &&
+		    (first == NOBODY || m->request[w].arrival < m->request[first].arrival))
+			first = w;
+	return first;
+}
+
+/* Each of them is treated as one made now.  (It keeps that place if the owner releases.) */
+static void
+advance_pulled(struct model *m)
+{
+	unsigned w;
+
+	while ((w = next_pulled(m)) != NOBODY) {
+		m->request[w].state = MODEL_WAITING;
+		m->request[w].is_ahead = 1;
+		m->request[w].arrival = m->next_arrival++;
+		if (!m->dream && play_on(m, 2))
+			fail(m, w, EDEADLK);
+	}
+}
+
+static void
+give(struct model *m, unsigned e)
+{
+	struct model_request *r = &m->request[WHO(e)];
+	struct model_seat *s;
+
+	if (!IS_CONVERSION(e)) {
+		r->state = MODEL_HOLDING;
+		r->is_ahead = 0;
+		return;
+	}
+	r->conversion = MODEL_HOLDING;
+	EACH_SEAT(s, r)
+		if (!s->is_fixed)
+			s->mode = r->conversion_mode;
+}
+
+/* Unless a request would wait for ever by that. */
+static int
+try_to_grant(struct model *m, unsigned e)
+{
+	give(m, e);
+	pull(m, m->request[WHO(e)].owner);
+	return m->dream > 1 || !play_on(m, 2);
+}
+
+/* Or else it is denied: it was let wait, and comes before others that came earlier. */
+static void
+grant(struct model *m, unsigned e)
+{
+	struct model before;
+
+	if (m->dream < 2)
+		before = *m;
+	if (!try_to_grant(m, e)) {
+		*m = before;
+		fail(m, e, EDEADLK);
+		return;
+	}
+	tell_later(m, e, 0);
+	advance_pulled(m);
+}
+
+/* The next of `lock` who can be granted, or NOBODY: of those ahead of the queue the
+ * first who fits, and the first of the queue if none are. */
+static unsigned
+grantable(const struct model *m, unsigned lock)
+{
+	unsigned e = next_in_line(m, lock, NOBODY);
+
+	for (; e != NOBODY; e = next_in_line(m, lock, e)) {
+		if (is_turn(m, e) && fits(m, e))
+			return e;
+		if (!is_ahead(m, e))
+			break;
+	}
 	return NOBODY;
 }
 
 static int
-grant_one(struct model *m)
+promote_once(struct model *m)
 {
-	unsigned who;
+	unsigned i, e, n = 0;
 
-	if ((who = next_conversion(m)) != NOBODY) {
-		m->request[who].seat[0].mode = m->request[who].conversion.mode;
-		m->request[who].conversion.state = MODEL_HOLDING;
-		add_outcome(m, who, 1, 0);
-		return 1;
-	}
-	if ((who = next_request(m)) != NOBODY) {
-		m->request[who].state = MODEL_HOLDING;
-		add_outcome(m, who, 0, 0);
-		return 1;
-	}
-	return 0;
+	for (i = 0; i < m->n_locks; i++)
+		while ((e = grantable(m, m->order[i])) != NOBODY) {
+			grant(m, e);
+			n++;
+		}
+	return n > 0;
 }
 
 static void
-grant_all(struct model *m)
+promote(struct model *m)
 {
-	while (grant_one(m))
+	while (promote_once(m))
 		;
 }
 
-/* --- Outcomes ------------------------------------------------------------------ */
+/* --- For ever --------------------------------------------------------------- */
 
-/* Its place in the list, or n_outcomes. */
+static uint32_t
+waiting_mask(const struct model *m)
+{
+	uint32_t mask = 0;
+	unsigned e;
+
+	EACH_ENTRY(e, m)
+		if (waits(m, e))
+			mask |= BIT(e);
+	return mask;
+}
+
+/* Does `who`, or another request of its owner, wait? */
+static int
+is_kept(const struct model *m, unsigned who)
+{
+	const struct model_request *r = &m->request[who];
+	unsigned w;
+
+	EACH_REQUEST(w, m)
+		if ((w == who || (r->owner && m->request[w].owner == r->owner)) &&
+		    (waits(m, w) || waits(m, w + MODEL_REQUESTS)))
+			return 1;
+	return 0;
+}
+
+/* Whoever waits for nothing lets go of everything. */
+static int
+end_free(struct model *m)
+{
+	unsigned w, n = 0;
+
+	EACH_REQUEST(w, m)
+		if (m->request[w].state == MODEL_HOLDING && !is_kept(m, w)) {
+			m->request[w].state = MODEL_GONE;
+			n++;
+		}
+	return n > 0;
+}
+
+/* Plain requests for plain locks wait for holders only, and those wait for nothing. */
+static int
+may_be_stuck(const struct model *m)
+{
+	unsigned e;
+
+	EACH_ENTRY(e, m)
+		if (waits(m, e) && (IS_CONVERSION(e) || m->request[e].owner
+		    || m->request[e].n_seats > 1))
+			return 1;
+	return 0;
+}
+
+/* Those who still wait when nobody ends any more.  dream is 1: a grant in between that would make
+ * a request wait for ever is denied, as it is in earnest; or 2: no grant is denied. */
+static uint32_t
+play_on(const struct model *m, int dream)
+{
+	struct model copy;
+	unsigned w;
+
+	if (!may_be_stuck(m))
+		return 0;
+	copy = *m;
+	copy.dream = dream;
+	EACH_REQUEST(w, m)
+		if (m->request[w].state == MODEL_PULLED)
+			copy.request[w].state = MODEL_GONE;	/* it is judged later */
+	if (m->reading & MODEL_HASTY)
+		end_free(&copy);
+	do
+		promote(&copy);
+	while (waiting_mask(&copy) && end_free(&copy));
+	return waiting_mask(&copy);
+}
+
+uint32_t
+model_stuck(const struct model *m)
+{
+	return play_on(m, m->reading & MODEL_LENIENT ? 1 : 2);
+}
+
+/* Undoes `m` with EDEADLK if somebody has come to wait for ever. */
+static int
+judge(struct model *m, const struct model *before)
+{
+	if (!model_stuck(m))
+		return 0;
+	*m = *before;
+	return EDEADLK;
+}
+
+/* --- What gives up ------------------------------------------------------------ */
+
+/* Is it one of those that give_up() is about? */
+static int
+is_doubted(const struct model *m, unsigned e)
+{
+	unsigned lock;
+
+	for (lock = 0; lock < m->n_locks; lock++)
+		if (m->given_up[m->request[WHO(e)].owner] >> lock & 1 && waits_in(m, e, lock))
+			return 1;
+	return 0;
+}
+
+static unsigned
+made(const struct model *m, unsigned e)
+{
+	const struct model_request *r = &m->request[WHO(e)];
+
+	return IS_CONVERSION(e) ? r->conversion_arrival : r->made;
+}
+
+/* The last to be made of the owner's that wait, for ever, where another one gave up; or
+ * NOBODY. */
+static unsigned
+last_in_vain(const struct model *m, unsigned owner)
+{
+	uint32_t stuck = play_on(m, 2);
+	unsigned e, last = NOBODY;
+
+	EACH_ENTRY(e, m)
+		if (stuck & BIT(e) && m->request[WHO(e)].owner == owner && is_doubted(m, e) &&
+		    (last == NOBODY || made(m, e) > made(m, last)))
+			last = e;
+	return last;
+}
+
+/* Whoever waits in vain since a request of the same owner gave up is told. */
+static void
+deny_doubted(struct model *m)
+{
+	unsigned owner, w;
+
+	for (owner = 1; owner <= MODEL_OWNERS; owner++)
+		while (m->given_up[owner] && (w = last_in_vain(m, owner)) != NOBODY)
+			fail(m, w, EDEADLK);
+	memset(m->given_up, 0, sizeof m->given_up);
+}
+
+static int
+is_any_doubted(const struct model *m)
+{
+	unsigned owner;
+
+	for (owner = 1; owner <= MODEL_OWNERS; owner++)
+		if (m->given_up[owner])
+			return 1;
+	return 0;
+}
+
+/* What every end comes to. */
+static void
+settle(struct model *m)
+{
+	do {
+		deny_doubted(m);
+		promote(m);
+	} while (is_any_doubted(m));
+}
+
+/* --- Asking ----------------------------------------------------------------- */
+
+static void
+ask(struct model *m, unsigned who, struct model_asked asked)
+{
+	struct model_request *r = &m->request[who];
+
+	memset(r, 0, sizeof *r);
+	r->owner = asked.owner;
+	r->lock = asked.lock;
+	r->priority = asked.priority;
+	r->made = m->next_arrival++;
+	add_seat(r, asked.lock, asked.mode, asked.units, 0);
+	add_member_seats(m, r, asked.lock, asked.mode, asked.units, 0);
+}
+
+/* Does each lock that takes the caller's mode have it, with so many units? */
+static int
+is_valid(const struct model *m, const struct model_request *r, unsigned mode)
+{
+	const struct model_seat *s;
+
+	EACH_SEAT(s, r) {
+		const struct evlock_modes *modes = m->lock[s->lock].modes;
+
+		if (modes && !s->is_fixed && (mode >= modes->n_modes
+		    || !is_within_limit(&modes->mode[mode], s->units)))
+			return 0;
+	}
+	return 1;
+}
+
+/* Grants `e` at once, to be told of it or not. */
+static int
+take(struct model *m, const struct model *before, unsigned e, int is_told)
+{
+	give(m, e);
+	if (is_told)
+		tell_later(m, e, 0);
+	else
+		m->request[WHO(e)].conversion = MODEL_GONE;
+	if (!IS_CONVERSION(e))
+		pull(m, m->request[WHO(e)].owner);
+	if (judge(m, before))
+		return EDEADLK;
+	advance_pulled(m);
+	settle(m);
+	return 0;
+}
+
+int
+model_acquire(struct model *m, unsigned who, struct model_asked asked, int is_nowait)
+{
+	struct model_request *r = &m->request[who];
+	struct model before;
+	int is_passing;
+
+	m->step++;
+	before = *m;
+	ask(m, who, asked);
+	if (!is_valid(m, r, asked.mode) || m->lock[asked.lock].is_closed) {
+		int error = is_valid(m, r, asked.mode) ? ECANCELED : EINVAL;
+
+		*m = before;
+		return error;
+	}
+	is_passing = is_privileged(m, r);
+	if ((is_passing || is_next(m, r)) && fits(m, who))
+		return take(m, &before, who, !is_nowait);
+	if (is_nowait) {
+		*m = before;
+		return EAGAIN;
+	}
+	r->state = MODEL_WAITING;
+	r->is_ahead = (uint8_t)is_passing;
+	r->arrival = m->next_arrival++;
+	return judge(m, &before);
+}
+
+int
+model_convert(struct model *m, unsigned who, unsigned mode, int is_nowait)
+{
+	struct model_request *r = &m->request[who];
+	struct model before;
+
+	m->step++;
+	if (r->state != MODEL_HOLDING)
+		return ENOENT;
+	if (!is_valid(m, r, mode))
+		return EINVAL;
+	if (m->lock[r->lock].is_closed)
+		return ECANCELED;
+	if (r->conversion)
+		return EBUSY;
+	before = *m;
+	r->conversion_mode = (uint8_t)mode;
+	if (fits(m, who + MODEL_REQUESTS))
+		return take(m, &before, who + MODEL_REQUESTS, !is_nowait);
+	if (is_nowait)
+		return EAGAIN;
+	r->conversion = MODEL_WAITING;
+	r->conversion_arrival = m->next_arrival++;
+	return judge(m, &before);
+}
+
+/* --- Ends ------------------------------------------------------------------- */
+
+static void
+forget_outcome(struct model *m, unsigned i)
+{
+	memmove(&m->outcome[i], &m->outcome[i + 1],
+	    (--m->n_outcomes - i) * sizeof m->outcome[0]);
+}
+
+static void
+bury(struct model *m, unsigned who)
+{
+	unsigned i;
+
+	give_up(m, who);
+	for (i = m->n_outcomes; i-- > 0; )
+		if (m->outcome[i].who == who)
+			forget_outcome(m, i);
+	memset(&m->request[who], 0, sizeof m->request[who]);
+}
+
+int
+model_end(struct model *m, unsigned who)
+{
+	m->step++;
+	if (m->request[who].state == MODEL_GONE)
+		return ENOENT;
+	bury(m, who);
+	settle(m);
+	return 0;
+}
+
+/* All of it ends together: nobody gains before the last has gone. */
+unsigned
+model_release_all(struct model *m, unsigned owner)
+{
+	unsigned w, n = 0;
+
+	m->step++;
+	EACH_REQUEST(w, m)
+		if (m->request[w].state != MODEL_GONE && m->request[w].owner == owner) {
+			bury(m, w);
+			n++;
+		}
+	settle(m);
+	return n;
+}
+
+void
+model_expire(struct model *m, unsigned who, int is_conversion)
+{
+	m->step++;
+	if (!waits(m, who + (is_conversion ? MODEL_REQUESTS : 0)))
+		return;
+	fail(m, who + (is_conversion ? MODEL_REQUESTS : 0), ETIMEDOUT);
+	settle(m);
+}
+
+/* Closes the lock, and the sets that it is in. */
+static void
+mark_closed(struct model *m, unsigned lock)
+{
+	unsigned set, i;
+
+	m->lock[lock].is_closed = 1;
+	for (set = 0; set < m->n_locks; set++)
+		for (i = 0; i < m->lock[set].n_members; i++)
+			if (m->lock[set].member[i] == lock)
+				mark_closed(m, set);
+}
+
+void
+model_close(struct model *m, unsigned lock)
+{
+	unsigned e;
+
+	m->step++;
+	mark_closed(m, lock);
+	EACH_ENTRY(e, m)
+		if (waits(m, e) && m->lock[m->request[WHO(e)].lock].is_closed)
+			fail(m, e, ECANCELED);
+	settle(m);
+}
+
+/* What had failed before keeps its error.  The contract speaks only of requests that wait and
+ * of those that were granted. */
+void
+model_free(struct model *m, unsigned lock)
+{
+	unsigned i;
+
+	model_close(m, lock);
+	m->lock[lock].is_dying = 1;
+	for (i = 0; i < m->n_outcomes; i++)
+		if (m->request[m->outcome[i].who].lock == lock && !m->outcome[i].error)
+			m->outcome[i].error = ECANCELED;
+	EACH_REQUEST(i, m)
+		if (holds(&m->request[i], lock))
+			m->request[i].state = MODEL_FAILED;
+}
+
+unsigned
+model_bury(struct model *m, unsigned lock)
+{
+	unsigned w, n = m->n_outcomes;
+
+	EACH_REQUEST(w, m)
+		if (m->request[w].state != MODEL_GONE && m->request[w].lock == lock)
+			bury(m, w);
+	m->lock[lock].is_closed = m->lock[lock].is_dying = 0;
+	return n - m->n_outcomes;
+}
+
+/* --- Calling back ------------------------------------------------------------- */
+
+/* Must `o` be called back before the outcome `p`?  Step by step, and in the order of the grants;
+ * of the grants that one step makes in several locks, in any. */
+static int
+is_told_before(const struct model *m, const struct model_outcome *o,
+    const struct model_outcome *p)
+{
+	if (o->step != p->step)
+		return o->step < p->step;
+	return o < p && !o->error && !p->error &&
+	    m->request[o->who].lock == m->request[p->who].lock;
+}
+
 static unsigned
 find_outcome(const struct model *m, unsigned who, int is_conversion)
 {
@@ -236,322 +909,76 @@ find_outcome(const struct model *m, unsigned who, int is_conversion)
 	return i;
 }
 
-static void
-drop_outcome(struct model *m, unsigned who, int is_conversion)
+static const char *
+objection(const struct model *m, unsigned i, int error)
 {
-	unsigned i = find_outcome(m, who, is_conversion);
+	unsigned j;
 
 	if (i == m->n_outcomes)
-		return;
-	m->n_outcomes--;
-	memmove(&m->outcome[i], &m->outcome[i + 1], (m->n_outcomes - i) * sizeof m->outcome[0]);
-}
-
-/* The callbacks of grants run in the order of the grants.  That of failures among
- * them is open. */
-static int
-is_grant_ahead(const struct model *m, unsigned i)
-{
-	while (i-- > 0)
-		if (!m->outcome[i].error)
-			return 1;
-	return 0;
+		return "nothing to tell";
+	if (m->outcome[i].error != error)
+		return "another error";
+	for (j = 0; j < m->n_outcomes && !m->lock[m->request[m->outcome[i].who].lock].is_dying; j++)
+		if (is_told_before(m, &m->outcome[j], &m->outcome[i]))
+			return "out of turn";
+	return NULL;
 }
 
 const char *
 model_tell(struct model *m, unsigned who, int is_conversion, int error)
 {
 	unsigned i = find_outcome(m, who, is_conversion);
-	struct model_request *r = &m->request[who];
+	const char *wrong = objection(m, i, error);
 
-	if (i == m->n_outcomes)
-		return "a callback without an outcome";
-	if (m->outcome[i].error != error)
-		return "another error";
-	if (!error && is_grant_ahead(m, i))
-		return "before its turn";
-	drop_outcome(m, who, is_conversion);
+	if (wrong)
+		return wrong;
+	forget_outcome(m, i);
 	if (is_conversion)
-		memset(&r->conversion, 0, sizeof r->conversion);
+		m->request[who].conversion = MODEL_GONE;
 	else if (error && find_outcome(m, who, 1) == m->n_outcomes)
-		memset(r, 0, sizeof *r);	/* or else, its lock is being freed */
+		bury(m, who);
+	else if (error)
+		m->request[who].owner = 0;	/* its lock is dying: the conversion comes next */
 	return NULL;
 }
 
-/* --- Asking and ending --------------------------------------------------------- */
-
-void
-model_make(struct model *m, unsigned lock, const struct evlock_modes *modes, int prefers_last)
-{
-	m->lock[lock].modes = modes ? modes : &model_standard_modes;
-	m->lock[lock].prefers_last = prefers_last;
-	m->lock[lock].is_closed = 0;
-}
-
-int
-model_is_valid(const struct model *m, struct model_seat seat)
-{
-	const struct evlock_modes *modes = m->lock[seat.lock].modes;
-
-	return seat.mode < modes->n_modes && (!modes->mode[seat.mode].limit ||
-	    seat.units <= modes->mode[seat.mode].limit);
-}
-
-/* Why nobody may ask for this, or 0. */
-static int
-objection(const struct model *m, struct model_seat seat, unsigned priority)
-{
-	if (!model_is_valid(m, seat) || priority > 3)
-		return EINVAL;
-	return m->lock[seat.lock].is_closed ? ECANCELED : 0;
-}
-
-static void
-join(struct model *m, unsigned who, struct model_seat seat, unsigned priority)
-{
-	struct model_request *r = &m->request[who];
-
-	memset(r, 0, sizeof *r);
-	r->state = MODEL_WAITING;
-	r->priority = priority;
-	r->arrival = m->next_arrival++;
-	r->n_seats = 1;
-	r->seat[0] = seat;
-}
-
-int
-model_acquire(struct model *m, unsigned who, struct model_seat seat, unsigned priority)
-{
-	int error = objection(m, seat, priority);
-
-	if (error)
-		return error;
-	join(m, who, seat, priority);
-	grant_all(m);
-	return 0;
-}
-
-int
-model_acquire_nowait(struct model *m, unsigned who, struct model_seat seat, unsigned priority)
-{
-	int error = objection(m, seat, priority);
-
-	if (error)
-		return error;
-	join(m, who, seat, priority);
-	if (may_be_granted(m, who)) {
-		m->request[who].state = MODEL_HOLDING;
-		return 0;
-	}
-	memset(&m->request[who], 0, sizeof m->request[who]);
-	return EAGAIN;
-}
-
-int
-model_end(struct model *m, unsigned who)
-{
-	if (m->request[who].state == MODEL_GONE)
-		return ENOENT;
-	drop_outcome(m, who, 0);
-	drop_outcome(m, who, 1);
-	memset(&m->request[who], 0, sizeof m->request[who]);
-	grant_all(m);
-	return 0;
-}
-
-static void
-fail_request(struct model *m, unsigned who, int error)
-{
-	m->request[who].state = MODEL_FAILED;
-	add_outcome(m, who, 0, error);
-}
-
-static void
-fail_conversion(struct model *m, unsigned who, int error)
-{
-	m->request[who].conversion.state = MODEL_FAILED;
-	add_outcome(m, who, 1, error);
-}
-
-void
-model_expire(struct model *m, unsigned who, int is_conversion)
-{
-	if (is_conversion && m->request[who].conversion.state == MODEL_WAITING)
-		fail_conversion(m, who, ETIMEDOUT);
-	if (!is_conversion && m->request[who].state == MODEL_WAITING)
-		fail_request(m, who, ETIMEDOUT);
-	grant_all(m);
-}
-
-static void
-fail_waiting(struct model *m, unsigned lock)
-{
-	unsigned who;
-
-	EACH(who) {
-		if (converts_in(m, who, lock))
-			fail_conversion(m, who, ECANCELED);
-		if (waits_in(m, who, lock))
-			fail_request(m, who, ECANCELED);
-	}
-}
-
-void
-model_close(struct model *m, unsigned lock)
-{
-	m->lock[lock].is_closed = 1;
-	fail_waiting(m, lock);
-}
-
-/* What has failed before keeps its error.  The contract speaks only of those that wait
- * and those granted. */
-void
-model_free(struct model *m, unsigned lock)
-{
-	unsigned who, i;
-
-	fail_waiting(m, lock);
-	for (i = 0; i < m->n_outcomes; i++)
-		if (seat_in(m, m->outcome[i].who, lock) && !m->outcome[i].error)
-			m->outcome[i].error = ECANCELED;
-	EACH(who)
-		if (holds_in(m, who, lock))
-			m->request[who].state = MODEL_FAILED;
-	m->lock[lock].is_closed = 1;
-}
-
-unsigned
-model_bury(struct model *m, unsigned lock)
-{
-	unsigned who, untold = 0;
-
-	EACH(who)
-		if (seat_in(m, who, lock)) {
-			untold += find_outcome(m, who, 0) < m->n_outcomes;
-			untold += find_outcome(m, who, 1) < m->n_outcomes;
-			memset(&m->request[who], 0, sizeof m->request[who]);
-		}
-	memset(&m->lock[lock], 0, sizeof m->lock[lock]);
-	return untold;
-}
-
-/* --- Converting ---------------------------------------------------------------- */
-
-/* Those whose conversions wait in `lock`. */
-static people
-converting(const struct model *m, unsigned lock)
-{
-	people set = 0;
-	unsigned who;
-
-	EACH(who)
-		if (converts_in(m, who, lock))
-			set |= only(who);
-	return set;
-}
-
-/* Does the conversion of `who` end one day, if those in `others` do not let go?  One
- * that a condition refuses whatever is held waits in vain, but for nobody: it counts as
- * one that is withdrawn. */
-static int
-ends(const struct model *m, unsigned lock, unsigned who, people others)
-{
-	const struct model_request *r = &m->request[who];
-
-	return fits(m, lock, r->conversion.mode, r->seat[0].units, others) ||
-	    !fits(m, lock, r->conversion.mode, r->seat[0].units, 0);
-}
-
-/* Once all others have let go: is there an order in which everyone in `set` is
- * converted and lets go, too?  Where one fits it may as well be the first, as less
- * is held after it. */
-static int
-can_all_end(const struct model *m, unsigned lock, people set)
-{
-	unsigned who;
-
-	EACH(who)
-		if (set & only(who) && ends(m, lock, who, set & ~only(who)))
-			return can_all_end(m, lock, set & ~only(who));
-	return !set;
-}
-
-/* Where several errors apply, the first of these is expected. */
-static int
-objection_to_conversion(const struct model *m, unsigned who, unsigned mode)
-{
-	const struct model_request *r = &m->request[who];
-	struct model_seat target = r->seat[0];
-	int error;
-
-	if (r->state != MODEL_HOLDING)
-		return ENOENT;
-	target.mode = mode;
-	error = objection(m, target, 0);
-	if (error)
-		return error;
-	return r->conversion.state == MODEL_GONE ? 0 : EBUSY;	/* until it has been told */
-}
-
-static void
-begin_conversion(struct model *m, unsigned who, unsigned mode, enum model_state state)
-{
-	m->request[who].conversion.state = state;
-	m->request[who].conversion.mode = mode;
-	m->request[who].conversion.arrival = m->next_arrival++;
-}
-
-int
-model_convert_nowait(struct model *m, unsigned who, unsigned mode)
-{
-	int error = objection_to_conversion(m, who, mode);
-
-	if (error)
-		return error;
-	if (!may_be_converted(m, who, mode))
-		return EAGAIN;
-	m->request[who].seat[0].mode = mode;
-	grant_all(m);
-	return 0;
-}
-
-int
-model_convert(struct model *m, unsigned who, unsigned mode)
-{
-	struct model_request *r = &m->request[who];
-	int error = objection_to_conversion(m, who, mode);
-	unsigned lock = r->seat[0].lock;
-
-	if (error)
-		return error;
-	begin_conversion(m, who, mode, MODEL_WAITING);
-	if (may_be_converted(m, who, mode) || can_all_end(m, lock, converting(m, lock))) {
-		grant_all(m);
-		return 0;
-	}
-	memset(&r->conversion, 0, sizeof r->conversion);
-	return EDEADLK;
-}
-
-/* --- Looking ------------------------------------------------------------------- */
+/* --- Looking -------------------------------------------------------------------- */
 
 uint32_t
 model_held(const struct model *m, unsigned lock, unsigned mode)
 {
-	uint32_t held[EVLOCK_MAX_MODES];
+	uint32_t n = 0;
+	unsigned w;
 
-	count(m, lock, everyone, held);
-	return held[mode];
+	EACH_REQUEST(w, m)
+		if (model_mode_of(m, lock, w) == (int)mode)
+			n += seat_in(&m->request[w], lock)->units;
+	return n;
+}
+
+static int
+strongest_in(const struct model *m, unsigned lock)
+{
+	int strongest = 0;
+	unsigned w;
+
+	EACH_REQUEST(w, m)
+		if (model_mode_of(m, lock, w) > strongest)
+			strongest = model_mode_of(m, lock, w);
+	return strongest;
 }
 
 unsigned
 model_locked(const struct model *m, unsigned lock)
 {
-	unsigned mode, strongest = 0;
+	const struct model_lock *l = &m->lock[lock];
+	unsigned i, strongest = 0;
 
-	for (mode = 0; mode < m->lock[lock].modes->n_modes; mode++)
-		if (model_held(m, lock, mode))
-			strongest = mode;
+	if (l->modes)
+		return (unsigned)strongest_in(m, lock);
+	for (i = 0; i < l->n_members; i++)
+		if (model_locked(m, l->member[i]) > strongest)
+			strongest = model_locked(m, l->member[i]);
 	return strongest;
 }
 
@@ -559,66 +986,128 @@ size_t
 model_waiting(const struct model *m, unsigned lock)
 {
 	size_t n = 0;
-	unsigned who;
+	unsigned e;
 
-	EACH(who)
-		n += waits_in(m, who, lock) + converts_in(m, who, lock);
+	EACH_ENTRY(e, m)
+		n += (size_t)waits_in(m, e, lock);
 	return n;
 }
 
 int
-model_mode_of(const struct model *m, unsigned who)
+model_mode_of(const struct model *m, unsigned lock, unsigned who)
 {
-	return m->request[who].state == MODEL_HOLDING ? (int)m->request[who].seat[0].mode : -1;
+	const struct model_request *r = &m->request[who];
+
+	return holds(r, lock) ? seat_in(r, lock)->mode : -1;
+}
+
+int
+model_owner_mode(const struct model *m, unsigned owner, unsigned lock)
+{
+	int strongest = -1;
+	unsigned w;
+
+	EACH_REQUEST(w, m)
+		if (m->request[w].owner == owner && model_mode_of(m, lock, w) > strongest)
+			strongest = model_mode_of(m, lock, w);
+	return strongest;
 }
 
 int
 model_admits(const struct model *m, unsigned lock, unsigned mode)
 {
 	struct model copy = *m;
-	struct model_seat seat = { lock, mode, 1 };
-	unsigned who;
+	struct model_asked asked = { 0, (uint8_t)lock, (uint8_t)mode, 0, 1 };
 
-	EACH(who)
-		if (copy.request[who].state == MODEL_GONE)
-			return !model_acquire_nowait(&copy, who, seat, 0);
-	return 0;
-}
-
-/* A holder keeps a waiter out if the waiter conflicts with its mode, if they share a
- * limit that does not suffice, or if a condition refuses, whoever is to blame for that. */
-static int
-keeps_one_out(const struct model *m, const struct model_seat *held, unsigned mode, uint32_t units)
-{
-	const struct evlock_modes *modes = m->lock[held->lock].modes;
-	const struct evlock_mode *asked = &modes->mode[mode];
-	uint32_t all[EVLOCK_MAX_MODES];
-
-	count(m, held->lock, everyone, all);
-	if (asked->conflicts >> held->mode & 1)
-		return 1;
-	if (asked->limit && mode == held->mode && (uint64_t)all[mode] + units > asked->limit)
-		return 1;
-	return asked->is_compatible && !asked->is_compatible(mode, units, all, modes->arg);
+	return !model_acquire(&copy, copy.n_requests++, asked, 1);
 }
 
 int
-model_keeps_out(const struct model *m, unsigned who)
+model_has_mode(const struct model *m, unsigned lock, unsigned mode)
 {
-	const struct model_seat *held = &m->request[who].seat[0];
-	unsigned other;
+	struct model copy = *m;
+	struct model_asked asked = { 0, (uint8_t)lock, (uint8_t)mode, 0, 1 };
 
-	EACH(other) {
-		const struct model_request *r = &m->request[other];
+	return model_acquire(&copy, copy.n_requests++, asked, 1) != EINVAL;
+}
 
-		if (other == who)
-			continue;
-		if (waits_in(m, other, held->lock) &&
-		    keeps_one_out(m, held, r->seat[0].mode, r->seat[0].units))
-			return 1;
-		if (converts_in(m, other, held->lock) &&
-		    keeps_one_out(m, held, r->conversion.mode, r->seat[0].units))
+int
+model_is_hopeless(const struct model *m, unsigned lock, unsigned mode, uint32_t units)
+{
+	struct model copy = *m;
+	struct model_request *r = &copy.request[m->n_requests];
+	struct model_asked asked = { 0, (uint8_t)lock, (uint8_t)mode, 0, units };
+	const struct model_seat *s;
+
+	ask(&copy, m->n_requests, asked);
+	EACH_SEAT(s, r) {
+		const struct evlock_modes *modes = m->lock[s->lock].modes;
+
+		if (modes && s->mode < modes->n_modes && is_hopeless(modes, s->mode, s->units))
 			return 1;
 	}
 	return 0;
+}
+
+/* Does the holder of `held` keep `e` out: do they conflict, do they share a limit that does not
+ * suffice, or does a condition refuse `e`, whichever holder is to blame for that? */
+static int
+keeps_one_out(const struct model *m, const struct model_seat *held, unsigned e)
+{
+	const struct model_request *r = &m->request[WHO(e)];
+	const struct model_seat *s = seat_in(r, held->lock);
+	unsigned mode = IS_CONVERSION(e) ? r->conversion_mode : s->mode;
+	const struct evlock_modes *modes = m->lock[held->lock].modes;
+	struct count n;
+
+	if (!modes)
+		return 0;
+	n = count(m, held->lock, WHO(e));
+	return (modes->mode[mode].conflicts >> held->mode & 1) || (mode == held->mode &&
+	    !is_within_limit(&modes->mode[mode], (uint64_t)n.all[mode] + s->units)) ||
+	    !is_allowed(modes, mode, s->units, n.others);
+}
+
+/* Requests of the holder's own owner do not count. */
+int
+model_keeps_out(const struct model *m, unsigned who)
+{
+	const struct model_request *r = &m->request[who];
+	const struct model_seat *s;
+	unsigned e;
+
+	EACH_SEAT(s, r)
+		EACH_ENTRY(e, m)
+			if (waits_in(m, e, s->lock) && WHO(e) != who
+			    && !(r->owner && m->request[WHO(e)].owner == r->owner)
+			    && keeps_one_out(m, s, e))
+				return 1;
+	return 0;
+}
+
+/* --- Invariants ----------------------------------------------------------------- */
+
+static int
+is_within_limits(const struct model *m, unsigned lock)
+{
+	unsigned mode, n = m->lock[lock].modes ? m->lock[lock].modes->n_modes : 0;
+
+	for (mode = 0; mode < n; mode++)
+		if (!is_within_limit(&m->lock[lock].modes->mode[mode], model_held(m, lock, mode)))
+			return 0;
+	return 1;
+}
+
+const char *
+model_fault(const struct model *m)
+{
+	unsigned lock;
+
+	for (lock = 0; lock < m->n_locks; lock++) {
+		if (!is_within_limits(m, lock))
+			return "more is held than a limit allows";
+		if (grantable(m, lock) != NOBODY)
+			return "somebody waits whose turn it is";
+	}
+	return NULL;
 }

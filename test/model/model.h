@@ -2,122 +2,161 @@
 #ifndef MODEL_H_INCLUDED_
 #define MODEL_H_INCLUDED_
 
-/* What locks must do, written to be obvious: the tests run it beside the library
- * and compare.  It keeps a plain list of requests and no count, queue or order of
- * any kind: whatever it needs to know, it works out from all the requests anew.
+/* What locks, sets and owners must do, written to be obvious.  The tests run the model
+ * beside the library and compare the two.
  *
- * Knows the contract (evlock/evlock.h) and nothing of lib/.  Where the contract
- * leaves a choice, a comment at the place says which one was made.
+ * The model keeps a plain list of requests, and no queue, count or graph: it works out
+ * everything else from all the requests each time.  To find out which requests wait for
+ * ever, it plays on: every owner that waits for nothing ends, and requests that still wait
+ * when no owner ends any more wait for ever.
  *
- * A request is named by its place in the list, `who`, which the test chooses.  It
- * has a seat in each lock that it asks for; those of today have one.
- */
+ * The model knows the contract (<evlock/evlock.h>, owner.h, set.h) and nothing of lib/.
+ * Where the contract leaves a choice, a comment names the choice that was made.
+ *
+ * A request is named by its place in the list, `who`, which the test chooses. */
 
 #include <stdint.h>
 
 #include <evlock/evlock.h>
 
-#define MODEL_LOCKS	4
+#define MODEL_LOCKS	8	/* sets are locks */
+#define MODEL_OWNERS	4	/* 1 to 4; 0: none */
 #define MODEL_REQUESTS	16
-#define MODEL_SEATS	2	/* of one request */
+#define MODEL_MEMBERS	4	/* of one set */
+#define MODEL_SEATS	(1 + MODEL_LOCKS)
 
 enum model_state {
 	MODEL_GONE,
+	MODEL_PULLED,	/* out of the queue, to go ahead of it in the same step */
 	MODEL_WAITING,
-	MODEL_HOLDING,
-	MODEL_FAILED	/* and not yet told */
+	MODEL_HOLDING,	/* of a conversion: granted, and not yet called back */
+	MODEL_FAILED	/* and not yet called back */
 };
 
+/* A place in the queue of one lock.  The first is in the queue of the lock that was asked. */
 struct model_seat {
-	unsigned lock;
-	unsigned mode;
+	uint8_t lock;
+	uint8_t mode;
+	uint8_t is_fixed;	/* the set prescribes a mode for this member */
 	uint32_t units;
 };
 
-/* HOLDING means given, and not yet told. */
-struct model_conversion {
-	enum model_state state;
-	unsigned mode;
-	unsigned arrival;
-};
-
 struct model_request {
-	enum model_state state;
-	unsigned priority;
-	unsigned arrival;
-	unsigned n_seats;
+	uint8_t state;
+	uint8_t owner;
+	uint8_t lock;
+	uint8_t priority;
+	uint8_t is_ahead;	/* of the queue */
+	uint8_t n_seats;
 	struct model_seat seat[MODEL_SEATS];
-	struct model_conversion conversion;
+	uint8_t conversion;	/* a model_state */
+	uint8_t conversion_mode;
+	unsigned made;		/* when it was asked for */
+	unsigned arrival;	/* in the queue, or ahead of it */
+	unsigned conversion_arrival;
 };
 
 struct model_lock {
-	const struct evlock_modes *modes;	/* NULL: no such lock */
+	const struct evlock_modes *modes;	/* NULL: a set */
 	int prefers_last;			/* EVLOCK_OPT_PREFER_EXCLUSIVE */
+	unsigned n_members;
+	uint8_t member[MODEL_MEMBERS];
+	int member_mode[MODEL_MEMBERS];
 	int is_closed;
+	int is_dying;				/* evlock_free() is under way */
 };
 
-/* What a callback has still to be told. */
+/* A callback that has still to run. */
 struct model_outcome {
-	unsigned who;
-	int is_conversion;
+	uint8_t who;
+	uint8_t is_conversion;
 	int error;
+	unsigned step;		/* in which it came about */
 };
 
 struct model {
+	unsigned n_locks, n_requests;
 	struct model_lock lock[MODEL_LOCKS];
 	struct model_request request[MODEL_REQUESTS];
-	unsigned next_arrival;
+	unsigned next_arrival, step;
+	int dream;		/* 1, 2: a copy that plays on, and one that such a copy made */
 	unsigned n_outcomes;
-	struct model_outcome outcome[2 * MODEL_REQUESTS];	/* in the order they came about */
+	struct model_outcome outcome[2 * MODEL_REQUESTS];
+	/* Locks in whose queue a request of that owner waited, and gave up in this step. */
+	uint32_t given_up[1 + MODEL_OWNERS];
+	/* In which order locks are looked at when one step frees several.  The contract does not
+	 * say: any order will do. */
+	uint8_t order[MODEL_LOCKS];
+	unsigned reading;	/* of what the contract leaves open; 0: the usual one */
+};
+
+/* What the contract leaves open in how deadlocks are found. */
+enum {
+	/* A call succeeds although a grant that it leads to would make a request wait for ever.
+	 * That grant is denied later. */
+	MODEL_LENIENT = 1,
+	/* Holders that wait for nothing end before the grants of the step that is under way. */
+	MODEL_HASTY = 2,
+	MODEL_READINGS = 4
+};
+
+struct model_asked {
+	uint8_t owner, lock, mode, priority;
+	uint32_t units;
 };
 
 /* The four modes of a lock made without a table. */
 extern const struct evlock_modes model_standard_modes;
 
-/* --- What happens: 0, or the errno that the caller is to see ---------------- */
+/* --- The locks that there are ------------------------------------------------ */
 
-void model_make(struct model *m, unsigned lock, const struct evlock_modes *modes, int prefers_last);
+void model_init(struct model *m, unsigned n_requests);
 
-/* `who` must be GONE.  With a callback, the outcome is told later; nowait has none. */
-int model_acquire(struct model *m, unsigned who, struct model_seat seat, unsigned priority);
-int model_acquire_nowait(struct model *m, unsigned who, struct model_seat seat, unsigned priority);
+/* Without a table: the standard modes. */
+unsigned model_add_lock(struct model *m, const struct evlock_modes *modes, int prefers_last);
+unsigned model_add_set(struct model *m);
+void model_add_member(struct model *m, unsigned set, unsigned lock, int mode);
 
-/* Released, or withdrawn. */
+/* --- What happens: 0, or the errno that the caller is to see ----------------- */
+
+/* `who` must be GONE.  Without nowait, a callback follows. */
+int model_acquire(struct model *m, unsigned who, struct model_asked asked, int is_nowait);
+int model_convert(struct model *m, unsigned who, unsigned mode, int is_nowait);
 int model_end(struct model *m, unsigned who);
-
-int model_convert(struct model *m, unsigned who, unsigned mode);
-int model_convert_nowait(struct model *m, unsigned who, unsigned mode);
-
-/* A timer went off. */
+unsigned model_release_all(struct model *m, unsigned owner);
+void model_close(struct model *m, unsigned lock);
 void model_expire(struct model *m, unsigned who, int is_conversion);
 
-void model_close(struct model *m, unsigned lock);
-
-/* A lock is freed: what is due in it are errors from now on, all of them to be told
- * before it is buried.  Returns how many were not. */
+/* A lock that is neither a set nor a member of one is freed.  All its callbacks run with an
+ * error before it is buried, which returns how many did not run.  Then it is made anew. */
 void model_free(struct model *m, unsigned lock);
 unsigned model_bury(struct model *m, unsigned lock);
 
 /* A callback runs.  Returns NULL, or what is wrong with that. */
 const char *model_tell(struct model *m, unsigned who, int is_conversion, int error);
 
-/* --- What can be seen -------------------------------------------------------- */
+/* --- What can be seen ------------------------------------------------------- */
 
 uint32_t model_held(const struct model *m, unsigned lock, unsigned mode);
 unsigned model_locked(const struct model *m, unsigned lock);
 size_t model_waiting(const struct model *m, unsigned lock);
-int model_mode_of(const struct model *m, unsigned who);	/* -1: none */
+int model_mode_of(const struct model *m, unsigned lock, unsigned who);	/* -1: none */
+int model_owner_mode(const struct model *m, unsigned owner, unsigned lock);
 
-/* Is there such a mode, and may so many units be asked for? */
-int model_is_valid(const struct model *m, struct model_seat seat);
+/* Is this refused whatever is held? */
+int model_is_hopeless(const struct model *m, unsigned lock, unsigned mode, uint32_t units);
 
-/* Would nowait succeed, in one unit? */
+/* May the mode be asked for?  Would evlock_acquire_nowait() succeed? */
+int model_has_mode(const struct model *m, unsigned lock, unsigned mode);
 int model_admits(const struct model *m, unsigned lock, unsigned mode);
 
-/* Is there someone who waits for what `who` keeps from them? */
+/* Does another request wait for what `who` holds? */
 int model_keeps_out(const struct model *m, unsigned who);
 
-/* Is `a` ahead of `b` in the queue of `lock`, if both are WAITING for it? */
-int model_is_ahead(const struct model *m, unsigned lock, unsigned a, unsigned b);
+/* Requests that wait and could never be granted: bit `who`, and 16 + `who` for conversions. */
+uint32_t model_stuck(const struct model *m);
+
+/* What is wrong with a state by itself, or NULL: I1, I2 of lib/README. */
+const char *model_fault(const struct model *m);
 
 #endif

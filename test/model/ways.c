@@ -30,7 +30,7 @@
 #include "choices.h"
 #include "calls/end.h"
 #include "calls/life.h"
-#include "must.h"
+#include "../must.h"
 #include "tables.h"
 
 MUST_REPORT_BY_CRITERION
@@ -942,7 +942,7 @@ compare(uint64_t seed, enum way way, int is_strict)
 static void
 run(enum way way, int is_strict)
 {
-	unsigned long n = must_scale(200);
+	long n = must_times(20, 200, 4000);
 	uint64_t seed = must_seed();
 
 	must_report = report;

@@ -10,18 +10,18 @@
 #include <event2/event.h>
 
 #include "../shim.h"
-#include "api_pair.h"
-#include "must.h"
+#include "pair.h"
+#include "../must.h"
 
 MUST_REPORT_BY_CRITERION
 
-#define B(kind) API_BIT(API_##kind)
+#define B(kind) PAIR_BIT(PAIR_##kind)
 #define SHARED	(1 << EVLOCK_SHARED)
 #define EXCLUSIVE (1 << EVLOCK_EXCLUSIVE)
 
 /* All runs of `depth` operations; of fewer or more on other scales. */
 static void
-explore(const struct api_menu *menu, unsigned depth)
+explore(const struct pair_menu *menu, unsigned depth)
 {
 	struct event_base *base = event_base_new();
 	struct choices choices;
@@ -31,104 +31,104 @@ explore(const struct api_menu *menu, unsigned depth)
 	depth = depth + (unsigned)must_size() - 1;
 	choices_all(&choices, depth);
 	do {
-		api_run(base, menu, &choices);
+		pair_run(base, menu, &choices);
 		runs++;
 	} while (choices_again(&choices));
 	event_base_free(base);
 	fprintf(stderr, "# %lu runs of %u operations\n", runs, depth);
-	api_print_counts();
+	pair_print_counts();
 	cr_assert(runs > 100, "%lu", runs);
 }
 
 /* What most menus have in common. */
-static struct api_menu
+static struct pair_menu
 menu_of(unsigned outside, unsigned inside)
 {
-	struct api_menu menu = { .n_locks = 1, .n_actors = 3, .most_units = 1, .n_priorities = 1,
-	    .timeouts = 1 << API_FOR_EVER, .is_listed = 1 };
+	struct pair_menu menu = { .outside = outside | B(LOOP), .inside = inside | B(NOTHING),
+	    .most_units = 1, .n_priorities = 1, .timeouts = 1 << PAIR_FOR_EVER, .is_listed = 1 };
 
-	menu.outside = outside | B(LOOP);
-	menu.inside = inside | B(NOTHING);
+	model_init(&menu.plan, 3);
+	model_add_lock(&menu.plan, NULL, 0);
 	return menu;
 }
 
-Test(api_exhaustive, shared_and_exclusive, .timeout = 1200)
+Test(sequences, shared_and_exclusive, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(NOWAIT) | B(END),
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(NOWAIT) | B(END),
 	    B(ACQUIRE) | B(END) | B(FREE) | B(BREAK));
 
 	menu.asked = SHARED | EXCLUSIVE;
 	explore(&menu, 7);
 }
 
-Test(api_exhaustive, conversions, .timeout = 1200)
+Test(sequences, conversions, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(END) | B(CONVERT), B(END) | B(CONVERT));
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(END) | B(CONVERT), B(END) | B(CONVERT));
 
 	menu.asked = SHARED | EXCLUSIVE;
 	explore(&menu, 7);
 }
 
-Test(api_exhaustive, all_modes, .timeout = 1200)
+Test(sequences, all_modes, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(CONVERT) | B(CONVERT_NOWAIT) | B(END),
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(CONVERT) | B(CONVERT_NOWAIT) | B(END),
 	    B(CONVERT) | B(END));
 
 	explore(&menu, 5);
 }
 
-Test(api_exhaustive, closing_and_freeing, .timeout = 1200)
+Test(sequences, closing_and_freeing, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(END) | B(CONVERT) | B(CLOSE) | B(FREE),
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(END) | B(CONVERT) | B(CLOSE) | B(FREE),
 	    B(ACQUIRE) | B(END) | B(CONVERT) | B(CLOSE) | B(FREE));
 
 	menu.asked = SHARED | EXCLUSIVE;
 	explore(&menu, 6);
 }
 
-Test(api_exhaustive, timeouts, .timeout = 1200)
+Test(sequences, timeouts, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(END) | B(CONVERT),
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(END) | B(CONVERT),
 	    B(ACQUIRE) | B(END) | B(CONVERT) | B(FREE));
 
 	menu.asked = SHARED | EXCLUSIVE;
-	menu.timeouts |= 1 << API_AT_ONCE;
+	menu.timeouts |= 1 << PAIR_AT_ONCE;
 	explore(&menu, 5);
 }
 
-Test(api_exhaustive, with, .timeout = 1200)
+Test(sequences, with, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(WITH) | B(ACQUIRE) | B(END),
+	struct pair_menu menu = menu_of(B(WITH) | B(ACQUIRE) | B(END),
 	    B(WITH) | B(END) | B(CONVERT) | B(FREE) | B(NEW) | B(CLOSE));
 
 	menu.asked = SHARED | EXCLUSIVE;
 	explore(&menu, 6);
 }
 
-Test(api_exhaustive, two_locks, .timeout = 1200)
+Test(sequences, two_locks, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(END) | B(FREE),
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(END) | B(FREE),
 	    B(ACQUIRE) | B(END) | B(FREE) | B(NEW));
 
 	menu.asked = EXCLUSIVE;
-	menu.n_locks = 2;
+	model_add_lock(&menu.plan, NULL, 0);
 	explore(&menu, 7);
 }
 
-Test(api_exhaustive, notify, .timeout = 1200)
+Test(sequences, notify, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(END) | B(NOTIFY) | B(UNNOTIFY) | B(CLOSE),
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(END) | B(NOTIFY) | B(UNNOTIFY) | B(CLOSE),
 	    B(NOWAIT) | B(END) | B(CONVERT) | B(UNNOTIFY) | B(FREE));
 
 	menu.asked = SHARED | EXCLUSIVE;
 	explore(&menu, 6);
 }
 
-Test(api_exhaustive, exclusive_preferred, .timeout = 1200)
+Test(sequences, exclusive_preferred, .timeout = 1200)
 {
-	struct api_menu menu = menu_of(B(ACQUIRE) | B(NOWAIT) | B(END), B(ACQUIRE) | B(END));
+	struct pair_menu menu = menu_of(B(ACQUIRE) | B(NOWAIT) | B(END), B(ACQUIRE) | B(END));
 
 	menu.asked = SHARED | EXCLUSIVE;
-	menu.prefers_last[0] = 1;
+	menu.plan.lock[0].prefers_last = 1;
 	explore(&menu, 7);
 }

@@ -37,7 +37,7 @@ must_fail(const char *file, int line, const char *condition, const char *format,
 	va_list args;
 
 	must_out = open_memstream(&text, &size);
-	fprintf(must_out, "%s:%d: not so: %s: ", file, line, condition);
+	fprintf(must_out, "%s:%d: not so: %s", file, line, condition);
 	va_start(args, format);
 	vfprintf(must_out, format, args);
 	va_end(args);
@@ -73,10 +73,10 @@ must_size(void)
 	return scale && !strcmp(scale, "large") ? 2 : 1;
 }
 
-unsigned long
-must_scale(unsigned long normal)
+long
+must_times(long small, long normal, long large)
 {
-	static const unsigned factor[] = { 1, 10, 200 };
+	const long times[] = { small, normal, large };
 
-	return normal * factor[must_size()] / 10;
+	return times[must_size()];
 }

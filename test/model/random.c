@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Random: long runs over locks, sets and owners on one base, beside the model, with all that
+ * can be done to them, from outside the loop and from inside callbacks.  EVLOCK_TEST_SEED=n
+ * repeats the decisions, though not the moments at which timers of 1 ms expire. */
+
+#include <stdio.h>
+
+#include <event2/event.h>
+
+#include "../shim.h"
+#include "../must.h"
+#include "pair.h"
+
+MUST_REPORT_BY_CRITERION
+
+#define DECISIONS	2000	/* of one run; an operation takes about five */
+
+static void
+run(long runs, unsigned timeouts)
+{
+	struct event_base *base = event_base_new();
+	uint64_t seed = must_seed();
+	struct pair_menu menu;
+	struct choices choices;
+
+	must_report = report;
+	for (; runs-- > 0; seed++) {
+		must_note = seed;
+		choices_random(&choices, seed, ~0ul);
+		pair_draw(&menu, &choices, timeouts);
+		choices_random(&choices, seed, DECISIONS);
+		pair_run(base, &menu, &choices);
+	}
+	event_base_free(base);
+	pair_print_counts();
+	cr_assert(pair_callbacks > 0);
+}
+
+Test(random, model, .timeout = 1200)
+{
+	run(must_times(300, 3000, 60000), (1 << PAIR_TIMEOUTS) - 1 - (1 << PAIR_BRIEFLY));
+}
+
+Test(random, model_with_timers, .timeout = 1200)
+{
+	run(must_times(30, 300, 6000), (1 << PAIR_TIMEOUTS) - 1);
+}
