@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -38,6 +39,15 @@ leave_folder(void)
 	snprintf(command, sizeof command, "rm -rf '%s'", folder);
 	cr_assert_eq(chdir("/"), 0);
 	cr_assert_eq(system(command), 0);
+}
+
+double
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
 unsigned

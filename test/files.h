@@ -15,6 +15,9 @@
 void enter_folder(void);
 void leave_folder(void);
 
+/** Seconds on a clock that only goes forward. */
+double now(void);
+
 /** Descriptors that this process has open. */
 unsigned count_descriptors(void);
 

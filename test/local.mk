@@ -188,8 +188,8 @@ AM_TESTS_ENVIRONMENT += unit_tests='$(unit_tests) $(session_unit_tests)'; export
 stress_tests = test/stress/philosophers test/stress/deadlocks
 check_PROGRAMS += $(stress_tests)
 TESTS += $(stress_tests)
-test_stress_philosophers_SOURCES = test/stress/philosophers.c test/shim.h
-test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h
+test_stress_philosophers_SOURCES = test/stress/philosophers.c test/shim.h $(must)
+test_stress_deadlocks_SOURCES = test/stress/deadlocks.c test/shim.h $(must)
 
 # --- Lock files -------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ file_tests += test/unit/file test/stress/file_races
 check_PROGRAMS += test/file_failures
 TESTS += test/file_failures.sh
 endif
-test_stress_file_races_SOURCES = test/stress/file_races.c $(file_common)
+test_stress_file_races_SOURCES = test/stress/file_races.c $(file_common) $(must)
 test_file_failures_SOURCES = test/file_failures.c test/files.c test/files.h test/shim.h
 EXTRA_DIST += test/file_failures.sh
 check_PROGRAMS += $(file_tests)
@@ -212,9 +212,9 @@ test_unit_file_claim_SOURCES = test/unit/file_claim.c $(file_common)
 file_stress_tests = test/stress/file_kills test/stress/file_readers test/stress/file_sets
 check_PROGRAMS += $(file_stress_tests)
 TESTS += $(file_stress_tests)
-test_stress_file_kills_SOURCES = test/stress/file_kills.c $(file_common)
-test_stress_file_readers_SOURCES = test/stress/file_readers.c $(file_common)
-test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common)
+test_stress_file_kills_SOURCES = test/stress/file_kills.c $(file_common) $(must)
+test_stress_file_readers_SOURCES = test/stress/file_readers.c $(file_common) $(must)
+test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common) $(must)
 
 # --- End of lock files --------------------------------------------------------------------
 
@@ -229,11 +229,11 @@ endif
 test_unit_cancel_SOURCES = test/unit/cancel.c $(file_common)
 test_unit_forks_SOURCES = test/unit/forks.c $(file_common)
 test_unit_share_SOURCES = test/unit/share.c $(session_unit_common)
-test_unit_seed_fasteners_SOURCES = test/unit/seed_fasteners.c $(session_unit_common)
-test_stress_threads_SOURCES = test/stress/threads.c test/shim.h
-test_stress_forks_SOURCES = test/stress/forks.c $(file_common)
+test_unit_seed_fasteners_SOURCES = test/unit/seed_fasteners.c $(session_unit_common) $(must)
+test_stress_threads_SOURCES = test/stress/threads.c test/shim.h $(must)
+test_stress_forks_SOURCES = test/stress/forks.c $(file_common) $(must)
 # See schedules.c.
-test_model_schedules_SOURCES = test/model/schedules.c test/shim.h
+test_model_schedules_SOURCES = test/model/schedules.c test/shim.h $(must)
 test_model_schedules_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=event_active \
 	-Wl,--wrap=write,--wrap=eventfd

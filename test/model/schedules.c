@@ -29,20 +29,18 @@
 #include <evlock/set.h>
 #include <evlock/table.h>
 
+#include "../must.h"
 #include "../shim.h"
 
 enum { ACTORS = 4, MOST_CHOICES = 4096, MOST_LOCKED = 16, PREEMPTIONS = 2, ASKS = 8 };
 
 static const char *scene_name;
 
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "# %s:%d: %s: failed: %s\n", __FILE__, __LINE__, scene_name, \
-			    #condition); \
-			abort(); \
-		} \
-	} while (0)
+static void
+tell_scene(void)
+{
+	fprintf(must_out, "  scene: %s\n", scene_name);
+}
 
 /* --- Schedules ---------------------------------------------------------------- */
 
@@ -767,9 +765,9 @@ static void
 perform_all(void)
 {
 	unsigned i;
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
 
-	is_long = scale && !strcmp(scale, "large");
+	is_long = must_size() == 2;
+	must_tell_story = tell_scene;
 	MUST(evthread_use_pthreads() == 0);
 	sem_init(&play_is_over, 0, 0);
 	for (i = 0; i < ACTORS; i++) {

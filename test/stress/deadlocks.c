@@ -16,7 +16,8 @@
 
 #include <evlock/owner.h>
 
-#include "shim.h"
+#include "../must.h"
+#include "../shim.h"
 
 #define OWNERS	6
 #define LOCKS	4
@@ -285,12 +286,9 @@ end_run(void)
 static void
 start(void)
 {
-	const char *seed = getenv("EVLOCK_TEST_SEED");
 	unsigned i;
 
-	random_state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
-	fprintf(stderr, "# EVLOCK_TEST_SEED=%llu\n", (unsigned long long)random_state);
-	random_state = random_state * 2862933555777941757u + 1;
+	random_state = must_seed() * 2862933555777941757u + 1;
 	base = event_base_new();
 	for (i = 0; i < LOCKS; i++)
 		lock[i] = evlock_new(base, NULL);
@@ -312,8 +310,7 @@ stop(void)
 
 Test(deadlocks, are_found_and_no_others, .timeout = 150)
 {
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-	int run, i, n_runs = scale && !strcmp(scale, "small") ? 100 : 5000;
+	int run, i, n_runs = (int)must_times(100, 5000, 5000);
 
 	start();
 	for (run = 0; run < n_runs; run++) {

@@ -18,7 +18,8 @@
 
 #include <evlock/file.h>
 
-#include "shim.h"
+#include "../must.h"
+#include "../shim.h"
 
 #include "files.h"
 
@@ -32,16 +33,6 @@ struct holder {
 struct news {
 	pid_t child;		/* forked while the lock was held, or 0 */
 };
-
-static int
-n_kills(void)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	if (!scale)
-		return 300;
-	return !strcmp(scale, "large") ? 10000 : 50;
-}
 
 /* --- The holder ------------------------------------------------------------------- */
 
@@ -124,15 +115,6 @@ start_holder(int forks)
 
 /* --- Killing -------------------------------------------------------------------------- */
 
-static double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static int
 has_said(const struct holder *holder, int milliseconds)
 {
@@ -185,7 +167,7 @@ Test(file_kills, the_next_waiter_has_the_lock, .timeout = 160)
 	struct holder holder, next;
 	struct news news, news_of_next;
 	double took, worst = 0;
-	int i, n = can_wait() ? n_kills() : 0;
+	int i, n = can_wait() ? (int)must_times(50, 300, 10000) : 0;
 
 	enter_folder();
 	holder = start_holder(0);

@@ -18,24 +18,18 @@
 
 #include <evlock/file.h>
 
+#include "../must.h"
 #include "../shim.h"
 #include "../files.h"
 
 #define PROCESSES 4
+#define HOLDS_OF_EACH must_times(500, 7500, 7500)
 
 /* In memory that all share. */
 static struct shared {
 	int n_inside;
 	long n_holds, n_links;
 } *shared;
-
-static long
-holds_of_each(void)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	return scale && !strcmp(scale, "small") ? 500 : 7500;
-}
 
 static void
 replace(void)
@@ -98,7 +92,7 @@ live(unsigned seed)
 	struct evlock *lock = NULL;
 
 	srand(seed);
-	left = holds_of_each();
+	left = HOLDS_OF_EACH;
 	while (!lock) {
 		lock = evlock_file_new(base, "file", NULL);
 		if (!lock && errno != ELOOP)
@@ -132,7 +126,7 @@ Test(file_races, two_never_hold_it, .timeout = 150)
 		cr_assert_neq(status, 3 << 8, "two held it");
 		cr_assert_eq(status, 0);
 	}
-	cr_assert_eq(shared->n_holds, PROCESSES * holds_of_each());
+	cr_assert_eq(shared->n_holds, PROCESSES * HOLDS_OF_EACH);
 	munmap(shared, sizeof *shared);
 	leave_folder();
 }

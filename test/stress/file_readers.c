@@ -21,7 +21,8 @@
 
 #include <evlock/file.h>
 
-#include "shim.h"
+#include "../must.h"
+#include "../shim.h"
 
 #include "files.h"
 
@@ -31,25 +32,6 @@
 #define BARE_PATIENCE 2		/* seconds, for a writer that may wait for ever */
 
 static pid_t reader[READERS];
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static int
-n_writes(void)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	if (!scale)
-		return 20;
-	return !strcmp(scale, "large") ? 500 : 5;
-}
 
 /* --- Readers ---------------------------------------------------------------------- */
 
@@ -245,6 +227,7 @@ write_bare(void)
 
 Test(file_readers, a_writer_gets_in, .timeout = 160)
 {
+	int n_writes = (int)must_times(5, 20, 500);
 	double bare;
 
 	if (!can_wait())
@@ -253,14 +236,14 @@ Test(file_readers, a_writer_gets_in, .timeout = 160)
 	cr_assert_eq(evthread_use_pthreads(), 0);
 	start_readers(be_reader);
 	await_readers("file");
-	write_often(n_writes());
+	write_often(n_writes);
 	stop_readers();
 	start_readers(be_bare_reader);
 	await_readers("bare");
 	bare = write_bare();
 	stop_readers();
 	fprintf(stderr, "# %d writes: the longest wait was %.1f ms; with fcntl(2) alone %s%.1f ms\n",
-	    n_writes(), writer.longest * 1e3, bare == BARE_PATIENCE ? "over " : "", bare * 1e3);
+	    n_writes, writer.longest * 1e3, bare == BARE_PATIENCE ? "over " : "", bare * 1e3);
 	leave_folder();
 }
 

@@ -21,7 +21,8 @@
 #include <evlock/file.h>
 #include <evlock/set.h>
 
-#include "shim.h"
+#include "../must.h"
+#include "../shim.h"
 
 #include "files.h"
 
@@ -426,27 +427,17 @@ scene_of(uint64_t seed)
 	return drawn;
 }
 
-/* Every number of processes and of files, with and without those who give up, are 18. */
-static uint64_t
-n_scenes(void)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	if (!scale)
-		return 18;
-	return !strcmp(scale, "large") ? 900 : 9;
-}
-
 Test(file_sets, do_not_stand_still, .timeout = 3000)
 {
 	const char *text = getenv("EVLOCK_TEST_SEED");
 	uint64_t first = text ? strtoull(text, NULL, 10) : 0, i;
+	uint64_t n = (uint64_t)must_times(9, 18, 900);	/* 18: every number of both, with and without those who give up */
 
 	if (!can_wait())
 		return;
 	all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	cr_assert_neq(all, MAP_FAILED);
-	for (i = 0; i < n_scenes(); i++) {
+	for (i = 0; i < n; i++) {
 		struct scene drawn = scene_of(first + i);
 
 		play(&drawn);

@@ -6,6 +6,7 @@
  * parent lets go, and one that the parent's threads fight for.  A child that hangs is ended by
  * an alarm.  The parent's threads must not notice. */
 
+#include "../must.h"
 #include "../shim.h"
 
 #include <errno.h>
@@ -69,12 +70,6 @@ struct user {
 
 static struct user user[N_THREADS + 1];	/* the last is the thread's that forks */
 static int is_over;			/* atomic */
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 static unsigned
 draw(struct user *u, unsigned n)
@@ -375,14 +370,6 @@ fork_once(int how, int is_awaited)
 	return status == SIGALRM;
 }
 
-static int
-n_forks(void)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	return !scale ? 300 : !strcmp(scale, "large") ? 10000 : 40;
-}
-
 static void
 check_progress(void)
 {
@@ -403,7 +390,7 @@ __tsan_default_options(void)
 
 Test(forks, each_child_is_granted, .timeout = 3600)
 {
-	int i, n = n_forks(), n_hung = 0;
+	int i, n = (int)must_times(40, 300, 10000), n_hung = 0;
 
 	if (!can_wait())
 		return;

@@ -11,7 +11,8 @@
 
 #include <evlock/set.h>
 
-#include "shim.h"
+#include "../must.h"
+#include "../shim.h"
 
 #define SEATS 100
 
@@ -27,14 +28,6 @@ static struct philosopher table[SEATS];
 static unsigned eating[SEATS];	/* those who eat, in the order in which they began */
 static unsigned n_eating;
 static long meals_left;
-
-static long
-meals(void)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	return scale && !strcmp(scale, "small") ? 20000 : 1000000;
-}
 
 static int
 eats(unsigned seat)
@@ -123,7 +116,7 @@ Test(philosophers, eat, .timeout = 150)
 	base = event_base_new();
 	end_of_course = event_new(base, -1, 0, on_end_of_course, NULL);
 	lay_table(fork);
-	meals_left = meals();
+	meals_left = must_times(20000, 1000000, 1000000);
 	for (i = 0; i < SEATS; i++)
 		get_hungry(&table[i]);
 	event_base_dispatch(base);

@@ -32,16 +32,8 @@
 #include <evlock/set.h>
 #include <evlock/table.h>
 
-#include "shim.h"
-
-/* Not cr_assert(), which belongs to the thread that runs the test. */
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "# %s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
+#include "../must.h"
+#include "../shim.h"
 
 enum { THREADS = 8, LOCKS = 3, KEYS = 6, SLOTS = 20, PERMITS = 3, OWNERS = 2, WATCHES = 2 };
 
@@ -935,7 +927,7 @@ make_thread(struct thread *t, unsigned number, uint64_t seed)
 		t->slot[i].thread = t;
 }
 
-/* --- Memory, and how much is done ---------------------------------------------- */
+/* --- Memory ---------------------------------------------- */
 
 static void *
 counting_malloc(size_t size)
@@ -955,30 +947,10 @@ counting_free(void *p)
 	free(p);
 }
 
-static uint64_t
-draw_seed(void)
-{
-	const char *text = getenv("EVLOCK_TEST_SEED");
-	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
-
-	fprintf(stderr, "# EVLOCK_TEST_SEED=%llu\n", (unsigned long long)seed);
-	return seed;
-}
-
-/* Operations of each thread: `normal`, or a million. */
-static long
-scaled(long normal)
-{
-	const char *scale = getenv("EVLOCK_TEST_SCALE");
-
-	return !scale ? normal : !strcmp(scale, "small") ? normal / 10
-	    : !strcmp(scale, "large") ? 1000000 : normal;
-}
-
 static void
 stress(unsigned n, long n_operations)
 {
-	uint64_t seed = draw_seed();
+	uint64_t seed = must_seed();
 	unsigned i;
 
 	evlock_set_mem_functions(counting_malloc, NULL, counting_free);
@@ -998,6 +970,6 @@ stress(unsigned n, long n_operations)
 	cr_assert_eq(n_live, 0, "%ld allocations are left", n_live);
 }
 
-Test(threads, two, .timeout = 3600) { stress(2, scaled(50000)); }
-Test(threads, four, .timeout = 3600) { stress(4, scaled(10000)); }
-Test(threads, eight, .timeout = 3600) { stress(8, scaled(5000)); }
+Test(threads, two, .timeout = 3600) { stress(2, must_times(5000, 50000, 1000000)); }
+Test(threads, four, .timeout = 3600) { stress(4, must_times(1000, 10000, 1000000)); }
+Test(threads, eight, .timeout = 3600) { stress(8, must_times(500, 5000, 1000000)); }

@@ -11,19 +11,11 @@
 
 #include <event2/thread.h>
 
+#include "../must.h"
 #include "../util.h"
 #include "../util3.h"
 
 #define MOST 20
-
-/* Not cr_assert(), which belongs to the thread that runs the test. */
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "# %s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
 
 struct visitor {
 	pthread_t id;
