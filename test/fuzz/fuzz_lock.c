@@ -26,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!base)
 		base = event_base_new();
 	choices_bytes(&choices, data, size);
-	pair_draw(&menu, &choices, TIMEOUTS);
+	pair_draw(&menu, &choices, TIMEOUTS, (int)choose(&choices, 2));
 	pair_run(base, &menu, &choices);
 	return 0;
 }

@@ -366,22 +366,34 @@ draw_kinds(int has_sets, struct choices *c)
 	return kinds;
 }
 
-void
-pair_draw(struct pair_menu *menu, struct choices *c, unsigned timeouts)
+/* Sets and owners at work, and not much else. */
+static void
+draw_ties(struct pair_menu *menu, struct choices *c)
 {
-	unsigned n_sets;
+	menu->outside = B(LOOP) | B(REQUEST) | B(REQUEST_NOWAIT) | B(END) | B(CONVERT) |
+	    B(CONVERT_NOWAIT) | B(EXPIRE) | B(RELEASE_ALL) | B(STRAY) | (choose(c, 5) ? 0 : B(CLOSE));
+	menu->inside = 0;
+	menu->timeouts = 1u << PAIR_FOR_EVER | (choose(c, 3) ? 0 : 1u << PAIR_AT_ONCE);
+	menu->most_units = 1;
+}
+
+void
+pair_draw(struct pair_menu *menu, struct choices *c, unsigned timeouts, int has_ties)
+{
+	unsigned n_sets = has_ties ? choose(c, 4) : 0;
 
 	memset(menu, 0, sizeof *menu);
 	model_init(&menu->plan, 2 + choose(c, 11));
-	menu->n_owners = choose(c, 3) ? 1 + choose(c, MODEL_OWNERS) : 0;
-	n_sets = choose(c, 2) ? choose(c, 4) : 0;
+	menu->n_owners = has_ties ? choose(c, MODEL_OWNERS + 1) : 0;
 	draw_locks(&menu->plan, n_sets, c);
 	menu->outside = draw_kinds(n_sets > 0, c);
-	menu->inside = choose(c, 2) ? draw_kinds(n_sets > 0, c) : 0;
+	menu->inside = draw_kinds(n_sets > 0, c);
 	menu->timeouts = timeouts;
 	menu->asked = choose(c, 2) ? 0 : 1u << EVLOCK_SHARED | 1u << EVLOCK_EXCLUSIVE;
 	menu->most_units = 1 + choose(c, 4);
 	menu->n_priorities = choose(c, 2) ? 1 : 4;
 	menu->most_inside = 200;
-	menu->is_threadsafe = choose(c, 3) == 0;
+	menu->is_threadsafe = choose(c, 4) == 0;
+	if (has_ties && choose(c, 4))
+		draw_ties(menu, c);
 }

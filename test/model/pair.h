@@ -122,7 +122,7 @@ struct pair_op pair_decide(const struct pair_menu *menu, unsigned kinds, struct 
 /* Does what `choices` says until they are over.  Frees everything. */
 void pair_run(struct event_base *base, const struct pair_menu *menu, struct choices *choices);
 
-/* Draws locks, and what is to be done to them. */
-void pair_draw(struct pair_menu *menu, struct choices *c, unsigned timeouts);
+/* Draws locks, and what is to be done to them; with owners and sets, or without. */
+void pair_draw(struct pair_menu *menu, struct choices *c, unsigned timeouts, int has_ties);
 
 #endif

@@ -17,7 +17,7 @@ MUST_REPORT_BY_CRITERION
 #define DECISIONS	2000	/* of one run; an operation takes about five */
 
 static void
-run(long runs, unsigned timeouts)
+run(long runs, unsigned timeouts, int has_ties)
 {
 	struct event_base *base = event_base_new();
 	uint64_t seed = must_seed();
@@ -28,7 +28,7 @@ run(long runs, unsigned timeouts)
 	for (; runs-- > 0; seed++) {
 		must_note = seed;
 		choices_random(&choices, seed, ~0ul);
-		pair_draw(&menu, &choices, timeouts);
+		pair_draw(&menu, &choices, timeouts, has_ties);
 		choices_random(&choices, seed, DECISIONS);
 		pair_run(base, &menu, &choices);
 	}
@@ -37,12 +37,20 @@ run(long runs, unsigned timeouts)
 	cr_assert(pair_callbacks > 0);
 }
 
-Test(random, model, .timeout = 1200)
+#define ALL		((1 << PAIR_TIMEOUTS) - 1)
+#define PREDICTABLE	(ALL - (1 << PAIR_BRIEFLY))
+
+Test(random, plain_locks, .timeout = 1200)
 {
-	run(must_times(300, 3000, 60000), (1 << PAIR_TIMEOUTS) - 1 - (1 << PAIR_BRIEFLY));
+	run(must_times(200, 2000, 40000), PREDICTABLE, 0);
 }
 
-Test(random, model_with_timers, .timeout = 1200)
+Test(random, owners_and_sets, .timeout = 1200)
 {
-	run(must_times(30, 300, 6000), (1 << PAIR_TIMEOUTS) - 1);
+	run(must_times(200, 2000, 40000), PREDICTABLE, 1);
+}
+
+Test(random, with_timers, .timeout = 1200)
+{
+	run(must_times(50, 500, 10000), ALL, 0);
 }
