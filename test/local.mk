@@ -256,3 +256,9 @@ test_stress_anything_anything_SOURCES = \
 	test/stress/anything/requests.c \
 	test/stress/anything/round.c \
 	test/stress/anything/tray.c
+
+# make anything ANYTHING_ARGS='--threads 1': two minutes of it, with seeds that are new each time.
+anything: test/stress/anything/anything
+	EVLOCK_TEST_TIMEOUT=100000 $(LOG_COMPILER) test/stress/anything/anything \
+		--seconds $${ANYTHING_SECONDS:-120} $${ANYTHING_ARGS}
+.PHONY: anything
