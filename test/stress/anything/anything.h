@@ -179,7 +179,7 @@ struct thread {
 	unsigned number;
 	uint64_t random;
 	long n_left;			/* operations */
-	int is_ending, is_resting;
+	int is_ending, is_resting, is_told;
 	unsigned n_bases;
 	struct event_base *base[BASES];
 	const struct timeval *common[BASES];

@@ -83,8 +83,10 @@ wait_for_answers(struct thread *t)
 		turn_all(t);
 }
 
-/* Lets go of everything, and does nothing more until it is called back: a wake-up that is lost
- * leaves it there, or ends its loop before its time. */
+/* Lets go of everything, and does nothing more until it has been called back: a wake-up that is lost
+ * leaves it there, or ends its loop before its time.  Callbacks do nothing either: after
+ * event_base_loopcontinue() in one, EVLOOP_ONCE goes on to wait, if all that is left active are
+ * libevent's own events. */
 static void
 rest(struct thread *t)
 {
@@ -99,7 +101,9 @@ rest(struct thread *t)
 	if (!r || t->n_given)
 		return;
 	trace(t, "  until request %u is told", r->number);
-	for (t->is_resting = 1; t->is_resting && r->state == WAITING; )
+	t->is_resting = 1;
+	t->is_told = 0;
+	while (!t->is_told && r->state == WAITING)
 		if (t->n_bases == 1) {
 			int result = loop(t, 0, EVLOOP_ONCE);
 

@@ -223,7 +223,7 @@ on_outcome(struct evlock *lock, evlock_handle handle, int error, void *arg)
 		failed(r, error);
 	else
 		granted(r);
-	t->is_resting = 0;
+	t->is_told = 1;
 	end_callback(t);
 }
 
