@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Goes through what can be done with a lock on a file, while test/file_failures.sh makes
- * one system call fail.  Whatever fails must fail with the errno of that call, and be had
- * by asking again; in the end no descriptor and no lock may be left.
+/* Uses a lock on a file in every way, while test/file_failures.sh makes one system call fail.  A
+ * call that fails must give the errno of that system call, and must succeed when it is made again.
+ * At the end no descriptor and no lock may be left.
  *
  *	file_failures ERRNO	in an empty folder; begins, and ends, when it reads a line
  *
- * A child plays another program; it was forked before, and nothing fails there. */
+ * A child plays another program.  It is forked before, and nothing fails there. */
 
 #define SHIM_ASSERTS_ONLY
 #include "shim.h"
@@ -113,9 +113,9 @@ check_free(void)
 	require(order('f') == 'y', "a lock is left", 0);
 }
 
-/* --- Asking, and again if it failed ---------------------------------------------------- */
+/* --- Acquiring, and again after a failure ---------------------------------------------- */
 
-static int last_error;		/* -1: not told */
+static int last_error;		/* -1: not called back */
 static evlock_handle last;
 
 static void
@@ -153,8 +153,8 @@ acquire_now(unsigned mode)
 	require(last != 0, "acquire_nowait again", errno);
 }
 
-/* The N-th call of each thread fails, and each wait may have a thread of its own: so what failed
- * is asked for again in this thread. */
+/* The N-th call of each thread fails, and each wait may have a thread of its own.  So the request
+ * is made again in this thread. */
 static void
 acquire(unsigned mode, int is_held_by_other)
 {
@@ -203,7 +203,7 @@ time_out(void)
 	require(error == ETIMEDOUT || is_expected(error), "timeout", error);
 }
 
-/* --- What is done ------------------------------------------------------------------------- */
+/* --- The uses ----------------------------------------------------------------------------- */
 
 static void
 do_all(void)
@@ -233,7 +233,8 @@ do_all(void)
 	order('u');
 }
 
-/* A helper may still be about to end, which takes its time on a busy machine: it is traced. */
+/* A helper thread may still be about to end.  That takes a while on a busy machine, because it is
+ * traced. */
 static void
 check_end(unsigned n_descriptors)
 {

@@ -104,9 +104,9 @@ can_wait(void)
 	return !wrapper || !*wrapper;
 }
 
-/* Of each lock, /proc/locks has a line such as
+/* /proc/locks has a line for each lock, such as
  *	1: OFDLCK ADVISORY  WRITE -1 fe:00:1234 0 EOF
- * and below it one with an arrow for each that waits for it. */
+ * and below it a line with an arrow for each waiter. */
 static unsigned
 count_blocked(unsigned long inode)
 {

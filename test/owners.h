@@ -6,7 +6,7 @@
 
 static struct evlock_owner *a, *b;
 
-/** A test with two owners, `a` and `b`, that end before it does. */
+/** A test with two owners, `a` and `b`, which end before the test does. */
 #define OwnerTest(suite, name) \
 	static void suite##_##name##_with_owners(void); \
 	LockTest(suite, name) \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Mistakes, planted for shim-selftest.sh, which looks whether the runner reports
- * every single one.  Not a test by itself. */
+/* Planted mistakes. shim-selftest.sh checks that the runner reports each of them.  This is not a
+ * test itself. */
 
 #include <limits.h>
 #include <pthread.h>

@@ -26,7 +26,7 @@ count_told(struct evlock *l, evlock_handle handle, int error, void *arg)
 	++*(int *)arg;
 }
 
-/* Only where memory is about to run out, as it takes time. */
+/* Only where memory is about to run out, because it takes time. */
 static int
 is_near(void)
 {
@@ -57,7 +57,7 @@ look_at_failure(struct picture before)
 	is_out = 1;
 }
 
-/* With the n-th allocation failing.  Returns 0 if there are less. */
+/* Plays with the n-th allocation failing.  Returns 0 if there are fewer. */
 static int
 fail_at(long n)
 {
@@ -81,8 +81,7 @@ fail_at(long n)
 	return is_out;
 }
 
-/* Most allocations are alike: where everything is slow, those after the first hundred fail one
- * in ten. */
+/* Most allocations are alike.  At scale "small", only one in ten fails after the first hundred. */
 static long
 step_after(long n)
 {

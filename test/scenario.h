@@ -2,35 +2,35 @@
 #ifndef SCENARIO_H_INCLUDED_
 #define SCENARIO_H_INCLUDED_
 
-/* What the tests share that run out of memory: a scenario that is played again and again, with
- * the first of its allocations failing, the second, ... and the last.  Included after util.h. */
+/* Shared by the tests that run out of memory.  A scenario is played again and again: first its
+ * first allocation fails, then its second, and so on to the last.  Include it after util.h. */
 
-/** What is played, on a `base` of its own. */
+/** A scenario, with a `base` of its own. */
 struct scenario {
 	void (*begin)(void);	/**< before memory may run out */
 	void (*use)(void);	/**< calls by TRY() */
 	void (*end)(void);	/**< frees what use() made */
 	void (*clear)(void);	/**< frees what begin() made, when there is memory again */
-	size_t (*count)(void);	/**< of what evlock_dump() does not know; or NULL */
+	size_t (*count)(void);	/**< counts what evlock_dump() does not show; or NULL */
 };
 
-/** Plays it until all its allocations have failed, more than `least`.  Once: only one at a time
- * fails.  For ever: all that come after it fail, too. */
+/** Plays the scenario until each of its allocations has failed.  Checks that there are more than
+ * `least`.  `for_ever`: all later allocations fail too; otherwise only that one. */
 void fail_each_allocation(const struct scenario *scenario, int for_ever, long least);
 
 extern int is_for_ever;
-extern int is_out;		/**< it happened, in this round */
+extern int is_out;		/**< an allocation has failed in this round */
 
 #define MOST_ASKED 1000
 
-/** Of each request that was asked: is it to be told, and how often was it? */
+/** For each request that was made: is its callback due, and how often did it run? */
 extern unsigned n_asked;
 extern int is_due[MOST_ASKED], was_told[MOST_ASKED];
 
 /** An evlock_cb: its `arg` is one of was_told. */
 void count_told(struct evlock *lock, evlock_handle handle, int error, void *arg);
 
-/** What should be the same after a call that fails. */
+/** What must be the same after a call that fails. */
 struct picture {
 	const char *state;
 	size_t count;
@@ -39,8 +39,8 @@ struct picture {
 struct picture picture(void);
 void look_at_failure(struct picture before);
 
-/** Calls.  If that fails, once: it works the second time.  For ever: it fails again, which ends
- * the scenario. */
+/** Makes a call.  If it fails, it is made again.  It must succeed then, unless all later
+ * allocations fail: then it must fail again, which ends the scenario. */
 #define TRY(call, failure) \
 	do { \
 		struct picture before = picture(); \
@@ -58,7 +58,7 @@ void look_at_failure(struct picture before);
 		return; \
 	} while (0)
 
-/** Acquires something that will be called back at count_told(), with `arg`. */
+/** Makes a request that calls back count_told() with `arg`. */
 #define TRY_TO_ASK(call) \
 	do { \
 		int *arg = &was_told[n_asked]; \

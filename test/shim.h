@@ -2,22 +2,21 @@
 #ifndef SHIM_H_INCLUDED_
 #define SHIM_H_INCLUDED_
 
-/* Tests in Criterion's spelling, and two runners for them: Criterion, or, with
- * EVLOCK_TEST_SHIM defined, the one in this file.  It forks for each test and
- * believes the exit status, so what a sanitizer or valgrind finds in a test,
- * leaks too, is a failure; Criterion 2.4.1 loses that.  test/shim-selftest.sh
- * plants such mistakes and looks whether they are reported.
+/* Tests in Criterion's spelling, and two runners for them: Criterion, or the one in this file if
+ * EVLOCK_TEST_SHIM is defined.  The latter forks for each test and believes the exit status.  So
+ * everything that a sanitizer or valgrind finds in a test is a failure, leaks included, which
+ * Criterion 2.4.1 does not notice. test/shim-selftest.sh plants such mistakes and checks that they
+ * are reported.
  *
- * A program includes this once, in the file with its tests; other files of it
- * define SHIM_ASSERTS_ONLY first.
+ * A program includes this file once, in the source file with its tests.  Other source files of the
+ * program define SHIM_ASSERTS_ONLY first.
  *
- *	PROGRAM [--tap=-] [--filter SUITE/TEST]		both may hold wildcards
- */
+ *	PROGRAM [--tap=-] [--filter SUITE/TEST]		both may hold wildcards */
 
 #include <stdlib.h>
 
-/** So many seconds of a machine of common speed: more of this one, if it is slower than that now.
- * For limits that nothing but a mistake should ever reach; see scripts/run-test. */
+/** Returns `seconds` of a machine of common speed, which are more if this machine is slower at the
+ * moment.  For limits that only a mistake should reach; see scripts/run-test. */
 static inline unsigned
 patient(unsigned seconds)
 {
@@ -96,7 +95,7 @@ shim_fail(const char *file, int line, const char *what, const char *format, ...)
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-/** What may stand in Test() and TestSuite() after the names, as in Criterion. */
+/** The options of Test() and TestSuite(), as in Criterion. */
 struct shim_options {
 	int is_set;
 	void (*init)(void);
@@ -140,10 +139,10 @@ static struct shim_test *shim_first, **shim_last = &shim_first;
 
 /* --- Running -------------------------------------------------------------- */
 
-#define SHIM_SECONDS 120	/* that a test may take if it does not say */
+#define SHIM_SECONDS 120	/* default for the time that a test may take */
 
-/* Set by a test that has come to its end, in memory shared with the runner:
- * one that calls exit(0) half-way has not passed. */
+/* Set by a test that has reached its end, in memory shared with the runner.  A test that calls
+ * exit(0) half-way has not passed. */
 static volatile char *shim_is_done;
 
 static const struct shim_options *
@@ -177,7 +176,7 @@ shim_run(const struct shim_test *t, const struct shim_options *suite)
 	if (suite->fini)
 		suite->fini();
 	*shim_is_done = 1;
-	exit(0);	/* leaks are looked for here */
+	exit(0);	/* checks for leaks */
 }
 
 static int
@@ -196,7 +195,7 @@ shim_status(const struct shim_test *t, const struct shim_options *suite)
 	return status;
 }
 
-/* Returns NULL if the test went as it should, or what was wrong. */
+/* Returns NULL if the test has passed, or what was wrong. */
 static const char *
 shim_verdict(int status, int signal_, int exit_code)
 {

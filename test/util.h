@@ -2,8 +2,8 @@
 #ifndef UTIL_H_INCLUDED_
 #define UTIL_H_INCLUDED_
 
-/* What the unit tests share: a lock to play with, callbacks that write down what
- * they are told, and an allocator that counts and fails.  Included after shim.h. */
+/* Shared by the unit tests: a lock, callbacks that record how they were called, and an allocator
+ * that counts and fails.  Include it after shim.h. */
 
 #include <errno.h>
 #include <stdint.h>
@@ -18,13 +18,13 @@
 /** Short for the modes of a lock made without a mode table. */
 enum { N = EVLOCK_NONE, S = EVLOCK_SHARED, U = EVLOCK_UPGRADABLE, X = EVLOCK_EXCLUSIVE };
 
-/** What most tests use: a lock named "lock" on a base. */
+/** A lock named "lock" on a base, for most tests. */
 extern struct event_base *base;
 extern struct evlock *lock;
 
-/** A Test() that has `base` and `lock`.  Checked at its end: all that was told has
- * been looked at by told(), and all memory was freed.  That is part of the test
- * itself, as Criterion does not hear of what fails in a .fini. */
+/** A Test() that has `base` and `lock`.  At its end it checks that told() has returned everything
+ * that was recorded, and that all memory was freed.  This is part of the test itself, because
+ * Criterion does not notice what fails in a .fini. */
 #define LockTest(suite, name) \
 	static void suite##_##name##_body(void); \
 	Test(suite, name) \
@@ -36,12 +36,12 @@ extern struct evlock *lock;
 	static void \
 	suite##_##name##_body(void)
 
-/** The same for one of a row of tests, which only differ in a mode: what is behind
- * the macro is their body, and `mode` is theirs. */
+/** One of several tests that differ only in a mode.  Their body follows the macro and uses
+ * `mode`. */
 #define LockTestInMode(suite, name, mode_) \
 	LockTest(suite, name##_##mode_) { suite##_##name(mode_); }
 
-/** A row of them, or of others like LockTestInMode(). */
+/** Such tests for several modes, by LockTestInMode() or a macro like it. */
 #define TestInEachMode(test_in_mode, suite, name) \
 	static void suite##_##name(unsigned mode); \
 	test_in_mode(suite, name, N) \
@@ -60,72 +60,72 @@ extern struct evlock *lock;
 void begin(void);
 void end(void);
 
-/* --- Asking --------------------------------------------------------------- */
+/* --- Requests ------------------------------------------------------------- */
 
-/** Acquires at once. */
+/** Acquires the lock at once. */
 evlock_handle hold(struct evlock *lock, unsigned mode);
 
-/** Acquires, and when called back writes down `who`. */
+/** Makes a request whose callback records `who`. */
 evlock_handle ask(struct evlock *lock, const char *who, unsigned mode);
 
-/** The same with a timeout, in milliseconds. */
+/** The same with a timeout in milliseconds. */
 evlock_handle ask_for(struct evlock *lock, const char *who, unsigned mode, long ms);
 
-/** Acquires, and is called back at `cb`, with `who`. */
+/** Makes a request whose callback is `cb`, with `who` as `arg`. */
 evlock_handle ask_then(struct evlock *lock, const char *who, unsigned mode, evlock_cb cb);
 
-/** As ask(), by an evlock_request: ASK(lock, "a", .mode = S, .priority = 3).
- * A `cb` may be given, too.  May fail. */
+/** As ask(), by an evlock_request: ASK(lock, "a", .mode = S, .priority = 3).  A `cb` may be given.
+ * May fail. */
 #define ASK(lock, who, ...) \
 	evlock_acquire_request(lock, request_by(who, &(struct evlock_request){ __VA_ARGS__ }))
 
 struct evlock_request *request_by(const char *who, struct evlock_request *request);
 
-/** Converts, and when called back writes down `who`. */
+/** Converts, with a callback that records `who`. */
 void convert(struct evlock *lock, const char *who, evlock_handle handle, unsigned mode);
 
-/** Releases what must be known. */
+/** Releases a handle, which must be known. */
 void drop(struct evlock *lock, evlock_handle handle);
 
 struct timeval milliseconds(long ms);
 
-/* --- Being told ----------------------------------------------------------- */
+/* --- Callbacks ------------------------------------------------------------ */
 
-/** An evlock_cb: writes down the name that is its `arg`, and how the request ended:
- * "a" for granted, "a:ETIMEDOUT". */
+/** An evlock_cb that records the name in `arg` and how the request ended: "a" if it was granted,
+ * else "a:ETIMEDOUT". */
 void note(struct evlock *lock, evlock_handle handle, int error, void *who);
 
-/** The same, and releases what was granted. */
+/** The same; releases the lock if it was granted. */
 void note_and_drop(struct evlock *lock, evlock_handle handle, int error, void *who);
 
 /** "ETIMEDOUT" and the like. */
 const char *error_name(int error);
 
-/** An event on `base` that writes down `who` when it is activated. */
+/** Makes an event on `base` that records `who` when it is activated. */
 struct event *new_event(const char *who);
 
-/** Writes down a word. */
+/** Records a word. */
 void write_down(const char *word);
 
-/** What was written down since the last look, in one line. */
+/** Returns all words recorded since the last call, in one line. */
 const char *told(void);
 
-/** Runs the loop until nothing is left to run or to wait for, then as told(). */
+/** Runs the loop until it ends by itself, then returns told(). */
 const char *run(void);
 
-/** Releases what must be known, then as run(). */
+/** Releases a handle, which must be known, then returns run(). */
 const char *let_go(struct evlock *lock, evlock_handle handle);
 
-/** Runs the loop until nothing is ready, without waiting; then as told(). */
+/** Runs the loop until nothing is ready, without waiting, then returns told(). */
 const char *turn(void);
 
 /* --- Looking -------------------------------------------------------------- */
 
-/** Everything that evlock_dump() knows of `base`; good for four calls.  Its allocations neither
- * fail nor count. */
+/** Returns the dump of `base`.  The text is valid until the fourth next call.  Its allocations
+ * neither fail nor count. */
 const char *state(void);
 
-/** The call returns `failure`, with errno, and nothing changes. */
+/** Checks that the call returns `failure` with this errno, and changes nothing in the dump. */
 #define assert_fails_with(call, failure, error) \
 	do { \
 		const char *state_before = state(); \
@@ -139,20 +139,21 @@ const char *state(void);
 #define assert_fails(call, error) assert_fails_with(call, -1, error)
 #define assert_refused(call, error) assert_fails_with(call, 0, error)
 
-/** `n`, or a tenth of it where everything is slow. */
+/** Returns `n`, or a tenth of it at scale "small". */
 unsigned scaled(unsigned n);
 
-/* --- As threads use them ---------------------------------------------------- */
+/* --- THREADSAFE locks ------------------------------------------------------- */
 
-/** Are the tests run with EVLOCK_TEST_THREADSAFE in the environment?  Then all locks,
- * semaphores and tables that they make are THREADSAFE, which must make no difference. */
+/** Is EVLOCK_TEST_THREADSAFE set in the environment?  Then all locks, semaphores and tables of the
+ * tests are THREADSAFE, which must make no difference. */
 int is_threadsafe(void);
 
-/** Then lets the loop see what has ended: it may have been another thread that ended it, and
- * the memory goes back in the base's own.  Nobody is told of anything by that. */
+/** Runs the loop once if the locks are THREADSAFE: another thread could have ended a request, so
+ * its memory is given back by the loop.  No callback runs. */
 void settle(void);
 
-/** Such options, or the same; good for eight calls. */
+/** Returns `options`, with EVLOCK_OPT_THREADSAFE if the locks are to be.  Valid until the eighth
+ * next call. */
 const struct evlock_options *in_scope(const struct evlock_options *options);
 
 #define evlock_new(base, ...) evlock_new(base, in_scope(__VA_ARGS__))
@@ -161,12 +162,12 @@ const struct evlock_options *in_scope(const struct evlock_options *options);
 
 /* --- Memory --------------------------------------------------------------- */
 
-/** What evlock and libevent have allocated, from begin() on. */
+/** Allocations of evlock and libevent since begin(). */
 struct memory {
 	long live;		/**< allocations not yet freed */
-	long made;		/**< allocations ever; counts those that fail, too */
-	long first_bad;		/**< from this one on they fail, ... */
-	long last_bad;		/**< ... to this one; 0: none */
+	long made;		/**< all allocations, including those that failed */
+	long first_bad;		/**< the number of the first that fails ... */
+	long last_bad;		/**< ... and of the last; 0: none */
 };
 
 extern struct memory memory;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Fuzzing: a byte stream decides what is done to some locks by the public calls, from
- * outside and from inside of callbacks, with the model beside (test/model/pair.h).
- * A program of libFuzzer's, or, with replay.c, one that goes through given inputs. */
+/* Fuzzing: a byte stream decides which public calls are made on some locks, from outside the loop
+ * and from inside callbacks.  The model runs beside them (test/model/pair.h).  A program for
+ * libFuzzer or, with replay.c, a program that replays given inputs. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* No 1 ms timers: what an input does is always the same. */
+/* Without 1 ms timers an input always does the same. */
 #define TIMEOUTS (1 << PAIR_FOR_EVER | 1 << PAIR_AT_ONCE | 1 << PAIR_AN_HOUR | 1 << PAIR_NEGATIVE)
 
 int

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Goes through inputs of the fuzz target without libFuzzer, and makes some.
+/* Runs inputs of the fuzz target without libFuzzer, and makes some.
  *
  *	replay FILE...		each file is an input, as libFuzzer leaves them
  *	replay --hex FILE...	each line of the files is one, in hexadecimal; # begins a comment
  *	replay --random N	N inputs, always the same
- *	replay --write DIR ...	only writes the inputs that follow, into files
- */
+ *	replay --write DIR ...	only writes the inputs that follow, into files */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@ static unsigned n_inputs;
 static const uint8_t *input;
 static size_t input_size;
 
-/* A story that can be told again: the input, in hexadecimal. */
+/* Prints the input in hexadecimal, so that it can be replayed. */
 static void
 tell_input(void)
 {
@@ -62,7 +61,7 @@ write_input(const uint8_t *data, size_t size)
 static void
 take(const uint8_t *data, size_t size)
 {
-	/* of exactly this size, so that AddressSanitizer sees who reads too far */
+	/* exactly this size, so that AddressSanitizer sees a read beyond it */
 	uint8_t *copy = malloc(size ? size : 1);
 
 	MUST(copy, "no memory");

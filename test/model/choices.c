@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* See choices.h.  Trying everything is an odometer: a run follows the wheels as far as
- * they have been set and takes 0 from there on; then the last wheel goes on by one. */
+/* See choices.h.  To try everything, a run follows the wheels of an odometer as far as they have
+ * been set, and takes 0 from there on.  Then the last wheel advances by one. */
 
 #include <string.h>
 

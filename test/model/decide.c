@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What is to be done next, and with which locks; see pair.h. */
+/* Decides what to do next, and with which locks; see pair.h. */
 
 #include <string.h>
 
@@ -16,7 +16,7 @@
 #define EVERY	(PAIR_BIT(PAIR_KINDS) - 1)
 #define COUNT(a) (sizeof (a) / sizeof (a)[0])
 
-/* Kinds of operations that have something. */
+/* The kinds of operations that have a timeout, or an owner. */
 #define HAS_TIMEOUT (B(ACQUIRE) | B(WITH) | B(REQUEST) | B(CONVERT))
 #define HAS_OWNER (B(REQUEST) | B(REQUEST_NOWAIT))
 
@@ -40,7 +40,7 @@ n_modes(unsigned lock)
 	return modes ? modes->n_modes : 4;
 }
 
-/* --- A list of everything -------------------------------------------------------------- */
+/* --- A list of everything --------------------------------------------------- */
 
 struct list {
 	const struct pair_menu *menu;
@@ -56,7 +56,7 @@ add(struct list *list, struct pair_op op)
 		list->op[list->n++] = op;
 }
 
-/* For each owner, number of units and priority. */
+/* One for each owner, number of units and priority. */
 static void
 add_requests(struct list *list, struct pair_op op)
 {
@@ -76,7 +76,7 @@ add_requests(struct list *list, struct pair_op op)
 			}
 }
 
-/* For each mode that is asked for, and each timeout. */
+/* One for each mode and timeout of the menu. */
 static void
 add_modes(struct list *list, struct pair_op op)
 {
@@ -168,7 +168,7 @@ pair_list(const struct pair_menu *menu, unsigned kinds, struct pair_op *ops)
 	return list.n;
 }
 
-/* --- One thing after another ------------------------------------------------------------ */
+/* --- Random operations ------------------------------------------------------ */
 
 static const uint8_t weight[PAIR_KINDS] = {
 	[PAIR_LOOP] = 4, [PAIR_ACQUIRE] = 3, [PAIR_NOWAIT] = 1, [PAIR_WITH] = 2,
@@ -191,7 +191,8 @@ draw_kind(unsigned kinds, struct choices *c)
 	return k;
 }
 
-/* An idle request, or a busy one, from this one on; if there is none, this one. */
+/* Returns the next idle request, or the next busy one, from this one on; this one if there is
+ * none. */
 static unsigned
 next_who(unsigned who, int is_wanted_idle)
 {
@@ -266,9 +267,10 @@ pair_run(struct event_base *base, const struct pair_menu *menu, struct choices *
 	pair_finish();
 }
 
-/* --- Locks ---------------------------------------------------------------------------------- */
+/* --- Locks ------------------------------------------------------------------ */
 
-/* Two may write, three read; reading and writing exclude each other, and the last all. */
+/* Three may read, or two may write.  Reading and writing exclude each other, and the last mode
+ * excludes all. */
 static const struct evlock_mode limited_mode[] = {
 	{ .limit = 3, .conflicts = 1 << 1 | 1 << 3 },
 	{ .limit = 2, .conflicts = 1 << 0 | 1 << 3 },
@@ -350,8 +352,8 @@ draw_locks(struct model *plan, unsigned n_sets, struct choices *c)
 		draw_outer(plan, n, first, c);
 }
 
-/* Closing and freeing now and then only: a closed lock is a dull one.  A set is neither freed
- * nor used by evlock_with(), after which the model would have to try orders. */
+/* Locks are closed and freed in some runs only, because little happens in a closed lock.  The
+ * model could not follow the free of a set, or evlock_with() on one, in any order of the locks. */
 static unsigned
 draw_kinds(int has_sets, struct choices *c)
 {
@@ -366,12 +368,14 @@ draw_kinds(int has_sets, struct choices *c)
 	return kinds;
 }
 
-/* Sets and owners at work, and not much else. */
+/* Mostly requests of owners and for sets. */
 static void
 draw_ties(struct pair_menu *menu, struct choices *c)
 {
 	menu->outside = B(LOOP) | B(REQUEST) | B(REQUEST_NOWAIT) | B(END) | B(CONVERT) |
-	    B(CONVERT_NOWAIT) | B(EXPIRE) | B(RELEASE_ALL) | B(STRAY) | (choose(c, 5) ? 0 : B(CLOSE));
+	    B(CONVERT_NOWAIT) | B(EXPIRE) | B(RELEASE_ALL) | B(STRAY);
+	if (choose(c, 5) == 0)
+		menu->outside |= B(CLOSE);
 	menu->inside = 0;
 	menu->timeouts = 1u << PAIR_FOR_EVER | (choose(c, 3) ? 0 : 1u << PAIR_AT_ONCE);
 	menu->most_units = 1;

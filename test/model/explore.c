@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* See explore.h.  To go on from a state, everything is ended, and the operations that led to
- * it are done once more. */
+/* See explore.h.  To continue from a state, all requests are ended, and the operations that led to
+ * the state are done again. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "explore.h"
 #include "../must.h"
 
-#define MOST_OPS	24	/* of a sequence, not counting those for the loop */
+#define MOST_OPS	24	/* in a sequence, without those for the loop */
 
 /* A state, and how it came about. */
 struct node {
@@ -38,7 +38,7 @@ need(void *ptr)
 	return ptr;
 }
 
-/* --- States -------------------------------------------------------------------------- */
+/* --- States ----------------------------------------------------------------- */
 
 static void
 mix(uint64_t *hash, uint64_t value)
@@ -47,12 +47,12 @@ mix(uint64_t *hash, uint64_t value)
 	*hash ^= *hash >> 29;
 }
 
-/* What a state looks like under other names: names of owners, and of locks. */
+/* Other numbers for owners and locks, under which a state may equal another. */
 struct names {
 	uint8_t owner[3], lock[3];
 };
 
-/* Of waiting requests, what counts is their order; of holders, what they hold. */
+/* Waiting requests are sorted by their order, holders by what they hold. */
 static uint64_t
 sort_key(unsigned who, const struct names *names)
 {
@@ -96,7 +96,7 @@ outcome_of(unsigned who, int is_conversion)
 	return 0;
 }
 
-/* How many conversions that wait arrived earlier. */
+/* Returns how many waiting conversions arrived earlier. */
 static unsigned
 rank_among_conversions(unsigned arrival)
 {
@@ -143,7 +143,7 @@ hash_as(const struct names *names)
 	return hash ? hash : 1;
 }
 
-/* The least hash under all names. */
+/* Returns the least hash under all names. */
 static uint64_t
 hash_state(void)
 {
@@ -205,11 +205,11 @@ add_node(struct layer *layer)
 	return &layer->node[layer->n++];
 }
 
-/* --- Going through them ----------------------------------------------------------------- */
+/* --- Exploring -------------------------------------------------------------- */
 
 static const struct pair_op loop_op = { .kind = PAIR_LOOP };
 
-/* Does `op`, and then what is due, by `how`. */
+/* Does `op`, and then runs the loop if a callback is due, by `how`. */
 static void
 take(const struct pair_op *op, void (*how)(const struct pair_op *))
 {
@@ -236,7 +236,7 @@ try(const struct pair_op *op)
 	return hash_state();
 }
 
-/* A request is undone by its end, if no other gained or lost by it. */
+/* Ends the request that `op` made.  Returns whether that leads back to the state before. */
 static int
 is_undone(const struct pair_op *op, uint64_t before)
 {
@@ -247,7 +247,8 @@ is_undone(const struct pair_op *op, uint64_t before)
 	return try(&end) == before;
 }
 
-/* Tries all that can be done in a state, and puts what is new into `next`, if there is one. */
+/* Tries every operation in a state, and puts new states into `next` unless this is the last
+ * layer. */
 static void
 expand(const struct node *node, struct layer *next, int is_last)
 {

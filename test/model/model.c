@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* See model.h.  Nothing in here is meant to be fast. */
+/* See model.h.  Nothing here is meant to be fast. */
 
 #include <errno.h>
 #include <string.h>
@@ -21,8 +21,7 @@ const struct evlock_modes model_standard_modes = { standard, 4, NULL };
 
 #define NOBODY	(2 * MODEL_REQUESTS)
 
-/* An entry of a queue has a number: that of the request, and MODEL_REQUESTS more if it is the
- * request's conversion. */
+/* A waiter has a number: that of the request, or MODEL_REQUESTS more for its conversion. */
 #define WHO(e)		((e) % MODEL_REQUESTS)
 #define IS_CONVERSION(e) ((e) >= MODEL_REQUESTS)
 #define BIT(e)		((uint32_t)1 << (e))
@@ -83,7 +82,7 @@ add_seat(struct model_request *r, unsigned lock, unsigned mode, uint32_t units, 
 	s->is_fixed = (uint8_t)is_fixed;
 }
 
-/* In the members.  The members of an inner set are treated as members of the outer one. */
+/* Adds the seats in the members.  Members of an inner set count as members of the outer one. */
 static void
 add_member_seats(const struct model *m, struct model_request *r, unsigned set, unsigned mode,
     uint32_t units, int is_fixed)
@@ -121,8 +120,8 @@ holds(const struct model_request *r, unsigned lock)
 
 /* --- Fitting ---------------------------------------------------------------- */
 
-/* Units held in `lock` by mode: by all but `who`, and by those of them that have another
- * owner or none. */
+/* The units that are held in `lock`, by mode: `all` except those of `who`, and of these the ones
+ * that `others` hold, who have another owner or none. */
 struct count {
 	uint32_t all[EVLOCK_MAX_MODES], others[EVLOCK_MAX_MODES];
 };
@@ -173,8 +172,8 @@ is_allowed(const struct evlock_modes *modes, unsigned mode, uint32_t units, cons
 	return !asked->is_compatible || asked->is_compatible(mode, units, held, modes->arg);
 }
 
-/* Does a condition refuse the request even when nothing is held?  Then it waits for nobody:
- * when the model plays on, such a request counts as one that ends. */
+/* Does a condition refuse the request even when nothing is held?  Then the request waits for no
+ * holder, and counts as one that ends when the model plays on. */
 static int
 is_hopeless(const struct evlock_modes *modes, unsigned mode, uint32_t units)
 {
@@ -183,8 +182,8 @@ is_hopeless(const struct evlock_modes *modes, unsigned mode, uint32_t units)
 	return !is_allowed(modes, mode, units, nothing);
 }
 
-/* May `who` hold the lock of its seat in `mode`, given what is held?  A set's own queue
- * keeps no request out. */
+/* May `who` hold the lock of the seat in `mode`, given what is held?  A set's own queue excludes
+ * no request. */
 static int
 may_hold(const struct model *m, unsigned who, const struct model_seat *seat, unsigned mode)
 {
@@ -216,7 +215,7 @@ fits(const struct model *m, unsigned e)
 	return 1;
 }
 
-/* --- Order ------------------------------------------------------------------ */
+/* --- Order in the queue ----------------------------------------------------- */
 
 static inline int
 waits(const struct model *m, unsigned e)
@@ -251,7 +250,7 @@ arrival(const struct model *m, unsigned e)
 	return IS_CONVERSION(e) ? r->conversion_arrival : r->arrival;
 }
 
-/* Twice the priority, and one more for the preferred mode.  A set prefers none. */
+/* Twice the priority, plus one for the preferred mode.  A set has no preferred mode. */
 static inline unsigned
 rank(const struct model *m, const struct model_request *r)
 {
@@ -271,7 +270,7 @@ precedes(const struct model *m, unsigned e, unsigned f)
 	return p > q || (p == q && arrival(m, e) < arrival(m, f));
 }
 
-/* The next in line after `e` (NOBODY: the first) of those who wait in `lock`. */
+/* Returns the waiter behind `e` in `lock`, or the first one if `e` is NOBODY. */
 static unsigned
 next_in_line(const struct model *m, unsigned lock, unsigned e)
 {
@@ -284,7 +283,7 @@ next_in_line(const struct model *m, unsigned lock, unsigned e)
 	return best;
 }
 
-/* Is the first in line of every queue it stands in, or need not stand in one? */
+/* Is `e` the first in every queue that it stands in, or ahead of the queue? */
 static int
 is_turn(const struct model *m, unsigned e)
 {
@@ -309,14 +308,14 @@ owner_holds(const struct model *m, unsigned owner, unsigned lock)
 	return 0;
 }
 
-/* A request in one place of an owner who holds that lock need not stand in the queue. */
+/* A request for a single lock passes the queue if its owner holds that lock. */
 static int
 is_privileged(const struct model *m, const struct model_request *r)
 {
 	return r->owner && r->n_seats == 1 && owner_holds(m, r->owner, r->lock);
 }
 
-/* Does nobody wait ahead of a newcomer? */
+/* Would a new request have no waiter ahead of it? */
 static int
 is_next(const struct model *m, const struct model_request *r)
 {
@@ -348,8 +347,8 @@ tell_later(struct model *m, unsigned e, int error)
 	o->step = m->step;
 }
 
-/* `e` no longer waits, and was not granted, or no longer holds: what its owner waits for in
- * those locks may have become hopeless by that. */
+/* `e` has left its locks: it waited and was not granted, or it held them.  Other requests of its
+ * owner that wait in these locks may never be granted now. */
 static void
 give_up(struct model *m, unsigned e)
 {
@@ -376,14 +375,14 @@ fail(struct model *m, unsigned e, int error)
 	tell_later(m, e, error);
 }
 
-/* Is it a request in one place, waiting in a queue? */
+/* Does the request wait in one queue only? */
 static int
 is_queued_alone(const struct model_request *r)
 {
 	return r->state == MODEL_WAITING && !r->is_ahead && r->n_seats == 1;
 }
 
-/* Those of an owner who has come to hold what they stand in the queue for. */
+/* Pulls those requests of an owner out of the queue whose lock the owner holds now. */
 static void
 pull(struct model *m, unsigned owner)
 {
@@ -395,7 +394,7 @@ pull(struct model *m, unsigned owner)
 			m->request[w].state = MODEL_PULLED;
 }
 
-/* The first to come of those that were pulled, or NOBODY. */
+/* Returns the pulled request that arrived first, or NOBODY. */
 static unsigned
 next_pulled(const struct model *m)
 {
@@ -408,7 +407,8 @@ next_pulled(const struct model *m)
 	return first;
 }
 
-/* Each of them is treated as one made now.  (It keeps that place if the owner releases.) */
+/* A pulled request is treated as if it were made now.  It keeps its new place even if the owner
+ * releases the lock. */
 static void
 advance_pulled(struct model *m)
 {
@@ -440,7 +440,7 @@ give(struct model *m, unsigned e)
 			s->mode = r->conversion_mode;
 }
 
-/* Unless a request would wait for ever by that. */
+/* Grants `e`.  Returns 0 if a request would then wait for ever. */
 static int
 try_to_grant(struct model *m, unsigned e)
 {
@@ -449,7 +449,8 @@ try_to_grant(struct model *m, unsigned e)
 	return m->dream > 1 || !play_on(m, 2);
 }
 
-/* Or else it is denied: it was let wait, and comes before others that came earlier. */
+/* Grants `e`, or denies it with EDEADLK: by waiting it has come before requests that arrived
+ * earlier. */
 static void
 grant(struct model *m, unsigned e)
 {
@@ -466,8 +467,9 @@ grant(struct model *m, unsigned e)
 	advance_pulled(m);
 }
 
-/* The next of `lock` who can be granted, or NOBODY: of those ahead of the queue the
- * first who fits, and the first of the queue if none are. */
+/* Returns the next waiter of `lock` that can be granted, or NOBODY.  Of the waiters ahead of the
+ * queue, that is the first one that fits.  If there are none, it can only be the first in the
+ * queue. */
 static unsigned
 grantable(const struct model *m, unsigned lock)
 {
@@ -502,7 +504,7 @@ promote(struct model *m)
 		;
 }
 
-/* --- For ever --------------------------------------------------------------- */
+/* --- Deadlocks -------------------------------------------------------------- */
 
 static uint32_t
 waiting_mask(const struct model *m)
@@ -516,7 +518,7 @@ waiting_mask(const struct model *m)
 	return mask;
 }
 
-/* Does `who`, or another request of its owner, wait? */
+/* Does `who` or another request of the same owner wait? */
 static int
 is_kept(const struct model *m, unsigned who)
 {
@@ -530,7 +532,7 @@ is_kept(const struct model *m, unsigned who)
 	return 0;
 }
 
-/* Whoever waits for nothing lets go of everything. */
+/* Every holder whose owner waits for nothing releases all that it holds. */
 static int
 end_free(struct model *m)
 {
@@ -544,7 +546,7 @@ end_free(struct model *m)
 	return n > 0;
 }
 
-/* Plain requests for plain locks wait for holders only, and those wait for nothing. */
+/* Requests for plain locks without an owner wait for holders that wait for nothing. */
 static int
 may_be_stuck(const struct model *m)
 {
@@ -557,8 +559,9 @@ may_be_stuck(const struct model *m)
 	return 0;
 }
 
-/* Those who still wait when nobody ends any more.  dream is 1: a grant in between that would make
- * a request wait for ever is denied, as it is in earnest; or 2: no grant is denied. */
+/* Returns the waiters that are left when no holder ends any more.  If `dream` is 1, a grant that
+ * would make a request wait for ever is denied on the way, as in reality.  If it is 2, no grant is
+ * denied. */
 static uint32_t
 play_on(const struct model *m, int dream)
 {
@@ -571,7 +574,7 @@ play_on(const struct model *m, int dream)
 	copy.dream = dream;
 	EACH_REQUEST(w, m)
 		if (m->request[w].state == MODEL_PULLED)
-			copy.request[w].state = MODEL_GONE;	/* it is judged later */
+			copy.request[w].state = MODEL_GONE;	/* judged later */
 	if (m->reading & MODEL_HASTY)
 		end_free(&copy);
 	do
@@ -586,7 +589,7 @@ model_stuck(const struct model *m)
 	return play_on(m, m->reading & MODEL_LENIENT ? 1 : 2);
 }
 
-/* Undoes `m` with EDEADLK if somebody has come to wait for ever. */
+/* Restores `m` and returns EDEADLK if a request would wait for ever. */
 static int
 judge(struct model *m, const struct model *before)
 {
@@ -596,9 +599,9 @@ judge(struct model *m, const struct model *before)
 	return EDEADLK;
 }
 
-/* --- What gives up ------------------------------------------------------------ */
+/* --- Requests that leave ---------------------------------------------------- */
 
-/* Is it one of those that give_up() is about? */
+/* Does `e` wait in a lock that a request of its owner has left? */
 static int
 is_doubted(const struct model *m, unsigned e)
 {
@@ -618,8 +621,8 @@ made(const struct model *m, unsigned e)
 	return IS_CONVERSION(e) ? r->conversion_arrival : r->made;
 }
 
-/* The last to be made of the owner's that wait, for ever, where another one gave up; or
- * NOBODY. */
+/* Returns the newest of the owner's requests that wait for ever in a lock that another request of
+ * the owner has left, or NOBODY. */
 static unsigned
 last_in_vain(const struct model *m, unsigned owner)
 {
@@ -633,7 +636,7 @@ last_in_vain(const struct model *m, unsigned owner)
 	return last;
 }
 
-/* Whoever waits in vain since a request of the same owner gave up is told. */
+/* Fails requests that wait for ever because another request of their owner has left. */
 static void
 deny_doubted(struct model *m)
 {
@@ -656,7 +659,7 @@ is_any_doubted(const struct model *m)
 	return 0;
 }
 
-/* What every end comes to. */
+/* Follows every end of a request. */
 static void
 settle(struct model *m)
 {
@@ -682,7 +685,7 @@ ask(struct model *m, unsigned who, struct model_asked asked)
 	add_member_seats(m, r, asked.lock, asked.mode, asked.units, 0);
 }
 
-/* Does each lock that takes the caller's mode have it, with so many units? */
+/* Does every lock that is asked for the caller's mode have it, with enough units? */
 static int
 is_valid(const struct model *m, const struct model_request *r, unsigned mode)
 {
@@ -698,7 +701,7 @@ is_valid(const struct model *m, const struct model_request *r, unsigned mode)
 	return 1;
 }
 
-/* Grants `e` at once, to be told of it or not. */
+/* Grants `e` at once, with or without a callback later. */
 static int
 take(struct model *m, const struct model *before, unsigned e, int is_told)
 {
@@ -803,7 +806,7 @@ model_end(struct model *m, unsigned who)
 	return 0;
 }
 
-/* All of it ends together: nobody gains before the last has gone. */
+/* All requests of the owner end together: no waiter is granted before the last has ended. */
 unsigned
 model_release_all(struct model *m, unsigned owner)
 {
@@ -829,7 +832,7 @@ model_expire(struct model *m, unsigned who, int is_conversion)
 	settle(m);
 }
 
-/* Closes the lock, and the sets that it is in. */
+/* Closes the lock and the sets that have it as a member. */
 static void
 mark_closed(struct model *m, unsigned lock)
 {
@@ -855,8 +858,8 @@ model_close(struct model *m, unsigned lock)
 	settle(m);
 }
 
-/* What had failed before keeps its error.  The contract speaks only of requests that wait and
- * of those that were granted. */
+/* Requests that have failed before keep their error: the contract speaks only of requests that
+ * wait or were granted. */
 void
 model_free(struct model *m, unsigned lock)
 {
@@ -884,10 +887,10 @@ model_bury(struct model *m, unsigned lock)
 	return n - m->n_outcomes;
 }
 
-/* --- Calling back ------------------------------------------------------------- */
+/* --- Calling back ----------------------------------------------------------- */
 
-/* Must `o` be called back before the outcome `p`?  Step by step, and in the order of the grants;
- * of the grants that one step makes in several locks, in any. */
+/* Must `o` be called back before the outcome `p`?  The callbacks of an earlier step come first.
+ * Within a step the grants of one lock have an order, those of several locks have none. */
 static int
 is_told_before(const struct model *m, const struct model_outcome *o,
     const struct model_outcome *p)
@@ -938,11 +941,12 @@ model_tell(struct model *m, unsigned who, int is_conversion, int error)
 	else if (error && find_outcome(m, who, 1) == m->n_outcomes)
 		bury(m, who);
 	else if (error)
-		m->request[who].owner = 0;	/* its lock is dying: the conversion comes next */
+		m->request[who].owner = 0;	/* its lock is dying, and the callback of the
+						     conversion comes next */
 	return NULL;
 }
 
-/* --- Looking -------------------------------------------------------------------- */
+/* --- Looking ---------------------------------------------------------------- */
 
 uint32_t
 model_held(const struct model *m, unsigned lock, unsigned mode)
@@ -1049,8 +1053,8 @@ model_is_hopeless(const struct model *m, unsigned lock, unsigned mode, uint32_t 
 	return 0;
 }
 
-/* Does the holder of `held` keep `e` out: do they conflict, do they share a limit that does not
- * suffice, or does a condition refuse `e`, whichever holder is to blame for that? */
+/* Does the holder of `held` keep `e` out?  It does if the modes conflict, if both need a limit
+ * that does not suffice, or if a condition refuses `e`, whichever holder is the reason. */
 static int
 keeps_one_out(const struct model *m, const struct model_seat *held, unsigned e)
 {
@@ -1068,7 +1072,7 @@ keeps_one_out(const struct model *m, const struct model_seat *held, unsigned e)
 	    !is_allowed(modes, mode, s->units, n.others);
 }
 
-/* Requests of the holder's own owner do not count. */
+/* Waiters of the holder's own owner do not count. */
 int
 model_keeps_out(const struct model *m, unsigned who)
 {
@@ -1085,7 +1089,7 @@ model_keeps_out(const struct model *m, unsigned who)
 	return 0;
 }
 
-/* --- Invariants ----------------------------------------------------------------- */
+/* --- Invariants ------------------------------------------------------------- */
 
 static int
 is_within_limits(const struct model *m, unsigned lock)

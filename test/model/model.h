@@ -2,16 +2,16 @@
 #ifndef MODEL_H_INCLUDED_
 #define MODEL_H_INCLUDED_
 
-/* What locks, sets and owners must do, written to be obvious.  The tests run the model
- * beside the library and compare the two.
+/* What locks, sets and owners must do, written to be obvious.  The tests run the model beside the
+ * library and compare the two.
  *
- * The model keeps a plain list of requests, and no queue, count or graph: it works out
- * everything else from all the requests each time.  To find out which requests wait for
- * ever, it plays on: every owner that waits for nothing ends, and requests that still wait
- * when no owner ends any more wait for ever.
+ * The model keeps a list of all requests, and no queue, count or graph.  It works out everything
+ * else from that list each time.  To find out which requests wait for ever, it plays on: every
+ * owner that waits for nothing ends, and the requests that wait when no owner ends any more wait
+ * for ever.
  *
- * The model knows the contract (<evlock/evlock.h>, owner.h, set.h) and nothing of lib/.
- * Where the contract leaves a choice, a comment names the choice that was made.
+ * The model knows the contract (<evlock/evlock.h>, owner.h, set.h) and nothing of lib/.  Where the
+ * contract leaves a choice, a comment names the choice that was made.
  *
  * A request is named by its place in the list, `who`, which the test chooses. */
 
@@ -29,15 +29,15 @@ enum model_state {
 	MODEL_GONE,
 	MODEL_PULLED,	/* out of the queue, to go ahead of it in the same step */
 	MODEL_WAITING,
-	MODEL_HOLDING,	/* of a conversion: granted, and not yet called back */
-	MODEL_FAILED	/* and not yet called back */
+	MODEL_HOLDING,	/* of a conversion: granted, but not called back yet */
+	MODEL_FAILED	/* but not called back yet */
 };
 
-/* A place in the queue of one lock.  The first is in the queue of the lock that was asked. */
+/* A place in the queue of one lock.  A request's first seat is in the lock that was asked. */
 struct model_seat {
 	uint8_t lock;
 	uint8_t mode;
-	uint8_t is_fixed;	/* the set prescribes a mode for this member */
+	uint8_t is_fixed;	/* the set has a mode of its own for this member */
 	uint32_t units;
 };
 
@@ -66,12 +66,12 @@ struct model_lock {
 	int is_dying;				/* evlock_free() is under way */
 };
 
-/* A callback that has still to run. */
+/* A callback that is due. */
 struct model_outcome {
 	uint8_t who;
 	uint8_t is_conversion;
 	int error;
-	unsigned step;		/* in which it came about */
+	unsigned step;		/* that made it due */
 };
 
 struct model {
@@ -79,23 +79,23 @@ struct model {
 	struct model_lock lock[MODEL_LOCKS];
 	struct model_request request[MODEL_REQUESTS];
 	unsigned next_arrival, step;
-	int dream;		/* 1, 2: a copy that plays on, and one that such a copy made */
+	int dream;		/* 0, or the argument of play_on() for a copy that plays on */
 	unsigned n_outcomes;
 	struct model_outcome outcome[2 * MODEL_REQUESTS];
-	/* Locks in whose queue a request of that owner waited, and gave up in this step. */
+	/* The locks that a request of each owner has left in this step. */
 	uint32_t given_up[1 + MODEL_OWNERS];
-	/* In which order locks are looked at when one step frees several.  The contract does not
-	 * say: any order will do. */
+	/* The order in which a step that concerns several locks looks at them.  The contract
+	 * allows any. */
 	uint8_t order[MODEL_LOCKS];
-	unsigned reading;	/* of what the contract leaves open; 0: the usual one */
+	unsigned reading;	/* of the contract, see above; 0: the usual one */
 };
 
-/* What the contract leaves open in how deadlocks are found. */
+/* The contract can be read in several ways where it says how deadlocks are found. */
 enum {
 	/* A call succeeds although a grant that it leads to would make a request wait for ever.
 	 * That grant is denied later. */
 	MODEL_LENIENT = 1,
-	/* Holders that wait for nothing end before the grants of the step that is under way. */
+	/* Holders that wait for nothing end before the grants of the current step. */
 	MODEL_HASTY = 2,
 	MODEL_READINGS = 4
 };
@@ -108,18 +108,18 @@ struct model_asked {
 /* The four modes of a lock made without a table. */
 extern const struct evlock_modes model_standard_modes;
 
-/* --- The locks that there are ------------------------------------------------ */
+/* --- Making locks ----------------------------------------------------------- */
 
 void model_init(struct model *m, unsigned n_requests);
 
-/* Without a table: the standard modes. */
+/* `modes` NULL: the standard modes. */
 unsigned model_add_lock(struct model *m, const struct evlock_modes *modes, int prefers_last);
 unsigned model_add_set(struct model *m);
 void model_add_member(struct model *m, unsigned set, unsigned lock, int mode);
 
-/* --- What happens: 0, or the errno that the caller is to see ----------------- */
+/* --- Operations: they return 0, or the errno that the caller must see ------- */
 
-/* `who` must be GONE.  Without nowait, a callback follows. */
+/* `who` must be GONE.  A callback follows if `is_nowait` is 0. */
 int model_acquire(struct model *m, unsigned who, struct model_asked asked, int is_nowait);
 int model_convert(struct model *m, unsigned who, unsigned mode, int is_nowait);
 int model_end(struct model *m, unsigned who);
@@ -127,12 +127,12 @@ unsigned model_release_all(struct model *m, unsigned owner);
 void model_close(struct model *m, unsigned lock);
 void model_expire(struct model *m, unsigned who, int is_conversion);
 
-/* A lock that is neither a set nor a member of one is freed.  All its callbacks run with an
- * error before it is buried, which returns how many did not run.  Then it is made anew. */
+/* Frees a lock that is neither a set nor a member of one.  Its callbacks run with an error before
+ * model_bury(), which returns how many did not run.  The lock can then be used as a new one. */
 void model_free(struct model *m, unsigned lock);
 unsigned model_bury(struct model *m, unsigned lock);
 
-/* A callback runs.  Returns NULL, or what is wrong with that. */
+/* A callback runs.  Returns NULL, or what is wrong with it. */
 const char *model_tell(struct model *m, unsigned who, int is_conversion, int error);
 
 /* --- What can be seen ------------------------------------------------------- */
@@ -143,20 +143,20 @@ size_t model_waiting(const struct model *m, unsigned lock);
 int model_mode_of(const struct model *m, unsigned lock, unsigned who);	/* -1: none */
 int model_owner_mode(const struct model *m, unsigned owner, unsigned lock);
 
-/* Is this refused whatever is held? */
+/* Is such a request refused whatever is held? */
 int model_is_hopeless(const struct model *m, unsigned lock, unsigned mode, uint32_t units);
 
-/* May the mode be asked for?  Would evlock_acquire_nowait() succeed? */
+/* Does the lock have the mode?  Would evlock_acquire_nowait() succeed? */
 int model_has_mode(const struct model *m, unsigned lock, unsigned mode);
 int model_admits(const struct model *m, unsigned lock, unsigned mode);
 
 /* Does another request wait for what `who` holds? */
 int model_keeps_out(const struct model *m, unsigned who);
 
-/* Requests that wait and could never be granted: bit `who`, and 16 + `who` for conversions. */
+/* Returns the requests that wait for ever: bit `who`, and bit 16 + `who` for its conversion. */
 uint32_t model_stuck(const struct model *m);
 
-/* What is wrong with a state by itself, or NULL: I1, I2 of lib/README. */
+/* Returns what is wrong with the state in itself (I1 and I2 of lib/README), or NULL. */
 const char *model_fault(const struct model *m);
 
 #endif

@@ -17,7 +17,7 @@
 #include "../must.h"
 #include "pair.h"
 
-/* What a callback is given. */
+/* The `arg` of a callback. */
 struct told {
 	unsigned who;
 	int is_conversion;
@@ -52,7 +52,7 @@ struct lock {
 	int is_value_freed;
 };
 
-#define LATEST 256	/* operations that a story tells */
+#define LATEST 256	/* operations that a story shows */
 
 static struct {
 	struct event_base *base;
@@ -62,12 +62,13 @@ static struct {
 	struct actor actor[MODEL_REQUESTS];
 	struct evlock_owner *owner[1 + MODEL_OWNERS];
 	struct watcher watcher[PAIR_WATCHERS];
-	int has_ties;			/* sets or owners: a step may concern several locks */
-	int n_calls;			/* calls of the library under way */
-	int n_callbacks;		/* callbacks under way */
+	int has_ties;			/* there are sets or owners, so a step may concern
+					     several locks */
+	int n_calls;			/* calls of the library that have not returned */
+	int n_callbacks;		/* callbacks that have not returned */
 	int is_broken;			/* by event_base_loopbreak() */
 	int is_repeating;
-	unsigned long left_inside;	/* operations in callbacks, in this loop */
+	unsigned long left_inside;	/* operations that callbacks may still do in this loop */
 	unsigned long n_ops;
 	struct { struct pair_op op; int depth; } latest[LATEST];
 } pair;
@@ -75,13 +76,13 @@ static struct {
 struct model pair_model;
 unsigned long pair_callbacks;
 
-/* How often something was seen since the program began. */
+/* How often something has happened since the program began. */
 static struct {
 	unsigned long ops[PAIR_KINDS], waited, refused, denied, errors[2], notices, rooms, expired,
 	    reread;
 } counts;
 
-/* --- Stories ---------------------------------------------------------------------------- */
+/* --- Stories ---------------------------------------------------------------- */
 
 static const char *const kind_name[PAIR_KINDS] = {
 	"nothing", "loop", "acquire", "nowait", "with", "request", "request nowait", "end",
@@ -161,7 +162,7 @@ remember(const struct pair_op *op)
 	counts.ops[op->kind]++;
 }
 
-/* --- Short ways --------------------------------------------------------------------------- */
+/* --- Helpers ---------------------------------------------------------------- */
 
 /* Around each call of the library. */
 #define CALL(call) (pair.n_calls++, errno = 0, (call))
@@ -185,9 +186,9 @@ is_live(unsigned lock)
 	return lock < pair_model.n_locks && pair.lock[lock].state == LIVE;
 }
 
-/* --- Comparing ------------------------------------------------------------------------------ */
+/* --- Comparing -------------------------------------------------------------- */
 
-/* What was found, for the report. */
+/* The difference that was found, for the report. */
 static struct difference {
 	const char *what;
 	unsigned lock, of;
@@ -238,7 +239,7 @@ is_same_value(unsigned lock, unsigned who, int mode)
 	    evlock_value_mut(l->lock, handle) == &l->value, access == EVLOCK_WRITE);
 }
 
-/* The contract says nothing of the handle of an outer set in an inner one. */
+/* The contract does not say what the handle of an outer set means for an inner set. */
 static int
 is_inner(unsigned lock, unsigned who)
 {
@@ -290,9 +291,9 @@ compare(void)
 		    d->got, d->expected);
 }
 
-/* --- What the contract leaves open ---------------------------------------------------------- */
+/* --- What the contract leaves open ------------------------------------------ */
 
-/* The next permutation, in the order of the numbers; 0 after the last. */
+/* Makes the next permutation in ascending order.  Returns 0 after the last. */
 static int
 permute(uint8_t *order, unsigned n)
 {
@@ -320,8 +321,8 @@ reset_order(struct model *m)
 		m->order[i] = (uint8_t)i;
 }
 
-/* Another order in which a step comes to the locks, and after the last one another reading of the
- * contract.  0 after the last of these. */
+/* Makes the next order in which a step looks at the locks, and after the last order the next
+ * reading of the contract.  Returns 0 after the last reading. */
 static int
 reread(struct model *m)
 {
@@ -331,7 +332,7 @@ reread(struct model *m)
 	return ++m->reading < MODEL_READINGS;
 }
 
-/* Does a request wait for ever by all readings? */
+/* Does a request wait for ever by every reading? */
 static int
 is_stuck(void)
 {
@@ -351,10 +352,11 @@ pair_is_unsure(void)
 	return model_stuck(&pair_model) != 0;
 }
 
-/* --- Room, and waiters ------------------------------------------------------------------------ */
+/* --- Notifications and notices ---------------------------------------------- */
 
-/* A step left `lock` so: an event that watches it is due if it could be had.  Where a step may
- * concern several locks, events for the others may be activated, too. */
+/* A step is over.  The events that watch `lock` are due if the step made room in it and they could
+ * acquire it now.  If a step may concern several locks, it may activate events for the others
+ * too. */
 static void
 note_room(unsigned lock, int has_room)
 {
@@ -383,7 +385,7 @@ has_outcome(unsigned who)
 	return 0;
 }
 
-/* A notice is due from when the first waiter has come until the last is gone. */
+/* A notice is due from the arrival of the first waiter until the last one leaves. */
 static void
 update_notices(void)
 {
@@ -400,7 +402,7 @@ update_notices(void)
 	}
 }
 
-/* The handle of `who` is gone. */
+/* The handle of `who` has ended. */
 static void
 bury(unsigned who)
 {
@@ -414,7 +416,7 @@ bury(unsigned who)
 	a->timeout = a->conversion_timeout = PAIR_FOR_EVER;
 }
 
-/* After each step of the model, which may have made room in `lock`. */
+/* Called after each step of the model.  `has_room`: it may have made room in `lock`. */
 static void
 note(unsigned lock, int has_room)
 {
@@ -427,7 +429,7 @@ note(unsigned lock, int has_room)
 	update_notices();
 }
 
-/* --- Steps of the model ------------------------------------------------------------------------ */
+/* --- Steps of the model ----------------------------------------------------- */
 
 static int
 step_of_model(const struct pair_op *op)
@@ -455,7 +457,8 @@ step_of_model(const struct pair_op *op)
 	}
 }
 
-/* The library did `op`, or, if that is NULL, a timer expired.  Did the model do so? */
+/* The library did `op`, or a timer expired if `op` is NULL.  Does the model end in the same
+ * state? */
 static int
 is_followed(const struct pair_op *op, const struct told *expired, int got)
 {
@@ -466,7 +469,7 @@ is_followed(const struct pair_op *op, const struct told *expired, int got)
 	return pair.is_repeating || is_same_state();
 }
 
-/* The same by any other reading. */
+/* The same by any other reading of the contract. */
 static int
 is_followed_otherwise(struct model before, const struct pair_op *op, const struct told *expired,
     int got)
@@ -498,7 +501,7 @@ follow(const struct pair_op *op, const struct told *expired, int got)
 	    "%s: lock %u, %u: %ld, not %ld", d.what, d.lock, d.of, d.got, d.expected);
 }
 
-/* --- Callbacks ----------------------------------------------------------------------------------- */
+/* --- Callbacks -------------------------------------------------------------- */
 
 static void
 act_inside(void)
@@ -513,7 +516,7 @@ act_inside(void)
 	pair_step(&op);
 }
 
-/* A callback begins, of a request for `lock`. */
+/* A callback of a request for `lock` begins. */
 static void
 enter(unsigned lock)
 {
@@ -603,8 +606,8 @@ on_room(evutil_socket_t fd, short what, void *arg)
 	leave();
 }
 
-/* The library's timer for a request has expired: too late, if the request was granted, or has
- * ended, in the same pass of the loop. */
+/* The library's timer for a request has expired.  It is too late if the request was granted or has
+ * ended in the same pass of the loop. */
 void __wrap_evl_end_expire(struct evl_request *r);
 void __real_evl_end_expire(struct evl_request *r);
 
@@ -623,7 +626,7 @@ __wrap_evl_end_expire(struct evl_request *r)
 	counts.expired += (unsigned)is_waiting;
 }
 
-/* --- Operations: asking ------------------------------------------------------------------------- */
+/* --- Operations: asking ----------------------------------------------------- */
 
 static const struct timeval *
 timeout_of(const struct pair_op *op)
@@ -669,7 +672,8 @@ call_acquire(struct actor *a, const struct pair_op *op)
 	}
 }
 
-/* No two handles are alike, ever.  Those that callers make are as they were made. */
+/* A lock never makes the same handle twice.  A handle of the caller's is returned as it was
+ * made. */
 static void
 check_handle(const struct actor *a, const struct pair_op *op)
 {
@@ -682,7 +686,7 @@ check_handle(const struct actor *a, const struct pair_op *op)
 		MUST(&pair.actor[i] == a || pair.actor[i].handle != a->handle, "a handle twice");
 }
 
-/* A handle of the caller's names one acquisition at a time. */
+/* A handle of the caller's can name only one acquisition at a time. */
 static void
 try_again(struct actor *a, const struct pair_op *op)
 {
@@ -716,7 +720,7 @@ acquire(const struct pair_op *op)
 	return 0;
 }
 
-/* --- Operations: the rest ------------------------------------------------------------------------- */
+/* --- Operations: the rest --------------------------------------------------- */
 
 static int
 convert(const struct pair_op *op)
@@ -762,8 +766,8 @@ call(const struct pair_op *op)
 	return result;
 }
 
-/* May a waiter gain by what has been done to a request, which was in state `before`?  It may by
- * a conversion that was granted at once. */
+/* May the operation have made room for waiters?  `before` is the former state of its request.  A
+ * conversion makes room if it was granted at once. */
 static int
 makes_room(const struct pair_op *op, int got, enum model_state before)
 {
@@ -780,7 +784,7 @@ count(const struct pair_op *op, int got)
 	    model_of(op->who)->state == MODEL_WAITING;
 }
 
-/* What the model knows as one step. */
+/* An operation that is one step of the model. */
 static void
 do_step(const struct pair_op *op)
 {
@@ -918,7 +922,7 @@ is_known(evlock_handle handle)
 	return 0;
 }
 
-/* Nothing happens, whatever is tried. */
+/* Every call with such a handle fails, and nothing changes. */
 static void
 fail_with(struct evlock *lock, evlock_handle handle, const struct pair_op *op)
 {
@@ -946,7 +950,7 @@ stray(const struct pair_op *op)
 		fail_with(lock, a->handle, op);
 }
 
-/* --- The loop ----------------------------------------------------------------------------------- */
+/* --- The loop --------------------------------------------------------------- */
 
 int
 pair_is_due(void)
@@ -960,7 +964,7 @@ pair_is_due(void)
 	return n > 0;
 }
 
-/* How many wait with one of these timeouts. */
+/* Returns how many requests and conversions wait with one of these timeouts. */
 static int
 n_waiting_for(unsigned timeouts)
 {
@@ -977,7 +981,7 @@ n_waiting_for(unsigned timeouts)
 	return n;
 }
 
-/* Requests that wait with a timeout keep the loop alive, and nothing else does. */
+/* Only waits with a timeout have an event, and so keep the loop alive. */
 static int
 n_timers(void)
 {
@@ -1009,7 +1013,7 @@ loop(const struct pair_op *op)
 	    n_timers(), n_events());
 }
 
-/* --- All operations ----------------------------------------------------------------------------- */
+/* --- All operations --------------------------------------------------------- */
 
 static int
 can_expire(unsigned who)
@@ -1021,8 +1025,8 @@ can_expire(unsigned who)
 	    : r->state == MODEL_WAITING && pair.actor[who].timeout == PAIR_FOR_EVER);
 }
 
-/* Does the contract say what comes of it?  It does not where somebody waits for a request of an
- * owner that is refused whatever is held. */
+/* Does the contract say what happens?  It does not say which requests wait for ever if one of them
+ * is refused whatever is held. */
 static int
 is_clear(unsigned lock, unsigned mode, uint32_t units)
 {
@@ -1133,7 +1137,7 @@ pair_repeat(const struct pair_op *op)
 	pair.is_repeating = 0;
 }
 
-/* --- Beginning and ending ------------------------------------------------------------------------- */
+/* --- Beginning and ending --------------------------------------------------- */
 
 static void
 begin_actors(void)
@@ -1206,7 +1210,7 @@ pair_finish(void)
 	for (i = 0; i < PAIR_WATCHERS; i++)
 		if (pair.watcher[i].ev)
 			event_free(pair.watcher[i].ev);
-	loop(&once);	/* nothing comes any more */
+	loop(&once);	/* no callback comes any more */
 	MUST(event_base_get_num_events(pair.base, EVENT_BASE_COUNT_ACTIVE) == 0, "events are left");
 	must_tell_story = NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Random: long runs over locks, sets and owners on one base, beside the model, with all that
- * can be done to them, from outside the loop and from inside callbacks.  EVLOCK_TEST_SEED=n
- * repeats the decisions, though not the moments at which timers of 1 ms expire. */
+/* Long random runs over locks, sets and owners on one base, beside the model.  Operations come
+ * from outside the loop and from inside callbacks.  EVLOCK_TEST_SEED=n repeats the decisions, but
+ * not the moments at which timers of 1 ms expire. */
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
 
 MUST_REPORT_BY_CRITERION
 
-#define DECISIONS	2000	/* of one run; an operation takes about five */
+#define DECISIONS	2000	/* in one run; an operation takes about five */
 
 static void
 run(long runs, unsigned timeouts, int has_ties)

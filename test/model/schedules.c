@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What several threads do to a lock at once, in every order: each scene is played again and
- * again, once for each schedule with at most two preemptions.
+/* Short scenes of several threads that use a lock at once.  Each scene is played once for every
+ * schedule with at most two preemptions.
  *
- * One thread runs at a time.  It may be stopped, and another go on, before each mutex that
- * the library locks, each event that it activates and each bell that it rings (the calls are
- * wrapped by the linker), and where a scene says so; in long runs, after each mutex that it unlocks, too.
- * Which one goes on is a row of choices, and each play makes the next row in order.  A
- * thread that wants a mutex waits until it is let go; if all wait, that is a deadlock.
+ * One thread runs at a time.  Another thread may take over before each mutex that the library
+ * locks, each event that it activates and each bell that it rings (the linker wraps these calls),
+ * and where a scene says so.  In long runs it may also take over after each mutex that the library
+ * unlocks.  A row of choices says which thread continues, and each play makes the next row.  A
+ * thread that wants a mutex waits until it is unlocked.  If all threads wait, that is a deadlock.
  *
- * All is played without bells first, as if there were no eventfd(), then with them.
+ * All scenes are played first without bells, as if there were no eventfd(), and then with them.
  *
- * After each play: each request ended in exactly one way, no two were in at once, loops did
- * not end before they had told everything, nothing is held, nobody waits. */
+ * After each play: every request has ended in exactly one way, no two holders were inside at once,
+ * no loop ended before it had called back everything, nothing is held and no request waits. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -63,7 +63,7 @@ static unsigned position, length, n_preempted;
 static int is_long, has_bells;
 static struct { const void *mutex; const struct actor *owner; } locked[MOST_LOCKED];
 
-/* The next of the row of choices, of so many. */
+/* Returns the next choice of the row, of `n`. */
 static unsigned
 choose(unsigned width)
 {
@@ -76,7 +76,8 @@ choose(unsigned width)
 	return row[position++].choice;
 }
 
-/* Who goes on: the same, unless it cannot, or one more preemption is allowed. */
+/* Chooses the actor that continues: the same one, unless it cannot, or another preemption is
+ * allowed. */
 static struct actor *
 choose_actor(void)
 {
@@ -106,17 +107,17 @@ go_on_with(struct actor *next)
 		continue;
 }
 
-/* Here another may go on. */
+/* Another actor may continue here. */
 static void
 point(void)
 {
 	struct actor *next = choose_actor();
 
-	MUST(next);	/* or all wait for a mutex */
+	MUST(next);	/* otherwise all wait for a mutex */
 	go_on_with(next);
 }
 
-/* A part is over. */
+/* An actor's part is over. */
 static void
 leave_stage(void)
 {
@@ -235,7 +236,7 @@ __wrap_eventfd(unsigned value, int flags)
 	return has_bells ? __real_eventfd(value, flags) : -1;
 }
 
-/* Plays once, from the first entrance to the last exit. */
+/* Plays a scene once. */
 static void
 play(void)
 {
@@ -249,7 +250,7 @@ play(void)
 		continue;
 }
 
-/* The next row of choices.  Returns 0 if that was the last. */
+/* Makes the next row of choices.  Returns 0 after the last. */
 static int
 next_row(void)
 {
@@ -266,11 +267,12 @@ next_row(void)
 
 /* A request, and how it ended. */
 struct ask {
-	evlock_handle handle;		/* 0: refused, or never made */
+	evlock_handle handle;		/* 0: it was refused or not made */
 	unsigned base;
-	int is_withdrawn, by_another;	/* release returned 0 before it was told; in whose thread */
+	int is_withdrawn, by_another;	/* released before its callback; in whose thread */
 	int n_told, error;
-	int is_cut;			/* may have ended with an owner or an object, untold */
+	int is_cut;			/* may have ended with an owner or object, without a
+					     callback */
 };
 
 static struct event_base *base[ACTORS];
@@ -295,7 +297,7 @@ is_in_other(const struct evlock *l)
 	return 0;
 }
 
-/* Nobody else is in. */
+/* No other holder is inside. */
 static void
 be_in(const struct evlock *l)
 {
@@ -320,7 +322,7 @@ on_told(struct evlock *l, evlock_handle handle, int error, void *arg)
 	a->error = error;
 	if (error)
 		return;
-	if (!a->by_another)	/* it may have been withdrawn just now */
+	if (!a->by_another)	/* may have been withdrawn just now */
 		be_in(l);
 	if (evlock_release(l, handle) < 0)
 		MUST(a->by_another || a->is_cut);
@@ -342,7 +344,7 @@ ask(unsigned i, struct evlock *l, unsigned number, const struct evlock_request *
 #define ASK(i, l, number, ...) \
 	ask(i, l, number, &(struct evlock_request){ .mode = EVLOCK_EXCLUSIVE, __VA_ARGS__ })
 
-/* Looks once at what is ready.  If the loop would end, all has been told. */
+/* Runs what is ready.  If the loop would end now, every callback has run. */
 static void
 turn(unsigned i)
 {
@@ -373,7 +375,7 @@ release(struct evlock *l, evlock_handle handle)
 	MUST(evlock_release(l, handle) == 0);
 }
 
-/* --- The scenes: what is there before, and the parts --------------------------------- */
+/* --- The scenes: what exists before, and the parts ----------------------------------- */
 
 static void let_go(void) { release(lock[0], held); turn(0); }
 static void ask_2(void) { ASK(2, lock[2], 2); turn(2); turn(2); }
@@ -398,7 +400,7 @@ free_1(void)
 	turn(1);
 }
 
-/* Its base has no objects left. */
+/* The base has no objects left. */
 static void
 free_both_1(void)
 {
@@ -550,7 +552,7 @@ static void convert_1(void)
 
 static void let_reader_go(void) { release(lock[0], reader[0]); turn(0); }
 
-/* What another converts goes with its object. */
+/* A conversion through another object ends with that object. */
 static void convert_anothers(void)
 {
 	asked[2].base = 2;
@@ -570,7 +572,7 @@ static void free_1_with_reader(void)
 	turn(1);
 }
 
-/* The lock comes to have the mutex in common. */
+/* The lock begins to share the common mutex. */
 static void first_owner_0(void)
 {
 	owner = evlock_owner_new(NULL);
@@ -579,7 +581,7 @@ static void first_owner_0(void)
 	turn(0);
 }
 
-/* Something else has its loop look whether it is still waited for. */
+/* Another event makes the loop look whether anything is still waited for. */
 static void ask_another_1(void) { ASK(1, other[1], 3); turn(1); turn(1); }
 
 static void ask_another_watching_1(void) { ask_another_1(); unwatch_1(); }
@@ -594,7 +596,7 @@ static void held_by_one_of_two(void)
 static evlock_handle held_other;
 static void let_other_go(void) { release(other[2], held_other); turn(2); }
 
-/* Its loop is not kept any more, when there is a letter for it. */
+/* The loop is no longer kept alive when a letter for it arrives. */
 static void watched_and_one_waits_for_another(void)
 {
 	held_and_watched();
@@ -604,7 +606,7 @@ static void watched_and_one_waits_for_another(void)
 
 static void turn_and_ask_another_watching_1(void) { turn(1); ask_another_watching_1(); }
 
-/* Its loop is woken for another lock, while that ceases to be shared. */
+/* The loop is woken for another lock, while that lock stops being shared. */
 static void held_by_one_of_two_and_another_watched(void)
 {
 	held_by_one_of_two();
@@ -678,7 +680,7 @@ set_stage(const struct scene *s)
 	s->before();
 }
 
-/* What an exclusive holder left when its object was freed is gone; else it is held to the end. */
+/* An exclusive hold ended when its object was freed, or lasts to the end. */
 static void
 check_lock(struct evlock *l)
 {

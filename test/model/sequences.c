@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Exhaustive, through the public calls: three actors, every sequence of so many
- * operations, where each may come from outside of the loop or from inside of any
- * callback that the loop or evlock_free() runs.  So a callback releases itself, withdraws
- * others, asks again, converts, closes, frees the lock that called it or another. */
+/* Every sequence of a number of operations with three requests, by the public calls.  Each
+ * operation may come from outside the loop, or from inside any callback that the loop or
+ * evlock_free() runs.  So callbacks release themselves, withdraw other requests, make new ones,
+ * convert, close, and free the lock that called them or another. */
 
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ MUST_REPORT_BY_CRITERION
 #define SHARED	(1 << EVLOCK_SHARED)
 #define EXCLUSIVE (1 << EVLOCK_EXCLUSIVE)
 
-/* All runs of `depth` operations; of fewer or more on other scales. */
+/* Runs all sequences of `depth` operations, one less or more at other scales. */
 static void
 explore(const struct pair_menu *menu, unsigned depth)
 {
@@ -40,7 +40,7 @@ explore(const struct pair_menu *menu, unsigned depth)
 	cr_assert(runs > 100, "%lu", runs);
 }
 
-/* What most menus have in common. */
+/* Common to most menus. */
 static struct pair_menu
 menu_of(unsigned outside, unsigned inside)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Exhaustive: every operation in every state that a few requests can bring about, beside the
- * model; of a single lock however many operations that takes, so all sequences of any length
- * are covered.  Of two locks and a set of both, used by two owners and by none, sequences of
- * so many operations; one more at scale "large", one less at scale "small". */
+/* Every operation in every state that a few requests can reach, beside the model.  For a single
+ * lock, the exploration ends when there is no new state, so it covers sequences of any length.
+ * For two locks and a set of both, used by two owners and without one, it covers sequences of a
+ * fixed length: one more at scale "large", one less at scale "small". */
 
 #include <stdio.h>
 
@@ -33,9 +33,9 @@ run(const char *name, struct pair_menu *menu, unsigned depth, int is_symmetric)
 	    e.steps, e.depth);
 }
 
-/* --- One lock ---------------------------------------------------------------------------- */
+/* --- One lock --------------------------------------------------------------- */
 
-/* At scale "small" three requests, and eight operations. */
+/* At scale "small": three requests and eight operations. */
 static void
 one_lock(const char *name, const struct evlock_modes *modes, int prefers_last, unsigned n_units,
     unsigned n_priorities, unsigned n_requests)
@@ -93,7 +93,7 @@ Test(states, conditions, .timeout = 1200)
 	one_lock("conditions", &table_weights, 0, 2, 1, 4);
 }
 
-/* --- Two locks, a set of both, and two owners ---------------------------------------------- */
+/* --- Two locks, a set of both, and two owners ------------------------------- */
 
 static void
 set_of_two(unsigned kinds, unsigned modes, int second_mode, unsigned depth)
@@ -102,7 +102,7 @@ set_of_two(unsigned kinds, unsigned modes, int second_mode, unsigned depth)
 	    .most_units = 1, .n_priorities = 1 };
 	unsigned set;
 
-	depth = depth + (unsigned)must_size() - 2;	/* that at scale "large" */
+	depth = depth + (unsigned)must_size() - 2;	/* the caller's is that at scale "large" */
 	model_init(&menu.plan, depth);
 	model_add_lock(&menu.plan, NULL, 0);
 	model_add_lock(&menu.plan, NULL, 0);

@@ -39,7 +39,7 @@ static const struct evlock_mode oneway[] = {
 };
 const struct evlock_modes table_oneway = { oneway, COUNT(oneway), NULL };
 
-/* Three light ones, or a heavy and a light one. */
+/* Three light holders fit, or a heavy and a light one. */
 static int
 weighs_enough_for_three(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
 {
@@ -55,7 +55,7 @@ static const struct evlock_mode weights[] = {
 };
 const struct evlock_modes table_weights = { weights, COUNT(weights), NULL };
 
-/* --- Random ones ---------------------------------------------------------------- */
+/* --- Random tables -------------------------------------------------------------- */
 
 static int
 is_light_enough(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
@@ -80,7 +80,7 @@ draw_condition(struct table *t, unsigned mode, struct choices *c)
 	t->mode[mode].is_compatible = is_light_enough;
 }
 
-/* Few modes conflict with all, few with none. */
+/* A few modes conflict with all, and a few with none. */
 static uint32_t
 draw_conflicts(unsigned n_modes, struct choices *c)
 {

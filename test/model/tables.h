@@ -18,13 +18,13 @@ extern const struct evlock_modes table_weights;		/**< a condition on what all mo
 struct table {
 	struct evlock_modes modes;
 	struct evlock_mode mode[EVLOCK_MAX_MODES];
-	/** The condition: what is held and what is asked for in mode k, times
-	 * weight[mode][k], is most[mode] in sum, or less. */
+	/** The condition: the units that are held and asked for in each mode k, times
+	 * weight[mode][k], add up to at most most[mode]. */
 	uint8_t weight[EVLOCK_MAX_MODES][EVLOCK_MAX_MODES];
 	uint32_t most[EVLOCK_MAX_MODES];
 };
 
-/** Draws a table: conflicts any way, limits and conditions for some of the modes. */
+/** Draws a table with any conflicts, and with limits and conditions for some modes. */
 void table_draw(struct table *t, struct choices *c);
 
 #endif

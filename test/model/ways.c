@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* One story, lived in three ways: by the plain calls, which do quickly what they can; by
- * evlock_acquire_request(), with the same arguments; and with locks that are THREADSAFE,
- * where nothing is done quickly.  What is seen of the locks must be the same.  Sets,
- * owners, conversions, semaphores, keys and those who watch are about, as each of
- * them is what a quick way may forget.
+/* The same random story in three ways: by the plain calls, which have quick paths; by
+ * evlock_acquire_request() with the same arguments; and with THREADSAFE locks, which have no quick
+ * paths.  What can be seen of the locks must be the same.  The story has sets, owners,
+ * conversions, semaphores, keys and watchers, because a quick path may forget any of them.
  *
- * Where locks are THREADSAFE, this may differ: the place of a notice and of an event among
- * the callbacks, what is told in which pass of the loop, how long a key stays that nobody
- * needs, and who asks for memory.
+ * With THREADSAFE locks four things may differ: the place of a notice or an event among the
+ * callbacks, the pass of the loop in which a callback runs, how long an unused key exists, and
+ * which call asks for memory.
  *
- * What is seen is written down, and the texts are compared.  EVLOCK_TEST_SEED=n repeats a
- * story; no timer of it goes off by itself. */
+ * Each way writes down what it sees, and the texts are compared.  EVLOCK_TEST_SEED=n repeats a
+ * story.  No timer in it expires by itself. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -72,7 +71,7 @@ struct request {
 	evlock_handle handle;
 	unsigned place, serial;
 	unsigned owner;
-	struct evlock *lock;	/* NULL: of a table, not known yet */
+	struct evlock *lock;	/* NULL: of a table, and not known yet */
 };
 
 struct watcher {
@@ -83,7 +82,7 @@ struct watcher {
 
 static struct {
 	enum way way;
-	int is_strict;		/* no: what may differ where locks are THREADSAFE is left out */
+	int is_strict;		/* 0: leaves out what may differ with THREADSAFE locks */
 	struct event_base *base;
 	FILE *out;
 	struct choices choices;
@@ -96,7 +95,7 @@ static struct {
 	unsigned n_callbacks, left_inside, depth;
 } w;
 
-static unsigned n_short;	/* of memory: so many allocations fail */
+static unsigned n_short;	/* the number of allocations that fail */
 
 static unsigned
 pick(unsigned n)
@@ -118,8 +117,8 @@ say(const char *format, ...)
 	va_end(args);
 }
 
-/* A handle by the request that has it, and a lock by its place; one more than there are if
- * there is none. */
+/* Writes a handle as the number of its request, and a lock as its place.  The number after the
+ * last means none. */
 static void
 say_handle(evlock_handle handle)
 {
@@ -205,7 +204,7 @@ see(void)
 	say("\n");
 }
 
-/* Numbers in a dump are handles and addresses. */
+/* The numbers in a dump are handles and addresses. */
 static void
 say_dump(const char *text)
 {
@@ -291,7 +290,7 @@ on_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
 		r->is_live = 0;
 }
 
-/* What evlock_with() does. */
+/* Does what evlock_with() does after the callback. */
 static void
 on_told_once(struct evlock *lock, evlock_handle handle, int error, void *arg)
 {
@@ -315,7 +314,7 @@ on_notice(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	leave();
 }
 
-/* When an event of the caller's runs, beside callbacks, is libevent's matter. */
+/* libevent decides when an event of the caller's runs among the callbacks. */
 static void
 on_room(evutil_socket_t fd, short what, void *arg)
 {
@@ -376,7 +375,7 @@ make_of_key(struct place *p, unsigned key)
 	p->lock = w.table ? evlock_table_lock(w.table, &"ab"[key], 1) : NULL;
 }
 
-/* Of two of the places before. */
+/* A set of two earlier places. */
 static void
 make_set(struct place *p, unsigned n)
 {
@@ -428,7 +427,7 @@ draw_timeout(void)
 	return pick(4) ? NULL : &hour;
 }
 
-/* The first that is idle, or NULL. */
+/* Returns the first idle request, or NULL. */
 static struct request *
 begin(unsigned place)
 {
@@ -485,7 +484,7 @@ ask(unsigned kind, unsigned place)
 	began(r, w.way == BY_REQUESTS ? evlock_acquire_request(r->lock, &q) : ask_plainly(r, &q));
 }
 
-/* Everything that can be asked for. */
+/* With every field of a request. */
 static void
 draw_request(struct request *r, struct evlock_request *q, unsigned n_modes, int is_nowait)
 {
@@ -529,7 +528,7 @@ ask_table(void)
 	began(r, evlock_table_acquire_request(w.table, key, 1, &q));
 }
 
-/* --- All that can be done --------------------------------------------------------------- */
+/* --- All operations --------------------------------------------------------------------- */
 
 static void
 say_result(int result)
@@ -544,7 +543,7 @@ release(const struct request *r)
 	    : evlock_table_release(w.table, r->handle);
 }
 
-/* Of one that is gone, the release fails. */
+/* The release of a handle that has ended fails. */
 static void
 end(struct request *r)
 {
@@ -567,7 +566,7 @@ convert(struct request *r, int is_nowait)
 	    : evlock_convert(r->lock, r->handle, mode, timeout, on_converted, r));
 }
 
-/* The timer of a request, or of its conversion, goes off. */
+/* The timer of a request, or of its conversion, expires. */
 static void
 expire(const struct request *r)
 {
@@ -677,7 +676,7 @@ pass(void)
 	event_base_loop(w.base, EVLOOP_NONBLOCK);
 }
 
-/* Until nothing comes any more. */
+/* Runs until no callback comes. */
 static void
 loop(void)
 {
@@ -801,7 +800,7 @@ is_possible(enum kind kind, unsigned place)
 	}
 }
 
-/* What is often done in a program is done more often. */
+/* Operations that are common in programs are drawn more often. */
 static enum kind
 draw_kind(void)
 {
@@ -888,7 +887,7 @@ finish(void)
 	event_base_free(w.base);
 }
 
-/* Returns all that is seen. */
+/* Returns everything that was seen. */
 static char *
 live(enum way way, uint64_t seed, int is_strict)
 {
@@ -913,7 +912,7 @@ live(enum way way, uint64_t seed, int is_strict)
 	return text;
 }
 
-/* The lines up to where they differ. */
+/* Prints the lines up to the first difference. */
 static const char *
 difference(const char *one, const char *other)
 {

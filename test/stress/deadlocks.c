@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* A deadlock generator: owners that acquire, convert and release at random, one
- * request at a time.  What the library says of deadlocks is held against a search
- * of its own for cycles in who waits for whom: EDEADLK only where the request would
- * close one, and never one that was let through.  Every run ends.
+/* A deadlock generator: owners acquire, convert and release at random, one request at a time.  A
+ * search of the test's own for wait cycles checks the library: a request gets EDEADLK exactly if
+ * it would close a cycle.  Every run ends.
  *
  * EVLOCK_TEST_SEED=n repeats a run. */
 
@@ -21,9 +20,9 @@
 
 #define OWNERS	6
 #define LOCKS	4
-#define HOLDS	8	/* of one owner, at the most */
+#define HOLDS	8	/* the most for one owner */
 
-/* Row m: the modes that keep m out, as in the table of evlock.h. */
+/* Row m: the modes that exclude m, as in the table of evlock.h. */
 static const unsigned conflicts[4] = { 1 << 3, 1 << 3, 1 << 2 | 1 << 3, 1 << 1 | 1 << 2 | 1 << 3 };
 
 struct hold {
@@ -31,12 +30,12 @@ struct hold {
 	evlock_handle handle;
 };
 
-/* What an owner waits for: for a lock, or for a hold to be converted. */
+/* What an owner waits for: a lock, or the conversion of a hold. */
 struct wait {
 	int is_waiting;
 	struct hold want;
 	int converts;		/* the number of the hold, or -1 */
-	int is_ahead;		/* not in the queue */
+	int is_ahead;		/* ahead of the queue */
 	long order;		/* of arrival */
 };
 
@@ -71,7 +70,7 @@ ignore(struct evlock *l, evlock_handle handle, int error, void *arg)
 	cr_assert_eq(error, 0);
 }
 
-/* --- Who waits for whom, worked out from scratch ---------------------------------- */
+/* --- Which owner waits for which, found without the library ----------------------- */
 
 static int
 holds_lock(const struct actor *a, unsigned l)
@@ -145,9 +144,9 @@ check_no_cycle(void)
 		cr_assert(!is_in_cycle(who), "owner %u waits for itself", who);
 }
 
-/* --- What the library did ----------------------------------------------------------- */
+/* --- Results of the library --------------------------------------------------------- */
 
-/* A grant is decided before it is told: the handle knows. */
+/* A grant is decided before its callback runs; the handle shows it. */
 static int
 is_granted(const struct wait *w)
 {
@@ -172,7 +171,7 @@ note_grants(void)
 	}
 }
 
-/* The request, of which `a->wait` says all but the handle, was answered. */
+/* The request that `a->wait` describes has been made; this is its result. */
 static void
 note_answer(struct actor *a, int is_refused)
 {
@@ -189,7 +188,7 @@ note_answer(struct actor *a, int is_refused)
 	check_no_cycle();
 }
 
-/* --- What owners do ------------------------------------------------------------------- */
+/* --- Operations of owners ------------------------------------------------------------- */
 
 static void
 acquire(struct actor *a)
@@ -263,7 +262,7 @@ step(struct actor *a)
 	}
 }
 
-/* Whoever waits for nothing lets go of all, until nobody waits. */
+/* Owners that wait for nothing release everything, until no owner waits. */
 static void
 end_run(void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Holders of a lock file are killed, one after the other, and each time the next one,
- * who waits, has the lock.  Every other holder has forked a child that lives on.
+/* Holders of a lock file are killed, one after another.  Each time the next waiter must get the
+ * lock.  Every second holder has forked a child that lives on.
  *
- * The test's own process never uses evlock: whoever is forked from it may. */
+ * The process of the test never uses evlock itself, because it forks the processes that do. */
 
 #include <poll.h>
 #include <signal.h>
@@ -23,11 +23,11 @@
 
 #include "files.h"
 
-#define PATIENCE 60	/* seconds, then a test has failed */
+#define PATIENCE 60	/* seconds until a test fails */
 
 struct holder {
 	pid_t pid;
-	int said;		/* a pipe, on which it says that it holds */
+	int said;		/* a pipe, to report that it holds the lock */
 };
 
 struct news {
@@ -141,7 +141,7 @@ end(const struct holder *holder)
 	close(holder->said);
 }
 
-/* A process that is about to die in the kernel may have let go already: `since` is before. */
+/* A process that is dying may have released the lock already, so `since` is taken before. */
 static double
 hand_over(const struct holder *from, const struct holder *to, struct news *news)
 {
@@ -174,7 +174,7 @@ Test(file_kills, the_next_waiter_has_the_lock, .timeout = 160)
 	news = hear(&holder);
 	for (i = 0; i < n; i++) {
 		next = start_holder(i % 2);
-		if (i % 4 < 2)	/* or else it may be anywhere on its way */
+		if (i % 4 < 2)	/* otherwise the process could be anywhere */
 			await_blocked("file", 1);
 		cr_assert(!has_said(&next, 0), "two hold at a time");
 		took = hand_over(&holder, &next, &news_of_next);
@@ -185,7 +185,8 @@ Test(file_kills, the_next_waiter_has_the_lock, .timeout = 160)
 	}
 	end(&holder);
 	end_child(news.child);
-	holder = start_holder(0);	/* not at once, as that child may still have been forking */
+	holder = start_holder(0);	/* not at once, because that child may still have been
+					     forking */
 	hear(&holder);
 	end(&holder);
 	fprintf(stderr, "# %d killed; the worst hand-over took %.1f ms\n", n, worst * 1e3);

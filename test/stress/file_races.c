@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Processes that take a lock file away under each other: whoever holds the lock removes
- * the file, renames it, puts another in its place, or a symbolic link for a moment, and
- * lets go.  Never may two hold it.  Without a second look at the file once it is locked,
- * there would be two within a second. */
+/* Processes that remove a lock file under each other.  A holder removes the file, renames it,
+ * replaces it by another, or by a symbolic link for a moment, and then releases the lock.  Two
+ * processes must never hold it at once.  Without a second look at the path after locking, two
+ * would do so within a second. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #define PROCESSES 4
 #define HOLDS_OF_EACH must_times(500, 7500, 7500)
 
-/* In memory that all share. */
+/* In shared memory. */
 static struct shared {
 	int n_inside;
 	long n_holds, n_links;
@@ -41,7 +41,7 @@ replace(void)
 	rename(name, "file");
 }
 
-/* Who looks meanwhile is told ELOOP, and asks again. */
+/* A process that opens the file meanwhile gets ELOOP, and tries again. */
 static void
 link_away(void)
 {

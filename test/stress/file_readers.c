@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Eight processes keep a lock file shared, so that it is hardly ever free, and a writer
- * among them has it all the same.  Prints how long it waited at the longest, and how long
- * it does with nothing but fcntl(2), by which readers pass a waiting writer.
+/* Eight processes hold a lock file shared, so that it is hardly ever free, and a writer among them
+ * must still get it.  Prints the writer's longest wait, and that of a writer that uses only
+ * fcntl(2), where readers pass a waiting writer.
  *
- * And one who waits uses no CPU time. */
+ * Also checks that a waiter uses no CPU time. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +27,9 @@
 #include "files.h"
 
 #define READERS 8
-#define EACH 3			/* holds of a reader, which overlap */
+#define EACH 3			/* overlapping holds of a reader */
 #define HOLD_MICROSECONDS 3000
-#define BARE_PATIENCE 2		/* seconds, for a writer that may wait for ever */
+#define BARE_PATIENCE 2		/* seconds; that writer may wait for ever */
 
 static pid_t reader[READERS];
 
@@ -56,7 +56,7 @@ on_shared(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	event_add(r->end, &hold);
 }
 
-/* Asks again before it lets go: one of its holds follows the other without a gap. */
+/* Acquires again before it releases, so that its holds follow each other without a gap. */
 static void
 on_end(evutil_socket_t fd, short what, void *arg)
 {
@@ -102,7 +102,7 @@ lock_bare(int fd, int operation, int type)
 	return fcntl(fd, operation, &range) ? errno : 0;
 }
 
-/* As be_reader(), with two descriptors that overlap. */
+/* As be_reader(), with two descriptors whose locks overlap. */
 static void
 be_bare_reader(void)
 {
@@ -208,7 +208,7 @@ interrupt(int sig)
 	(void)sig;
 }
 
-/* How long one writer waits that knows nothing of evlock; BARE_PATIENCE if it gives up. */
+/* Returns how long a writer without evlock waits; BARE_PATIENCE if it gives up. */
 static double
 write_bare(void)
 {
@@ -266,9 +266,8 @@ ignore(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	*(int *)arg = error;
 }
 
-/* Whoever waits sleeps once, and does not look again and again: no thread of this process goes to
- * sleep as often as that takes.  (ThreadSanitizer has one of its own, which does so ten times a
- * second.) */
+/* A waiter sleeps once and does not poll: no thread of this process goes to sleep as often as
+ * polling would need. (ThreadSanitizer has a thread that sleeps ten times a second.) */
 Test(file_readers, who_waits_does_not_poll, .timeout = 60)
 {
 	static const struct timeval wait = { 2, 0 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Several processes acquire sets of the same lock files, and single ones, at random: nobody
- * has what excludes another's, and they never stand still.  If they do, each dumps its locks.
+/* Several processes acquire sets of the same lock files, and single files, at random.  No process
+ * may hold what excludes another's hold, and there must always be progress.  If there is none,
+ * each process dumps its locks.
  *
- * What a client does is drawn from a seed, EVLOCK_TEST_SEED if that is set; when it comes
- * to do it, is up to the kernel.  The test's own process never uses evlock. */
+ * EVLOCK_TEST_SEED, if it is set, decides what a client does.  When it does it is up to the
+ * kernel.  The process of the test never uses evlock itself. */
 
 #include <errno.h>
 #include <signal.h>
@@ -30,29 +31,29 @@
 #define MOST_PROCESSES 4
 #define MOST_PLACES (3 << MOST_FILES)
 #define CLIENTS 12		/* of each process */
-#define PATIENCE 20		/* seconds without any progress, then they stand still */
+#define PATIENCE 20		/* seconds without progress until the test fails */
 
-/** What is played. */
+/** The parameters of a run. */
 struct scene {
 	uint64_t seed;
 	unsigned n_processes, n_files;
 	unsigned n_requests;	/* of each client */
-	int gives_up;		/* some have a timeout, or withdraw */
+	int gives_up;		/* some requests have a timeout or are withdrawn */
 };
 
-/** What the processes have in common. */
+/** Shared by all processes. */
 static struct {
 	int n_writers[MOST_FILES], n_readers[MOST_FILES];
 	unsigned n_done, n_clashes;
 } *all;
 
-/* --- What is asked for --------------------------------------------------------------- */
+/* --- Sets and files ------------------------------------------------------------------ */
 
 /** A file, or a set of several. */
 struct place {
 	struct evlock *lock;
 	unsigned files;		/* bit i: file i is in it */
-	unsigned shared;	/* bit i: and always shared */
+	unsigned shared;	/* bit i: the file is always shared */
 };
 
 static const struct scene *scene;
@@ -68,7 +69,7 @@ must(int is_true)
 		_exit(1);
 }
 
-/* The last file first: the order of the members is not that of the files. */
+/* Last file first, so that the order of the members is not that of the files. */
 static void
 make_set(struct place *p)
 {
@@ -95,7 +96,7 @@ add_place(unsigned files, unsigned shared)
 	make_set(p);
 }
 
-/* Each file, and all that two or more make, also with the first or the last always shared. */
+/* Every file, and every set of two or more, also with the first or the last file always shared. */
 static void
 make_places(void)
 {
@@ -124,7 +125,7 @@ make_files(void)
 	}
 }
 
-/* --- Does anybody else have it? --------------------------------------------------------- */
+/* --- Exclusion -------------------------------------------------------------------------- */
 
 static void
 expect(int is_so)
@@ -157,7 +158,7 @@ struct client {
 	unsigned mode;
 	evlock_handle handle;
 	int holds;
-	struct event *end;	/* of a hold, or of its patience */
+	struct event *end;	/* of a hold or a wait */
 };
 
 static void next(struct client *c);
@@ -186,7 +187,7 @@ count(const struct client *c, int by)
 		}
 }
 
-/* As soon as the loop comes round, or now and then within two milliseconds. */
+/* In the next turn of the loop, or now and then within two milliseconds. */
 static void
 end_soon(struct client *c)
 {
@@ -213,7 +214,7 @@ on_granted(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	end_soon(c);
 }
 
-/* Its hold is over, or it waits no more. */
+/* Ends the client's hold, or its wait. */
 static void
 on_end(evutil_socket_t fd, short what, void *arg)
 {
@@ -334,7 +335,7 @@ be_process(unsigned number)
 	exit(0);
 }
 
-/* --- Those who watch them -------------------------------------------------------------- */
+/* --- The watching process -------------------------------------------------------------- */
 
 static pid_t process[MOST_PROCESSES];
 
@@ -351,7 +352,7 @@ start_processes(void)
 	}
 }
 
-/* Those that have not ended yet. */
+/* Returns the number of processes that have not ended. */
 static unsigned
 count_running(void)
 {
@@ -431,7 +432,8 @@ Test(file_sets, do_not_stand_still, .timeout = 3000)
 {
 	const char *text = getenv("EVLOCK_TEST_SEED");
 	uint64_t first = text ? strtoull(text, NULL, 10) : 0, i;
-	uint64_t n = (uint64_t)must_times(9, 18, 900);	/* 18: every number of both, with and without those who give up */
+	uint64_t n = (uint64_t)must_times(9, 18, 900);	/* 18: each number of both, with and
+							     without withdrawals */
 
 	if (!can_wait())
 		return;

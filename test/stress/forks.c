@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* fork() in a program whose threads are busy with locks of every kind.  Each child frees what
- * it inherited, in one order or another, or does not; makes a base and locks of its own, of
- * every kind; and must be granted a file that its parent held when it was forked, once the
- * parent lets go, and one that the parent's threads fight for.  A child that hangs is ended by
- * an alarm.  The parent's threads must not notice. */
+/* fork() in a program whose threads are busy with locks of every kind.  Each child frees what it
+ * inherited, in one order or another, or does not.  Then it makes a base and locks of every kind.
+ * It must be granted a file that its parent held during fork(), once the parent releases it, and
+ * one that the parent's threads compete for.  An alarm ends a child that hangs.  The parent's
+ * threads must not be affected. */
 
 #include "../must.h"
 #include "../shim.h"
@@ -29,10 +29,10 @@
 
 #include "../files.h"
 
-#define N_THREADS 3		/* and the one that forks */
+#define N_THREADS 3		/* and one that forks */
 
-/* GCC 12's AddressSanitizer does not see to it that its own mutexes are free in a child:
- * one in some hundred hangs in malloc(). */
+/* GCC 12's AddressSanitizer does not release its own mutexes in a child, so one in some hundred
+ * children hangs in malloc(). */
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
 #define __SANITIZE_ADDRESS__ 1
@@ -48,27 +48,27 @@
 
 enum kind { LOOP, LOOP_TABLE, LOOP_SET, SHARED, FILE_LOCK, SET, OWNER, TABLE, N_KINDS };
 
-/* One request after another, of one kind. */
+/* Makes one request after another, of one kind. */
 struct cycle {
 	struct user *user;
 	enum kind kind;
 	unsigned long n_granted;
-	int is_idle;		/* it goes on when the timer says so */
+	int is_idle;		/* continues when the timer expires */
 };
 
-/* A base, and what is on it. */
+/* A base and its locks. */
 struct user {
 	struct event_base *base;
 	struct event *timer;
 	struct evlock *lock[N_KINDS], *member[2], *plain_member[2];
-	struct evlock_table *table[2];	/* of one loop, of all */
+	struct evlock_table *table[2];	/* of one loop, and of all */
 	struct evlock_owner *owner, *loops_owner;
 	struct cycle cycle[N_KINDS];
 	uint64_t random;
 	pthread_t thread;
 };
 
-static struct user user[N_THREADS + 1];	/* the last is the thread's that forks */
+static struct user user[N_THREADS + 1];	/* the last belongs to the thread that forks */
 static int is_over;			/* atomic */
 
 static unsigned
@@ -78,7 +78,7 @@ draw(struct user *u, unsigned n)
 	return (unsigned)(u->random >> 33) % n;
 }
 
-/* --- What is made ------------------------------------------------------------------------ */
+/* --- Making ------------------------------------------------------------------------------ */
 
 static struct evlock *
 new_set(struct evlock *const member[2])
@@ -92,7 +92,7 @@ new_set(struct evlock *const member[2])
 
 static const struct evlock_options threadsafe = { .flags = EVLOCK_OPT_THREADSAFE };
 
-/* `first` has the locks that are shared, or is NULL. */
+/* `first` has the locks to share, or is NULL. */
 static void
 make(struct user *u, struct user *first, const char *file)
 {
@@ -154,7 +154,7 @@ free_locks(struct user *u, int is_reversed)
 	evlock_owner_free(u->loops_owner);
 }
 
-/* --- What threads do ----------------------------------------------------------------------- */
+/* --- Threads ------------------------------------------------------------------------------- */
 
 static void
 on_notice(struct evlock *lock, evlock_handle handle, int error, void *arg)
@@ -167,7 +167,7 @@ on_notice(struct evlock *lock, evlock_handle handle, int error, void *arg)
 
 static void on_told(struct evlock *lock, evlock_handle handle, int error, void *arg);
 
-/* Every second one has something that few requests have. */
+/* Every second request has an option that few requests have. */
 static void
 ask(struct cycle *c)
 {
@@ -251,7 +251,7 @@ start(struct user *u)
 	MUST(pthread_create(&u->thread, NULL, work, u) == 0);
 }
 
-/* --- What children do ------------------------------------------------------------------------ */
+/* --- Children -------------------------------------------------------------------------------- */
 
 static void
 count(struct evlock *lock, evlock_handle handle, int error, void *n)
@@ -262,7 +262,7 @@ count(struct evlock *lock, evlock_handle handle, int error, void *n)
 	}
 }
 
-static struct evlock *gate;	/* its file is held by the parent when it forks */
+static struct evlock *gate;	/* the parent holds its file when it forks */
 
 static void
 free_inherited(int how)
@@ -310,9 +310,9 @@ live(int how, int report)
 	return 0;
 }
 
-/* --- The one that forks ---------------------------------------------------------------------- */
+/* --- The thread that forks ------------------------------------------------------------------- */
 
-/* Runs its own loop for a while: what is granted there keeps the others out. */
+/* Runs its own loop for a while, because what is granted there excludes the others. */
 static void
 turn(void)
 {
@@ -343,8 +343,8 @@ await_end(pid_t child)
 	return status;
 }
 
-/* The parent lets go when the child waits for it, or whenever it comes to that.  Returns
- * whether the child hung. */
+/* The parent releases the file when the child waits for it, or at any time.  Returns whether the
+ * child hung. */
 static int
 fork_once(int how, int is_awaited)
 {
@@ -380,7 +380,7 @@ check_progress(void)
 			cr_assert_neq(user[i].cycle[k].n_granted, 0, "thread %d, kind %d", i, k);
 }
 
-/* ThreadSanitizer ends children of threads that make threads, unless it is told not to. */
+/* By default, ThreadSanitizer ends children of a process with threads when they make threads. */
 const char *__tsan_default_options(void);
 const char *
 __tsan_default_options(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Dijkstra's philosophers: a hundred around a table, each with a set of the two
- * forks beside him, named in an arbitrary order, and always hungry.  Everyone must
- * eat, none half as often as another, and no two neighbours at once. */
+/* Dijkstra's philosophers: a hundred of them around a table, each with a set of the two forks
+ * beside him, in an arbitrary order, and always hungry.  Everyone must eat, and nobody less than
+ * half as often as another.  No two neighbours may eat at once. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ struct philosopher {
 static struct event_base *base;
 static struct event *end_of_course;
 static struct philosopher table[SEATS];
-static unsigned eating[SEATS];	/* those who eat, in the order in which they began */
+static unsigned eating[SEATS];	/* the philosophers that eat, in the order in which they began */
 static unsigned n_eating;
 static long meals_left;
 
@@ -57,7 +57,7 @@ get_hungry(struct philosopher *p)
 		cr_assert_neq(evlock_acquire(p->forks, EVLOCK_EXCLUSIVE, NULL, on_forks, p), 0);
 }
 
-/* Some of those who eat are done, and hungry again. */
+/* Some philosophers have finished and are hungry again. */
 static void
 on_end_of_course(evutil_socket_t fd, short what, void *arg)
 {

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Several threads, each with a loop, that do everything to the same locks at once.
+/* Several threads, each with a loop, do everything with the same locks at once.
  *
- * Each thread goes from step to step in its own loop, and keeps a row of requests.  What
- * a lock guards is a plain variable, so that ThreadSanitizer sees who gets in when another
- * is still there, and the values disagree where it does not run.  Each request must end
- * in one way, and nothing may be told of it after; loops end by themselves; nothing is held
- * or left in the end.
+ * Each thread makes one step after another in its own loop, and keeps a row of requests.  A lock
+ * guards a plain variable, so that ThreadSanitizer notices two holders at once.  Without
+ * ThreadSanitizer, the values disagree.  Each request must end in exactly one way, and no callback
+ * may follow.  Loops end by themselves.  At the end nothing is held and no memory is left.
  *
- * Now and then a thread lets go of all that it holds and does nothing more until it is
- * called back: a wake-up that is lost leaves it there, or ends its loop before its time.
+ * Now and then a thread releases everything that it holds and only waits for a callback.  If a
+ * wake-up is lost, the thread stays there, or its loop ends early.
  *
- * Some handles are put on a tray, from which any thread takes and releases them.  Whoever
- * does so answers by an event of the thread that they belong to.
+ * Some handles are put on a tray, from which any thread takes and releases them.  That thread
+ * answers with an event of the handle's thread.
  *
- * EVLOCK_TEST_SEED=n repeats the decisions, as far as threads repeat anything. */
+ * EVLOCK_TEST_SEED=n repeats the decisions, as far as threads can repeat anything. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -37,7 +36,7 @@
 
 enum { THREADS = 8, LOCKS = 3, KEYS = 6, SLOTS = 20, PERMITS = 3, OWNERS = 2, WATCHES = 2 };
 
-/* What a lock guards. */
+/* The value that a lock guards. */
 struct guarded {
 	long value, copy;
 };
@@ -57,25 +56,25 @@ struct slot {
 	unsigned new_mode;		/* while it is converted */
 	struct evlock *converter;	/* the object that converts it, or NULL */
 	int is_scoped, is_timed;
-	int is_given;			/* on the tray, or somebody has just taken it from there */
-	int is_told, error;		/* of a given one */
-	int is_cut;			/* of a given one: ended here as well */
-	int answer;			/* what release of a given one returned */
+	int is_given;			/* on the tray, or just taken from there */
+	int is_told, error;		/* given away */
+	int is_cut;			/* given away, and ended here as well */
+	int answer;			/* given away: what its release returned */
 	struct slot *next;		/* on the tray, or among the answers */
 };
 
-/* A lock that its thread closes after a while; others come to visit. */
+/* A lock that its thread closes after a while, and that other threads use. */
 struct guest {
 	pthread_mutex_t mutex;		/* protects the others */
 	struct evlock *lock;
 };
 
 struct thread {
-	pthread_t id, self;		/* as its maker knows it, and itself */
+	pthread_t id, self;		/* the maker's object of it */
 	unsigned number;
 	uint64_t random;
 	struct event_base *base;
-	struct evlock *lock[LOCKS], *other[LOCKS];	/* two objects of each lock */
+	struct evlock *lock[LOCKS], *other[LOCKS];	/* two objects for each lock */
 	struct evlock *semaphore, *set, *visit;
 	struct evlock_table *table;
 	struct evlock_owner *owner[OWNERS];
@@ -135,7 +134,7 @@ draw_mode(struct thread *t)
 	return mode[draw(t, 7)];
 }
 
-/* --- What is guarded --------------------------------------------------------- */
+/* --- Guarded values ---------------------------------------------------------- */
 
 static void
 touch(const struct slot *s)
@@ -169,7 +168,7 @@ give_permits_back(const struct slot *s)
 		__atomic_sub_fetch(&permits_held, s->units, __ATOMIC_RELAXED);
 }
 
-/* --- The life of a slot ------------------------------------------------------- */
+/* --- Slots -------------------------------------------------------------------- */
 
 static void
 forget(struct slot *s)
@@ -193,7 +192,7 @@ find_idle(struct thread *t)
 	return NULL;
 }
 
-/* One in that state that is nobody else's, or NULL. */
+/* Returns a slot in this state that only this thread uses, or NULL. */
 static struct slot *
 find(struct thread *t, enum state state)
 {
@@ -208,7 +207,7 @@ find(struct thread *t, enum state state)
 	return NULL;
 }
 
-/* Some object of the same lock, of this thread. */
+/* Returns some object of the same lock that belongs to this thread. */
 static struct evlock *
 any_object(struct slot *s)
 {
@@ -227,7 +226,7 @@ release_by(struct slot *s, struct evlock *object, struct evlock_table *table)
 	return object ? evlock_release(object, s->handle) : evlock_table_release(table, s->handle);
 }
 
-/* Withdraws or releases, in its own thread: nothing is told of it any more. */
+/* Withdraws or releases in its own thread: no callback of it runs any more. */
 static void
 release(struct slot *s)
 {
@@ -246,7 +245,7 @@ go_on(struct thread *t)
 	MUST(event_add(t->step, &now) == 0);
 }
 
-/* --- Being called back --------------------------------------------------------- */
+/* --- Callbacks ----------------------------------------------------------------- */
 
 static void
 on_end(struct slot *s, int error)
@@ -264,7 +263,7 @@ on_grant(struct slot *s)
 {
 	s->state = HELD;
 	if (s->is_given)
-		return;		/* and may be gone already */
+		return;		/* may have ended already */
 	take_permits(s);
 	touch(s);
 	if (!s->is_scoped && (s->thread->is_ending || s->thread->is_paused || chance(s->thread, 3)))
@@ -318,9 +317,9 @@ on_notice(struct evlock *object, evlock_handle handle, int error, void *arg)
 		release(s);
 }
 
-/* --- Asking ---------------------------------------------------------------------- */
+/* --- Acquiring ------------------------------------------------------------------- */
 
-/* What was asked for in `s` has this handle, or 0. */
+/* The request in `s` has this handle, or 0. */
 static void
 note(struct slot *s, evlock_handle handle, const struct evlock_request *q)
 {
@@ -481,9 +480,10 @@ end_one(struct thread *t)
 	release(s);
 }
 
-/* --- Objects that come and go ----------------------------------------------------- */
+/* --- Objects that are made and freed ---------------------------------------------- */
 
-/* Whoever waited by `object` was told inside evlock_free(); what was held is gone silently. */
+/* Requests that waited through `object` were called back inside evlock_free().  Holds have ended
+ * without a callback. */
 static void
 cut(struct slot *s)
 {
@@ -510,7 +510,7 @@ free_object(struct thread *t, struct evlock *object)
 	}
 }
 
-/* Is one of its handles on the tray, and the object about to be used? */
+/* May another thread use the object, because one of its handles is on the tray? */
 static int
 is_on_tray(const struct thread *t, const struct evlock *object)
 {
@@ -562,7 +562,7 @@ visit(struct thread *t)
 	t->n_left--;
 }
 
-/* A new lock for guests, or the end of it: none of them is its own thread's. */
+/* Makes a lock for guests, or ends it.  Guests are other threads. */
 static void
 change_guest(struct thread *t)
 {
@@ -673,8 +673,8 @@ take_one(void)
 	return s;
 }
 
-/* Any object of the same lock: this thread's, or one that stays while a handle of it is on
- * the tray.  NULL: the table's. */
+/* Returns any object of the same lock: one of this thread, or one that exists while a handle of it
+ * is on the tray.  NULL: the table's. */
 static struct evlock *
 object_here(struct thread *t, const struct slot *s)
 {
@@ -686,7 +686,7 @@ object_here(struct thread *t, const struct slot *s)
 	return s->units ? t->semaphore : s->object;
 }
 
-/* Returns 0 if there was nothing. */
+/* Returns 0 if there is none. */
 static int
 take(struct thread *t)
 {
@@ -705,7 +705,7 @@ take(struct thread *t)
 	return 1;
 }
 
-/* Nothing can be told of it any more. */
+/* No callback of the request can run any more. */
 static void
 check_answer(struct slot *s)
 {
@@ -745,7 +745,7 @@ release_all(struct thread *t)
 		release(s);
 }
 
-/* Waits for a callback, if one is sure to come. */
+/* Waits for a callback if one is sure to come. */
 static int
 pause_(struct thread *t)
 {
@@ -858,7 +858,7 @@ run(void *arg)
 	for (i = 0; i < SLOTS; i++)
 		MUST(t->slot[i].state == IDLE);
 	pthread_barrier_wait(&all_done);
-	MUST(event_base_dispatch(t->base) == 1);	/* events of other threads' notify */
+	MUST(event_base_dispatch(t->base) == 1);	/* for evlock_notify() of other threads */
 	for (i = 0; i < LOCKS; i++)
 		MUST(evlock_locked(t->lock[i]) == EVLOCK_NONE && evlock_waiting(t->lock[i]) == 0 &&
 		    evlock_held(t->lock[i], EVLOCK_NONE) == 0);
@@ -869,7 +869,7 @@ run(void *arg)
 	return NULL;
 }
 
-/* All begins with the first thread's locks; the others' are shared from them. */
+/* The first thread makes the locks, and the others share them. */
 static void
 make_locks(struct thread *t)
 {

@@ -2,24 +2,23 @@
 #ifndef ANYTHING_H_INCLUDED_
 #define ANYTHING_H_INCLUDED_
 
-/* Every public call, in random order, from every kind of callback.
+/* Makes every public call, in random order, from every kind of callback.
  *
- * A run is a row of rounds.  A round is a process of its own, and everything that is drawn
- * in it comes from its seed.  A round has one to four threads; a thread has one or two
- * bases, and objects, requests and owners that it alone uses.  Each thread performs
- * operations, which are drawn from the tables at the end of each file here.  Callbacks
- * perform operations, too.
+ * A run consists of rounds.  A round is a process of its own, and its seed decides everything that
+ * is drawn in it.  A round has one to four threads.  A thread has one or two bases, and objects,
+ * requests and owners that only it uses.  Each thread performs operations, which are drawn from
+ * the tables at the end of each file here.  Callbacks perform operations too.
  *
- *	main.c		options; rounds, and what became of them
+ *	main.c		options; rounds and their results
  *	round.c		one round: its threads, how they begin and end
- *	calls.c		what a thread is doing; what a call may fail with; operations
+ *	calls.c		the state of a thread; errors that a call may give; operations
  *	memory.c	allocations that fail
  *	clock.c		time, in rounds of one thread
- *	canary.c	exclusion: who is inside
+ *	canary.c	exclusion: which holders are inside
  *	requests.c	a request from the call that makes it to its end; the callbacks
  *	asking.c	operations: acquire
  *	ending.c	operations: release, convert, owners
- *	records.c	lock objects and things, found and noted
+ *	records.c	lock objects and things, found and recorded
  *	making.c	operations: lock objects are made
  *	freeing.c	operations: lock objects are shared, closed, freed
  *	looking.c	operations: everything that only looks; events of evlock_notify()
@@ -27,9 +26,9 @@
  *	tray.c		operations: handles and lock objects that pass to other threads
  *	neighbour.c	another process that locks the same files
  *
- * To add a public call: write a function that draws what it passes, brackets the call by
- * begin_call() and end_call(), checks the errno by may_fail(), and keeps the records here
- * true; then add it, with a weight, to the table of its file. */
+ * To add a public call, write a function that draws its arguments, puts begin_call() and
+ * end_call() around the call, checks errno with may_fail(), and updates the records.  Then add the
+ * function, with a weight, to the table of its file. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -51,13 +50,13 @@ enum {
 	WATCHES = 2, KEYS = 5, LEAVES = 12, FILES = 3, DEPTH = 16, STALE = 16, PERMITS = 4
 };
 
-/* What is drawn for a round, or given by options. */
+/* What a round is like: drawn, or given by options. */
 struct plan {
 	uint64_t seed;
 	unsigned n_threads;
 	long n_operations;	/* of each thread */
 	int is_threaded;	/* libevent is set up for threads */
-	int is_orderly;		/* in the end every request is waited for */
+	int is_orderly;		/* the round waits for every request at its end */
 	int has_failures;	/* allocations fail */
 	int has_neighbour;
 	int is_traced;
@@ -71,23 +70,24 @@ enum kind { PLAIN, CUSTOM, SEMAPHORE, FILE_LOCK, KEY, SET, TABLE };
 
 struct thing;
 
-/* A lock that a set is made of, nested sets taken apart. */
+/* A lock in a set or in one of its inner sets. */
 struct leaf {
 	struct thing *thing;
-	struct object *object;	/* that it is a member by */
+	struct object *object;	/* through which it is a member */
 	int mode;		/* or EVLOCK_SAME_MODE */
 };
 
-/* What is locked: a lock, the lock of a key, a file, a set.  Lock objects of any thread
- * stand for it.  Lives until the end of the round. */
+/* What is locked: a lock, the lock of a key, a file or a set.  Objects of any thread may belong to
+ * it.  It exists until the end of the round. */
 struct thing {
 	enum kind kind;
 	const struct evlock_modes *modes;	/* NULL: of a set */
 	uint32_t held[EVLOCK_MAX_MODES];	/* relaxed: units known to be held in each mode */
 	uint32_t permits;			/* relaxed: the most a semaphore ever had */
 	int has_owners;				/* relaxed: some request had an owner */
-	int is_closing, is_closed;		/* relaxed: evlock_close() was begun, was done */
-	int is_far;				/* relaxed: a set that other threads use */
+	int is_closing, is_closed;		/* relaxed: evlock_close() has begun, has
+						     returned */
+	int is_far;				/* relaxed: a set that several threads use */
 	long value, copy;			/* guarded by the lock, and by nothing else */
 	unsigned n_leaves, n_parts;
 	struct leaf leaf[LEAVES];		/* of a set */
@@ -103,7 +103,7 @@ struct guarded {
 	struct guarded *next;
 };
 
-/* A lock object or a table object.  Lives until the end of the round. */
+/* A lock object or a table object.  It exists until the end of the round. */
 struct object {
 	struct thread *thread;
 	unsigned number;		/* in traces */
@@ -116,14 +116,14 @@ struct object {
 	const void *identity;		/* the same: handles are known through either */
 	struct guarded *guarded;
 	int is_threadsafe;
-	int is_dying;			/* relaxed: it is being freed, or is gone */
+	int is_dying;			/* relaxed: it is being freed or was freed */
 	int is_shown;			/* under tray_mutex */
 	int n_pins;			/* under tray_mutex: in use by other threads */
 	struct object *next;
 };
 
 struct owner {
-	pthread_mutex_t mutex;		/* of a shared one: one thread at a time uses it */
+	pthread_mutex_t mutex;		/* one thread at a time uses a shared owner */
 	struct evlock_owner *owner;
 	int is_shared;
 	unsigned generation;		/* under the mutex: how often it ended */
@@ -131,14 +131,14 @@ struct owner {
 
 enum state { NEW, WAITING, HELD, ENDED };
 
-/* A request.  Lives until the end of the round, so that a late callback is noticed. */
+/* A request.  It exists until the end of the round, so that a late callback is noticed. */
 struct request {
 	struct thread *thread;
 	unsigned number;		/* in traces */
-	struct object *object;		/* that it was made through */
+	struct object *object;		/* it was made through */
 	struct thing *thing;
 	const void *identity;
-	struct evlock *key_lock;	/* as a callback was given it; NULL: unknown, or no key's */
+	struct evlock *key_lock;	/* from a callback; NULL: unknown, or not of a key */
 	struct owner *owner;		/* NULL: none */
 	unsigned generation;		/* of a shared owner */
 	evlock_handle handle;
@@ -146,7 +146,7 @@ struct request {
 	unsigned mode, units;
 	int was_closed, is_scoped, is_timed, is_named, has_notice;
 	int is_doomed;			/* held through an object that is being freed */
-	int is_inside;			/* the canary knows of it */
+	int is_inside;			/* the canary counts it */
 	unsigned lost;			/* bit i: leaf i of its set was freed */
 	/* A conversion: */
 	struct object *converter;	/* or NULL: none */
@@ -154,16 +154,16 @@ struct request {
 	int is_conversion_timed;
 	/* On the tray: */
 	int is_given, is_told, is_cut, error, answer;
-	struct object *pinned;		/* which others release it through, or NULL: their own */
+	struct object *pinned;		/* through which others release it; NULL: their own */
 	struct request *next;		/* on the tray, or among the answers */
 	struct request *next_made;
 };
 
-/* What a thread is in the middle of, from the outside to the inside. */
+/* What a thread is doing, from the outside to the inside. */
 enum doing { CALLING, FREEING, LOOPING, CALLED_BACK };
 
 struct failing {
-	long next;	/* the how-many-eth allocation from now on fails; 0: none; -1: all */
+	long next;	/* the number of the next allocation that fails; 0: none; -1: all */
 	long n;		/* that have failed */
 };
 
@@ -183,7 +183,7 @@ struct thread {
 	unsigned n_bases;
 	struct event_base *base[BASES];
 	const struct timeval *common[BASES];
-	int is_broken[BASES];		/* by event_base_loopbreak(), in the loop that runs */
+	int is_broken[BASES];		/* event_base_loopbreak() was called in this loop */
 	struct event *watch[BASES][WATCHES], *poke[BASES], *mail;
 	struct object *object[OBJECTS];
 	unsigned n_objects;
@@ -201,13 +201,13 @@ struct thread {
 	pthread_mutex_t mutex;		/* protects `answers` */
 	struct request *answers;
 	unsigned n_given;
-	uint64_t sum;			/* of what has happened */
+	uint64_t sum;			/* of events */
 };
 
 extern struct thread thread[THREADS];
 extern struct owner shared_owner[SHARED_OWNERS];
 
-/* An operation: one in all the weights of performing it. */
+/* An operation.  The greater its weight, the more often it is drawn. */
 struct operation {
 	const char *name;
 	unsigned weight;
@@ -232,8 +232,8 @@ unsigned draw(struct thread *t, unsigned n);
 int chance(struct thread *t, unsigned one_in);
 void trace(struct thread *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Brackets each call: nothing is called back inside, but by evlock_free().  `text` names it.
- * end_call() keeps errno. */
+/** Put these around each call.  Only evlock_free() may run callbacks in between.  `text` names the
+ * call. end_call() keeps errno. */
 void begin_call(struct thread *t, const char *text);
 void end_call(struct thread *t);
 void begin_free(struct thread *t, const struct object *o);
@@ -243,16 +243,16 @@ void end_free(struct thread *t);
 int loop(struct thread *t, unsigned base, int flags);
 int is_looping(const struct thread *t, unsigned base);
 
-/** At the begin and end of each callback, of libevent and of evlock. */
+/** Call these at the beginning and end of each callback, of libevent and of evlock. */
 void begin_event(struct thread *t, unsigned base);
 void begin_callback(struct thread *t, const struct object *o, int error);
 void end_callback(struct thread *t);
 
-/** The call that has just failed gave one of these errno, whose list ends with 0; ENOMEM
- * also, if an allocation has failed in it. */
+/** Checks the errno of the call that has just failed: one of these, a list that ends with 0, or
+ * ENOMEM if an allocation has failed in the call. */
 void may_fail(struct thread *t, ...);
 
-/** Performs one, or a few. */
+/** Performs one or a few operations. */
 void operate(struct thread *t);
 void operate_in_callback(struct thread *t);
 
@@ -268,17 +268,17 @@ extern const struct evlock_modes *const custom_modes[];
 extern const unsigned n_custom_modes;
 void enter(struct request *r);
 void leave(struct request *r);
-/** A set of this thread has lost its leaf `i`, and what it holds of that. */
+/** A set of this thread has lost its leaf `i`, and no longer holds it. */
 void lose(struct request *r, unsigned i);
 int is_closing(const struct thing *thing);
 int is_closed(const struct thing *thing);
 
 /* In requests.c. */
 struct request *new_request(struct thread *t, struct object *o, struct thing *thing);
-/** The call that made it has returned: `handle` is 0 if it failed. */
+/** The call that made the request has returned.  `handle` is 0 if the call failed. */
 void note(struct request *r, evlock_handle handle, evlock_cb cb, int is_bad);
 void end_request(struct request *r);
-/** Others may end it at any time. */
+/** Another thread may end the request at any time. */
 int is_loose(const struct request *r);
 struct request *find_request(struct thread *t, enum state state);
 int release(struct request *r);
@@ -301,7 +301,7 @@ struct object *find_object(struct thread *t);
 struct object *find_lock(struct thread *t);
 struct object *find_open_lock(struct thread *t);
 struct object *find_kind(struct thread *t, enum kind kind);
-/** One that knows the same handles: of the same lock, or the table of a key. */
+/** Returns an object that knows the same handles: of the same lock, or the table of a key. */
 struct object *find_twin(struct thread *t, const void *identity);
 struct object *add_object(struct thread *t, const struct object *like);
 void forget_object(struct thread *t, const struct object *o);
@@ -317,17 +317,17 @@ void file_path(unsigned i, char *path, size_t size);
 int file_flags(unsigned i);
 
 /* In freeing.c. */
-/** Gives every semaphore all that it may have. */
+/** Gives every semaphore its maximum of permits. */
 void give_permits(struct thread *t);
-/** Others will use the lock, if it is a set. */
+/** Other threads will use the lock, if it is a set. */
 void make_far(struct thread *t, struct thing *set);
-/** Returns 0 if it is in use by others. */
+/** Returns 0 if other threads use it. */
 int free_object(struct thread *t, struct object *o);
 void free_one(struct thread *t);
 void free_all_objects(struct thread *t);
 
 /* In looking.c. */
-/** What an event is of. */
+/** What an event belongs to. */
 struct watcher {
 	struct thread *thread;
 	unsigned base;

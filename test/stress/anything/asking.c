@@ -6,10 +6,9 @@
 
 #include "anything.h"
 
-/* --- What is asked for ------------------------------------------------------------ */
+/* --- Arguments of requests -------------------------------------------------------- */
 
-/* Those that may end while a round lasts come first; the others are for ever, as far as it is
- * concerned. */
+/* Timeouts that may expire during a round come first.  The others never do. */
 static const struct timeval timeouts[] = {
 	{ 0, 0 }, { 0, 0 }, { 0, 1 }, { 0, 100 }, { -1, 0 }, { 3600, 0 }, { 0, -5 }, { 1, -2000000 },
 	{ 3600, 1500000 }, { LONG_MAX, 0 }, { 0, LONG_MAX }, { LONG_MAX, LONG_MAX },
@@ -31,7 +30,7 @@ draw_timeout(struct thread *t, unsigned base, int *is_timed)
 	return &timeouts[i];
 }
 
-/* A mode of the thing; of a set, some mode. */
+/* Draws a mode of the thing, or any mode for a set. */
 unsigned
 draw_mode(struct thread *t, const struct thing *thing)
 {
@@ -54,7 +53,7 @@ draw_units(struct thread *t, const struct thing *thing, unsigned mode)
 	return limit && chance(t, 2) ? 1 + draw(t, limit) : 1;
 }
 
-/* Handles that a thread makes of its own pointers, and uses again. */
+/* Handles that a thread makes from its own pointers and uses again. */
 static evlock_handle
 draw_own_handle(struct thread *t, const struct request *r)
 {
@@ -94,7 +93,7 @@ draw_request(struct thread *t, struct request *r)
 	return q;
 }
 
-/* A record for a request through `o`, of a key if that is a table. */
+/* Makes a record for a request through `o`, for a key if `o` is a table. */
 static struct request *
 begin_request(struct thread *t, struct object *o, struct thing *thing)
 {
@@ -143,7 +142,7 @@ ask_nowait(struct thread *t)
 	note(r, handle, NULL, 0);
 }
 
-/* Returns 0 if its shared owner is in use by another thread. */
+/* Returns 0 if another thread uses its shared owner. */
 static int
 with_owner(struct request *r, struct evlock_request *q)
 {
@@ -235,7 +234,7 @@ ask_key_request(struct thread *t)
 
 /* --- Nonsense --------------------------------------------------------------------- */
 
-/* Makes one thing of the request bad.  Returns 0 if it would not be, with this lock. */
+/* Makes one field of the request invalid.  Returns 0 if that would be valid for this lock. */
 static int
 spoil(struct thread *t, const struct thing *thing, struct evlock_request *q)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What a thread is doing, so that a callback at the wrong time is noticed; what a call may
- * fail with; which operation comes next. */
+/* Knows what a thread is doing, so that a callback at the wrong time is noticed.  Checks errors of
+ * calls.  Chooses the next operation. */
 
 #include <stdarg.h>
 #include <string.h>
 
 #include "anything.h"
 
-enum { DEEPEST = 7 };	/* callbacks deeper than that perform no operations */
+enum { DEEPEST = 7 };	/* callbacks nested deeper perform no operations */
 
 /* --- Giving up -------------------------------------------------------------------- */
 
@@ -37,7 +37,7 @@ print_thread(const struct thread *t)
 		print_request(t->live[i]);
 }
 
-/* The other threads go on meanwhile: what is printed of them is a hint. */
+/* The other threads continue meanwhile, so what is printed about them is only a hint. */
 __attribute__((no_sanitize("thread"))) void
 give_up(const char *file, int line, const char *what)
 {
@@ -99,7 +99,7 @@ innermost(struct thread *t)
 	return t->depth ? &t->context[t->depth - 1] : NULL;
 }
 
-/* Which allocation is to fail in a call. */
+/* Draws which allocation fails in a call. */
 static long
 draw_failure(struct thread *t)
 {
@@ -210,7 +210,7 @@ begin_event(struct thread *t, unsigned base)
 	begin_any(t, "event");
 }
 
-/* A callback of a request that was made through `o`. */
+/* Begins a callback of a request that was made through `o`. */
 void
 begin_callback(struct thread *t, const struct object *o, int error)
 {
@@ -255,8 +255,8 @@ weight(const struct operation *o)
 	return o->weight;
 }
 
-/* The operation at `at` of all weights put together; or, if that is too far, NULL and their
- * sum. */
+/* Returns the operation at `at` among all weights added up, or NULL and their sum if `at` is too
+ * large. */
 static const struct operation *
 operation_at(unsigned at, unsigned *sum)
 {
@@ -274,7 +274,7 @@ operation_at(unsigned at, unsigned *sum)
 static unsigned
 all_weights(void)
 {
-	static unsigned sum;	/* relaxed: is the same for all */
+	static unsigned sum;	/* relaxed: the same for all threads */
 	unsigned all = READ(sum);
 
 	if (all)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Exclusion.  Each thing counts what its holders know that they hold, and has a plain
- * variable, which ThreadSanitizer watches.  All counting is relaxed: nothing here brings
- * threads into an order that the lock itself does not bring them into.
+/* Exclusion.  Each thing counts what its holders surely hold, and has a plain variable that
+ * ThreadSanitizer watches.  All counting is relaxed, so that only the lock itself orders the
+ * threads.
  *
- * A holder that somebody else may end at any time (see is_loose()) is not counted. */
+ * A holder that another thread may end at any time (see is_loose()) is not counted. */
 
 #include "anything.h"
 
@@ -65,7 +65,7 @@ const unsigned n_custom_modes = sizeof custom_modes / sizeof *custom_modes;
 
 /* --- Parts of a request ----------------------------------------------------------- */
 
-/* What a request holds of one lock. */
+/* What a request holds in one lock. */
 struct part {
 	struct thing *thing;
 	unsigned mode, units;
@@ -89,7 +89,7 @@ part_of(const struct request *r, unsigned i)
 	return (struct part){ leaf->thing, r->mode, r->units };
 }
 
-/* Units that the owner of `r` is known to hold of a thing. */
+/* Returns the units of a thing that the owner of `r` surely holds. */
 static uint32_t
 held_by_owner(const struct request *r, const struct thing *thing, unsigned mode)
 {
@@ -112,9 +112,9 @@ held_by_owner(const struct request *r, const struct thing *thing, unsigned mode)
 	return held;
 }
 
-/* --- Who is inside ---------------------------------------------------------------- */
+/* --- Holders inside --------------------------------------------------------------- */
 
-/* Of a conflict that holds one way alone, nobody knows who came first. */
+/* If only one of two modes conflicts with the other, it is unknown which holder came first. */
 static int
 conflict(const struct evlock_modes *modes, unsigned a, unsigned b)
 {
@@ -146,7 +146,7 @@ touch(struct thing *thing, enum evlock_access access)
 	thing->copy++;
 }
 
-/* Those of this thread, for whoever looks for the reason. */
+/* Prints the holders of this thread, to help to find the reason. */
 static void
 print_insiders(const struct request *r, const struct thing *thing)
 {
@@ -227,7 +227,7 @@ lose(struct request *r, unsigned i)
 
 /* --- Closed ----------------------------------------------------------------------- */
 
-/* May it be closed by now? */
+/* May the thing be closed by now? */
 int
 is_closing(const struct thing *thing)
 {
@@ -244,7 +244,7 @@ is_closing(const struct thing *thing)
 	return 0;
 }
 
-/* Is it sure to be?  The lock of a key or of a file may have been made anew since. */
+/* Is the thing surely closed?  The lock of a key or a file may have been made again since. */
 int
 is_closed(const struct thing *thing)
 {

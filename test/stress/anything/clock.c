@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The clock of a round with one thread passes by being looked at, so that timeouts come at the
- * same moment each time.  libevent finds this function before the C library's. */
+/* In a round with one thread, the clock advances only when it is read, so timeouts expire at the
+ * same moment each time. libevent finds this function before the C library's. */
 
 #include <sys/syscall.h>
 #include <time.h>

@@ -39,7 +39,7 @@ release_all_held(struct thread *t)
 	}
 }
 
-/* Handles that are gone are unknown for ever; so is what never was one. */
+/* Handles that have ended are unknown for ever, and so are values that never were handles. */
 static void
 release_stale(struct thread *t)
 {
@@ -57,7 +57,7 @@ release_stale(struct thread *t)
 	MUST(result == -1 && errno == ENOENT);
 }
 
-/* A handle of another lock. */
+/* Uses a handle of another lock. */
 static void
 release_strangers(struct thread *t)
 {
@@ -76,7 +76,7 @@ release_strangers(struct thread *t)
 
 /* --- Converting ------------------------------------------------------------------- */
 
-/* The object and lock to convert `r` by, or NULL. */
+/* Returns the object and the lock for converting `r`, or NULL. */
 static struct evlock *
 converter(struct request *r, struct object **o)
 {
@@ -85,7 +85,7 @@ converter(struct request *r, struct object **o)
 		return (*o)->lock;
 	*o = r->object;
 	if (r->object->is_dying || (r->object->table && is_loose(r)))
-		return NULL;	/* the lock of a key is valid for as long as the handle is */
+		return NULL;	/* the lock of a key is valid as long as the handle */
 	return r->object->table ? r->key_lock : r->object->lock;
 }
 
@@ -139,7 +139,7 @@ convert_later(struct request *r, struct evlock *lock, struct object *o, unsigned
 	r->is_conversion_timed = is_timed;
 }
 
-/* While it is converted, nothing is known of what it holds. */
+/* While a request is converted, it is not known what it holds. */
 static void
 convert(struct thread *t)
 {
@@ -169,7 +169,8 @@ draw_owner(struct thread *t, int is_threadsafe)
 	return &t->owner[draw(t, OWNERS)];
 }
 
-/* A shared owner is used by one thread at a time.  NULL: not now, or there is no memory. */
+/* Takes a shared owner, which one thread at a time uses.  NULL: another thread uses it, or there
+ * is no memory. */
 struct evlock_owner *
 borrow(struct owner *o)
 {
@@ -189,8 +190,8 @@ give_back(struct owner *o)
 		pthread_mutex_unlock(&o->mutex);
 }
 
-/* Everything of a thread's own owner ends.  Returns how much that is, at the least; adds to
- * `most` what may be counted as well. */
+/* Ends everything of an owner of this thread.  Returns the least number of acquisitions that
+ * evlock must count, and adds to `most` those that it may count too. */
 static size_t
 end_requests_of(struct thread *t, const struct owner *o, size_t *most)
 {
@@ -212,7 +213,7 @@ end_requests_of(struct thread *t, const struct owner *o, size_t *most)
 	return n;
 }
 
-/* Frees the owner, or releases all that it has. */
+/* Frees the owner, or releases everything that it has. */
 static size_t
 end_owner_now(struct thread *t, struct owner *o)
 {

@@ -6,7 +6,7 @@
 
 /* --- Freeing ---------------------------------------------------------------------- */
 
-/* The sets of this thread that `o` is a member of lose it. */
+/* Sets of this thread lose their member `o`. */
 static void
 lose_leaf(struct thread *t, const struct object *o)
 {
@@ -33,7 +33,8 @@ doom(struct thread *t, const struct object *o)
 	}
 }
 
-/* Whoever waited by `o` was told inside evlock_free(); what was held is gone silently. */
+/* Requests that waited through `o` were called back inside evlock_free().  Holds have ended
+ * without a callback. */
 static void
 bury(struct thread *t, const struct object *o)
 {
@@ -58,7 +59,7 @@ bury(struct thread *t, const struct object *o)
 	}
 }
 
-/* Do other threads use it, or is it to be used by them? */
+/* Do other threads use it, or will they? */
 static int
 is_pinned(struct object *o)
 {
@@ -70,8 +71,8 @@ is_pinned(struct object *o)
 	return is;
 }
 
-/* Whoever may have taken permits away, brings them back before it rests or goes: nobody else is
- * sure to. */
+/* A thread that may have taken permits away gives them back before it rests or ends, because no
+ * other thread is sure to do so. */
 static void
 give_permits_of(struct thread *t, const struct object *o)
 {
@@ -130,8 +131,8 @@ free_one(struct thread *t)
 
 /* --- Sharing, closing, semaphores ------------------------------------------------- */
 
-/* What holds through a set that others use is not known any more: they may lose a member of it
- * at any time. */
+/* Forgets what is held through a set that other threads use: the set may lose a member at any
+ * time. */
 void
 make_far(struct thread *t, struct thing *set)
 {

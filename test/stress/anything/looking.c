@@ -25,7 +25,7 @@ look_at_lock(struct thread *t)
 		MUST(strongest < o->thing->modes->n_modes);
 }
 
-/* Has the set a member in the set's mode, or is it no set? */
+/* Has the set a member with EVLOCK_SAME_MODE, or is this no set? */
 static int
 knows_its_mode(const struct thing *thing)
 {
@@ -90,7 +90,7 @@ look_at_mode(struct thread *t)
 		MUST(mode == (int)r->mode);
 }
 
-/* A set's handle, at a member. */
+/* Looks at a member with a set's handle. */
 static void
 look_through_set(struct thread *t)
 {
@@ -158,7 +158,7 @@ dump(struct thread *t)
 	free(text);
 }
 
-/* --- Being told that a lock could be had ------------------------------------------ */
+/* --- evlock_notify() -------------------------------------------------------------- */
 
 static struct watcher watchers[THREADS][BASES];
 
@@ -203,7 +203,7 @@ free_events(struct thread *t, unsigned base)
 		event_free(t->mail);
 }
 
-/* Only the first bases of threads stay to the end, so only their events may be used by others. */
+/* Only the first base of a thread lasts to the end, so other threads may use only its events. */
 static struct event *
 draw_watch(struct thread *t)
 {
@@ -243,7 +243,7 @@ unnotify(struct thread *t)
 		may_fail(t, ENOENT, 0);
 }
 
-/* What a callback of a table's lock was given can be neither watched nor put into a set. */
+/* The lock that a callback of a table gets can be neither watched nor put into a set. */
 static void
 use_key_lock(struct thread *t)
 {

@@ -39,7 +39,7 @@ poke(struct thread *t)
 		MUST(event_add(ev, &soon) == 0);
 }
 
-/* Nothing is called back by that loop any more until it has returned. */
+/* That loop runs no more callbacks until it has returned. */
 static void
 break_loop(struct thread *t)
 {
@@ -74,8 +74,8 @@ turn_all(struct thread *t)
 	usleep(50);
 }
 
-/* Until all that was given away has been taken back, or answered.  A loop is not kept alive for
- * that. */
+/* Runs until everything that was given away has been taken back or answered.  That does not keep a
+ * loop alive. */
 void
 wait_for_answers(struct thread *t)
 {
@@ -83,10 +83,10 @@ wait_for_answers(struct thread *t)
 		turn_all(t);
 }
 
-/* Lets go of everything, and does nothing more until it has been called back: a wake-up that is lost
- * leaves it there, or ends its loop before its time.  Callbacks do nothing either: after
- * event_base_loopcontinue() in one, EVLOOP_ONCE goes on to wait, if all that is left active are
- * libevent's own events. */
+/* Releases everything and then only waits for a callback.  If a wake-up is lost, the thread stays
+ * there, or its loop ends early.  Callbacks make no calls meanwhile: after
+ * event_base_loopcontinue() in a callback, EVLOOP_ONCE waits again if only libevent's own events
+ * are still active. */
 static void
 rest(struct thread *t)
 {
@@ -127,7 +127,7 @@ unnotify_all(struct thread *t, unsigned base)
 		}
 }
 
-/* The second base ends, with all that is on it, and another comes. */
+/* Replaces the second base, with everything on it, by a new one. */
 static void
 replace_base(struct thread *t)
 {
@@ -140,7 +140,7 @@ replace_base(struct thread *t)
 			return;
 	for (i = 0; i < t->n_objects; i++)
 		if (t->object[i]->base == 1)
-			return;		/* made by callbacks meanwhile */
+			return;		/* made meanwhile by callbacks */
 	unnotify_all(t, 1);
 	free_events(t, 1);
 	event_base_free(t->base[1]);
@@ -148,7 +148,7 @@ replace_base(struct thread *t)
 	make_events(t, 1);
 }
 
-/* What a child inherits, it frees, and disturbs nothing of its parent's. */
+/* A child frees what it inherited, which must not affect the parent. */
 static void
 fork_child(struct thread *t)
 {

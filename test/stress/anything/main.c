@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Options, and rounds: each is a child, so that whatever becomes of it is known by its seed.
+/* Options and rounds.  Each round is a child process, so that its seed is known whatever happens
+ * to it.
  *
  *	anything [--seconds N | --rounds N] [--seed N] [--threads N[-N]] [--operations N]
  *	         [--failures N] [--only NAME,...] [--without NAME,...] [--trace] [--tap=-]
  *
- * A round is repeated by its own seed and --rounds 1, with the same other options.  With one
- * thread, and no neighbour, it does the same again; else as far as threads repeat anything. */
+ * A round is repeated by its seed, --rounds 1 and the same other options.  With one thread and no
+ * neighbour it does exactly the same again, otherwise only as far as threads can repeat
+ * anything. */
 
 #include <errno.h>
 #include <signal.h>
@@ -111,14 +113,14 @@ mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Bits of the seed, below n. */
+/* Returns some bits of the seed, less than n. */
 static unsigned
 bits(uint64_t seed, unsigned which, unsigned n)
 {
 	return (unsigned)(mix(seed + which) % n);
 }
 
-/* Under valgrind no thread runs while another waits in fcntl(2). */
+/* Under valgrind, no thread runs while another waits in fcntl(2). */
 static int
 can_wait(void)
 {
@@ -181,7 +183,7 @@ remove_files(void)
 	}
 }
 
-/* Returns whether it went as it should. */
+/* Returns whether the round has passed. */
 static int
 run_one(uint64_t seed)
 {
@@ -232,7 +234,7 @@ main(int argc, char **argv)
 	return n_failed > 0;
 }
 
-/* The first race is the end of a round. */
+/* The first data race ends the round. */
 const char *__tsan_default_options(void);
 const char *
 __tsan_default_options(void)

@@ -68,7 +68,7 @@ file_path(unsigned i, char *path, size_t size)
 	snprintf(path, size, "%s/%u", folder, i);
 }
 
-/* A file is locked by fcntl() or by flock(), all through a round. */
+/* A file is locked only by fcntl(), or only by flock(), during a round. */
 int
 file_flags(unsigned i)
 {
@@ -146,7 +146,7 @@ add_leaf(struct thing *set, struct thing *thing, struct object *o, int mode)
 		WRITE(set->is_far, 1);
 }
 
-/* Returns 0 if there are too many. */
+/* Returns 0 if there are too many already. */
 static int
 add_leaves(struct thing *set, struct object *o, int mode)
 {
@@ -183,7 +183,7 @@ has_twins(const struct thing *set)
 	return 0;
 }
 
-/* One or a few members.  Returns how many. */
+/* Chooses one or a few members.  Returns their number. */
 static unsigned
 draw_members(struct thread *t, struct object *set, struct evlock_set_member *member, unsigned most)
 {
@@ -232,15 +232,15 @@ make_set(struct thread *t, struct object *o)
 	return o->lock ? 0 : -1;
 }
 
-/* --- Making one ------------------------------------------------------------------- */
+/* --- Making an object ------------------------------------------------------------- */
 
-/* The call that was to make it has failed. */
+/* The call that makes the object has failed. */
 static void
 give_object_up(struct thread *t, struct object *o)
 {
 	forget_object(t, o);
 	if (o->guarded)
-		WRITE(o->guarded->n_freed, 1);	/* there is none to free it */
+		WRITE(o->guarded->n_freed, 1);	/* no object would free it */
 }
 
 typedef int make(struct thread *t, struct object *o);
@@ -271,7 +271,7 @@ make_one(struct thread *t)
 		free_one(t);
 }
 
-/* What the threads meet at. */
+/* The objects that all threads share. */
 void
 make_common_objects(struct thread *t)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The allocator of the library in these tests: it counts, and fails on demand in the
- * thread that asked for it. */
+/* The allocator of the library in these tests.  It counts, and a thread can make its own
+ * allocations fail. */
 
 #include "anything.h"
 

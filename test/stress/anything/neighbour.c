@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Another process, which locks the files of a round as other programs do, and now and then
- * takes one away while it has it. */
+/* Another process that locks the files of a round as other programs do.  Now and then it removes a
+ * file while it holds the lock. */
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,8 +14,8 @@
 
 #include "anything.h"
 
-static int *is_locked;		/* relaxed, in shared memory: it has file i for itself */
-static int stop_pipe[2];	/* its end is the end of the neighbour */
+static int *is_locked;		/* relaxed, in shared memory: it holds file i exclusively */
+static int stop_pipe[2];	/* when it is closed, the neighbour ends */
 static pid_t neighbour;
 
 static int
@@ -29,7 +29,7 @@ lock(int fd, unsigned i, int is_exclusive)
 	return fcntl(fd, F_OFD_SETLKW, &range);
 }
 
-/* Is it still the file that the path leads to? */
+/* Does the path still lead to this file? */
 static int
 is_current(int fd, const char *path)
 {
@@ -38,7 +38,7 @@ is_current(int fd, const char *path)
 	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino;
 }
 
-/* Returns whether to go on. */
+/* Returns whether to continue. */
 static int
 sleep_a_little(unsigned n)
 {
@@ -69,7 +69,7 @@ visit_file(unsigned i, unsigned n)
 	return goes_on;
 }
 
-/* Ends as well if the round dies. */
+/* Also ends when the round's process dies. */
 static void
 live(void)
 {
@@ -108,7 +108,7 @@ stop_neighbour(void)
 	munmap(is_locked, FILES * sizeof *is_locked);
 }
 
-/* This process has the file, for reading at least. */
+/* This process holds the file, at least shared. */
 void
 check_neighbour(const struct thing *thing)
 {

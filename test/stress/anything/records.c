@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Lock objects of a thread, and things: found, noted, forgotten. */
+/* The records of lock objects and things: finds, makes and forgets them. */
 
 #include "anything.h"
 
@@ -65,7 +65,7 @@ find_object(struct thread *t)
 	return find_if(t, is_any, NULL);
 }
 
-/* Rather one that is not closed. */
+/* Prefers an object that is not closed. */
 struct object *
 find_lock(struct thread *t)
 {
@@ -84,7 +84,7 @@ find_kind(struct thread *t, enum kind kind)
 	return find_if(t, is_of_kind, &kind);
 }
 
-/* An object that knows the same handles: of the same lock, or the table of a key. */
+/* Returns an object that knows the same handles: of the same lock, or the table of a key. */
 struct object *
 find_twin(struct thread *t, const void *identity)
 {
@@ -143,7 +143,7 @@ on_free_value(void *value)
 	MUST(__atomic_fetch_add(&guarded->n_freed, 1, __ATOMIC_RELAXED) == 0);
 }
 
-/* When all objects are gone. */
+/* Called when all objects have been freed. */
 void
 forget_things(void)
 {
@@ -162,7 +162,7 @@ forget_things(void)
 	}
 }
 
-/* One more object, which looks like another, or like nothing yet. */
+/* Adds an object record, as a copy of another or empty. */
 struct object *
 add_object(struct thread *t, const struct object *like)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* A request, from the call that makes it to its end, and what it is told. */
+/* A request from the call that makes it to its end, with its callbacks. */
 
 #include "anything.h"
 
 /* --- Records ---------------------------------------------------------------------- */
 
-/* A record that is not live yet, or NULL: there are many already. */
+/* Returns a free record, or NULL if there are many already. */
 struct request *
 new_request(struct thread *t, struct object *o, struct thing *thing)
 {
@@ -26,14 +26,14 @@ new_request(struct thread *t, struct object *o, struct thing *thing)
 	return r;
 }
 
-/* Others may end it at any time, so that nothing is known of what it holds. */
+/* Another thread may end the request at any time, so it is not known what it holds. */
 int
 is_loose(const struct request *r)
 {
 	return r->is_given || (r->owner && r->owner->is_shared);
 }
 
-/* Without any, nobody waits in a circle. */
+/* Without a timeout or an owner, there is no wait cycle. */
 static int
 has_owners(const struct thing *thing)
 {
@@ -45,7 +45,7 @@ has_owners(const struct thing *thing)
 	return READ(thing->has_owners);
 }
 
-/* Why may this request, which is well made, be refused? */
+/* Which errors may this valid request give? */
 static void
 check_refusal(const struct request *r, evlock_cb cb, int is_bad)
 {
@@ -98,7 +98,7 @@ end_request(struct request *r)
 		t->stale[t->n_stale++ % STALE] = r->handle;
 }
 
-/* One in that state that is this thread's alone, or NULL. */
+/* Returns a request in this state that only this thread uses, or NULL. */
 struct request *
 find_request(struct thread *t, enum state state)
 {
@@ -126,15 +126,15 @@ release_by(struct thread *t, struct object *o, evlock_handle handle)
 	return result;
 }
 
-/* Has its shared owner been ended since? */
+/* Has its shared owner ended since? */
 static int
 was_ended(const struct request *r)
 {
 	return r->owner && r->owner->is_shared && READ(r->owner->generation) != r->generation;
 }
 
-/* Through any object that knows the handle.  Returns -1 if there is none: the one that it
- * was made through is being freed. */
+/* Releases through any object that knows the handle.  Returns -1 if there is none because the
+ * object that it was made through is being freed. */
 int
 release(struct request *r)
 {
@@ -156,7 +156,7 @@ release(struct request *r)
 	return 0;
 }
 
-/* --- Being called back ------------------------------------------------------------ */
+/* --- Callbacks -------------------------------------------------------------------- */
 
 static void
 check_error(const struct request *r, int error, int is_timed)
@@ -187,7 +187,7 @@ granted(struct request *r)
 	if (!r->is_given)
 		operate_in_callback(t);
 	if (r->state != HELD || r->is_given)
-		return;		/* a nested operation has ended it, or given it away */
+		return;		/* a nested operation has ended it or given it away */
 	if (r->is_scoped)
 		end_request(r);
 	else if (t->is_ending || t->is_resting || chance(t, 3))

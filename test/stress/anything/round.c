@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* One round: threads that operate, and how they end.  An orderly end waits for all that was
- * asked for, so that whoever was forgotten is noticed; the other frees all at once, while the
- * other threads go on. */
+/* One round: its threads, and how they end.  An orderly end waits for every request, so that a
+ * lost one is noticed.  Otherwise each thread frees everything at once while the other threads
+ * continue. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static pthread_barrier_t all_ready, all_ended;
 
 /* --- The end of a thread ---------------------------------------------------------- */
 
-/* Blocks, if that is possible: a wake-up that is lost is to be noticed. */
+/* Blocks if possible, so that a lost wake-up is noticed. */
 static void
 wait_for_one(struct thread *t)
 {
@@ -39,7 +39,7 @@ wait_for_all(struct thread *t)
 		wait_for_one(t);
 }
 
-/* When all threads have ended what they asked for, nothing is held. */
+/* When all threads have ended their requests, nothing is held. */
 static void
 check_nothing_is_held(const struct thread *t)
 {
@@ -91,7 +91,7 @@ run_thread(void *arg)
 		operate(t);
 	end_thread(t);
 	pthread_barrier_wait(&all_ended);
-	turn_all(t);	/* events that others have made active */
+	turn_all(t);	/* events that other threads have activated */
 	return NULL;
 }
 
@@ -184,7 +184,7 @@ count_descriptors(void)
 	return n;
 }
 
-/* A thread of the library's may not have come to its end. */
+/* A thread of the library may not have ended yet. */
 static void
 check_nothing_is_left(int n_descriptors)
 {
@@ -200,7 +200,7 @@ check_nothing_is_left(int n_descriptors)
 	MUST(!"nothing is left");
 }
 
-/* What a nested loop of a base that loops already is told, is known. */
+/* libevent's warning about nested loops is expected. */
 static void
 on_log(int severity, const char *text)
 {

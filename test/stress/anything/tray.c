@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What passes from thread to thread: handles, on a tray, from which others take and release
- * them; lock objects, in a window, from which others share them. */
+/* What passes between threads: handles on a tray, which other threads take and release, and lock
+ * objects in a window, which other threads share. */
 
 #include "anything.h"
 
@@ -41,7 +41,7 @@ give(struct thread *t)
 	pthread_mutex_unlock(&tray_mutex);
 }
 
-/* Takes the first that is this thread's, or is not, off the tray. */
+/* Takes the first handle off the tray that belongs to this thread, or to another. */
 static struct request *
 take_off(struct thread *t, int is_own)
 {
@@ -65,7 +65,7 @@ put_on(struct request *r)
 	pthread_mutex_unlock(&tray_mutex);
 }
 
-/* Nothing can be told of it any more. */
+/* No callback of the request can run any more. */
 static void
 answered(struct request *r)
 {
@@ -89,7 +89,7 @@ release_by(struct thread *t, const struct object *o, evlock_handle handle)
 	return result == 0 ? 0 : errno;
 }
 
-/* A thread ends what it gave away, and nobody took. */
+/* A thread ends what it gave away if no other thread has taken it. */
 void
 take_everything_back(struct thread *t)
 {
@@ -105,7 +105,7 @@ take_everything_back(struct thread *t)
 	}
 }
 
-/* --- Taking others' --------------------------------------------------------------- */
+/* --- Handles of other threads ----------------------------------------------------- */
 
 static void
 answer(struct request *r)
@@ -121,7 +121,7 @@ answer(struct request *r)
 	pthread_mutex_unlock(&theirs->mutex);
 }
 
-/* Another thread converts it first, or tries to. */
+/* First another thread converts it, or tries to. */
 static void
 convert_theirs(struct thread *t, const struct object *o, const struct request *r)
 {
@@ -232,7 +232,7 @@ pick(unsigned i)
 	return o;
 }
 
-/* Shares another thread's lock. */
+/* Shares a lock of another thread. */
 void
 visit(struct thread *t)
 {
