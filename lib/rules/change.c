@@ -127,12 +127,26 @@ evl_change_doubt(struct evl_change *change, const struct evl_ties *ties)
 	}
 }
 
+/* A conversion that is not granted leaves its owner with the former mode.  That mode may exclude
+ * waiters whose locks other requests of the owner wait for. */
+static void
+doubt_all(struct evl_change *change, const struct evl_owner *owner)
+{
+	struct evl_link *link;
+
+	EVL_LIST_EACH(link, &owner->ties)
+		if (EVL_OWNED(link)->seat->state == EVL_QUEUED)
+			evl_change_doubt(change, EVL_OWNED(link));
+}
+
 void
 evl_change_give_up(struct evl_change *change, struct evl_ties *ties)
 {
 	evl_core_leave_bound(ties->core, ties);
 	evl_change_touch(change, ties->core, 1);
 	evl_change_doubt(change, ties);
+	if (ties->of && ties->owner)
+		doubt_all(change, ties->owner);
 }
 
 void

@@ -348,7 +348,8 @@ tell_later(struct model *m, unsigned e, int error)
 }
 
 /* `e` has left its locks: it waited and was not granted, or it held them.  Other requests of its
- * owner that wait in these locks may never be granted now. */
+ * owner that wait in these locks may never be granted now.  A conversion leaves the former mode
+ * behind, which may exclude requests that the owner waits for in any lock. */
 static void
 give_up(struct model *m, unsigned e)
 {
@@ -357,9 +358,10 @@ give_up(struct model *m, unsigned e)
 
 	if (r->state == MODEL_FAILED)
 		return;
+	if (IS_CONVERSION(e))
+		m->given_up[r->owner] = ~(uint32_t)0;
 	EACH_SEAT(s, r)
-		if (!(IS_CONVERSION(e) && s->is_fixed))
-			m->given_up[r->owner] |= BIT(s->lock);
+		m->given_up[r->owner] |= BIT(s->lock);
 }
 
 static void

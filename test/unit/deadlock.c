@@ -915,6 +915,30 @@ SetTest(deadlock, of_those_who_counted_on_a_set_that_is_closed)
 	end_set("set:ECANCELED");
 }
 
+/* One of two kinds of holders may be inside at a time. */
+static const struct evlock_mode side[] = {
+	{ .name = "left", .conflicts = 1 << 1 }, { .name = "right", .conflicts = 1 << 0 }
+};
+static const struct evlock_modes sides = { side, 2, NULL };
+enum { LEFT, RIGHT };
+
+/* b waits for a to be on the right, and a for b. */
+DeadlockTest(deadlock, of_one_that_counted_on_a_conversion_that_times_out)
+{
+	static const struct timeval soon = { 0, 1000 };
+	struct evlock *l = evlock_new(base, &(struct evlock_options){ .modes = &sides });
+	evlock_handle held = hold_by(a, l, LEFT);
+
+	hold_by(b, y, X);
+	hold(l, LEFT);
+	cr_assert_eq(evlock_convert(l, held, RIGHT, &soon, note, (void *)(uintptr_t)"up"), 0);
+	ask_by(b, l, "b", RIGHT);
+	ask_by(a, y, "a", X);
+	cr_assert_str_eq(run(), "a:EDEADLK up:ETIMEDOUT");
+	evlock_free(l);
+	cr_assert_str_eq(told(), "b:ECANCELED");
+}
+
 /* Those that still can be granted are. */
 SetTest(deadlock, of_none_who_may_count_on_another)
 {
