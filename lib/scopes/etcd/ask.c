@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What is asked of the cluster; see ask.h. */
+/* Encodes questions to the cluster; see ask.h. */
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define ADD(out, message) evl_message_add(out, &(message)->base)
 
-/* etcd's numbers. */
+/* The values of etcd's enumerations. */
 enum { DESCENDING = 2, BY_CREATION = 2, COMPARE_CREATED = 1, COMPARE_CHANGED = 2 };
 
 /* --- Keys ------------------------------------------------------------------------ */
@@ -45,9 +45,9 @@ text(const char *string)
 
 /* --- A transaction --------------------------------------------------------------- */
 
-enum { MOST = 4 };	/* of each kind */
+enum { MOST = 4 };	/* parts of one kind */
 
-/* Its parts, which the message points to. */
+/* A transaction, with the parts that its message points to. */
 struct txn {
 	const struct evl_entry *entry;
 	char q[EVL_KEY_MAX + 1], x[EVL_KEY_MAX + 1], g[EVL_KEY_MAX + 1];
@@ -61,8 +61,9 @@ struct txn {
 	unsigned n_ranges, n_puts, n_deletions;
 };
 
-/* Those in the way of the entry lie in one folder: ahead in the queue and, if it is shared,
- * exclusive.  A folder ends where its / would be a 0. */
+/* An exclusive entry conflicts with every place ahead of it, and a shared one with the exclusive
+ * places ahead.  So its rivals lie in one folder, q/ or x/.  The range of a folder ends at the key
+ * that has a 0, the character after /, in place of the /. */
 static void
 begin(struct txn *txn, const struct evl_entry *entry)
 {
@@ -142,8 +143,9 @@ find(struct txn *txn, Evl__RequestOp *op, const char *key)
 	return op->request_range = range;
 }
 
-/* Who is next ahead.  The order is named, as etcd 3.4 applies the limit before it sorts otherwise.
- * Without a revision it is asked before the place is entered: all who are there are ahead. */
+/* Finds the next place ahead.  The order is given explicitly, because etcd 3.4 otherwise applies
+ * the limit before it sorts.  An entry without a revision is about to be made: all places in the
+ * folder are ahead of it. */
 static void
 find_ahead(struct txn *txn)
 {

@@ -2,21 +2,22 @@
 #ifndef EVL_ASK_H_INCLUDED_
 #define EVL_ASK_H_INCLUDED_
 
-/* What is asked of the cluster: the messages, and the keys in them.  Pure: a message with its
- * prefix is added to a buffer.  Called by auth, member, session, place and watches.  All return
- * 0, or -1 if there is no memory.
+/* Encodes questions to the cluster, and knows the layout of the keys.  Pure: each function appends
+ * one message, with the prefix that gRPC wants, to a buffer.  Called by auth, member, session,
+ * place and watches.  The functions that return an int return 0, or -1 if there is no memory.
  *
- * A lock has a root, PREFIX NAME, in which the / and % of the name are written %2F and %25, so
- * that no lock's keys lie among another's.  Below it, each session that uses the lock has an ID:
+ * The keys of a lock have a common root, PREFIX NAME.  A / or % of the name is written %2F or %25
+ * there, so no key of one lock can look like a key of another.  Below the root, each session that
+ * uses the lock has an ID:
  *
- *	ROOT/q/ID	a place in the queue; its create_revision is the place, and the token.
- *			Its value says in words who has it
- *	ROOT/x/ID	beside it, while the place is exclusive
- *	ROOT/g/ID	the guard: written once before the first entry, and again with each.  An
- *			entry compares its mod_revision, so that a late copy of an entry fails; so
- *			does leaving
+ *	ROOT/q/ID	the place in the queue.  Its create_revision is the position in the queue
+ *			and the fencing token; its value describes the holder to a person
+ *	ROOT/x/ID	exists beside ROOT/q/ID while the place is exclusive
+ *	ROOT/g/ID	the guard.  It is written before the first entry and with each entry.
+ *			Entering and leaving compare its mod_revision, so a late copy of an
+ *			entry fails
  *
- * All of them are kept by the session's lease. */
+ * All keys belong to the session's lease. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,58 +31,61 @@ struct evbuffer;
 #define EVL_ROOT_MAX	(EVL_PREFIX_MAX + 3 * EVL_NAME_MAX)
 #define EVL_KEY_MAX	(EVL_ROOT_MAX + 3 + EVL_ID_MAX)
 
-/** A place in the queue of one lock, in the cluster's terms. */
+/** A place in the queue of one lock, as the cluster knows it. */
 struct evl_entry {
 	const char *root;
-	const char *holder;		/**< who has it, for a person */
-	char id[EVL_ID_MAX + 1];	/**< unlike that of any other place, of any session */
+	const char *holder;		/**< describes the session to a person */
+	char id[EVL_ID_MAX + 1];	/**< unique among all places of all sessions */
 	int64_t lease;
-	int64_t guard;			/**< mod_revision of the guard; 0: not known */
-	int64_t revision;		/**< create_revision of the place; 0: not known */
+	int64_t guard;			/**< mod_revision of the guard; 0: unknown */
+	int64_t revision;		/**< create_revision of the place; 0: unknown */
 	uint8_t is_exclusive;
 };
 
-/** Writes the root of the lock `name` to `root`, which has room for EVL_ROOT_MAX and the end. */
+/** Writes the root of the lock `name` to `root`, which has room for EVL_ROOT_MAX bytes and a 0. */
 void evl_ask_root(char *root, const char *prefix, const char *name);
 
 /** Writes the entry's key in the folder 'q', 'x' or 'g' to `key`, which has room for EVL_KEY_MAX
- * and the end.  Returns its length. */
+ * bytes and a 0.  Returns the length of the key. */
 size_t evl_ask_key(char *key, const struct evl_entry *entry, char folder);
 
 int evl_ask_authenticate(struct evbuffer *out, const char *user, const char *password);
 int evl_ask_status(struct evbuffer *out);
 int evl_ask_grant(struct evbuffer *out, int64_t lease, unsigned ttl);
 
-/** To keep a lease alive, or to revoke it. */
+/** The message is the same for keeping a lease alive and for revoking it. */
 int evl_ask_lease(struct evbuffer *out, int64_t lease);
 
-/** Writes the guard; the header's revision is its mod_revision. */
+/** Writes the guard.  The revision in the answer's header is the guard's mod_revision. */
 int evl_ask_guard(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Enters the queue, unless that has happened, and finds who is next ahead.
- * Succeeded: entered, at the header's revision; a key, if there is one: who is next ahead.
- * Not succeeded: a key: entered earlier, at its create_revision; none: the guard has changed, to
- * guard_revision, or is gone. */
+/** Enters the queue and finds the next place ahead, unless the guard has changed.
+ * If the transaction succeeds, the place was entered at the revision in the header; the answer's
+ * key is that of the next place ahead, if there is one.
+ * If it fails, either the answer has our key: the place was entered earlier, at that key's
+ * create_revision.  Or it has none: the guard has changed to guard_revision, or is gone (0). */
 int evl_ask_enter(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Enters the queue only if nobody is in the way.  Succeeded: entered, at the header's revision.
- * Not: as above; or, with the guard as it was, somebody is in the way. */
+/** Enters the queue only if no place conflicts with it.  If the transaction succeeds, the place was
+ * entered at the revision in the header.  If it fails, the answer means the same as above; or the
+ * guard is unchanged, and another place conflicts. */
 int evl_ask_try(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Is it our turn?  Not succeeded: the place is lost.  A key: who is next ahead. */
+/** Finds the next place ahead.  If the transaction fails, the place is lost.  If the answer has no
+ * key, nobody is ahead. */
 int evl_ask_check(struct evbuffer *out, const struct evl_entry *entry);
 
-/** From exclusive to shared.  Not succeeded: the place is lost. */
+/** Makes an exclusive place shared.  If the transaction fails, the place is lost. */
 int evl_ask_weaken(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Leaves the queue, or ends the hold.  Not succeeded: somebody has meddled with the guard. */
+/** Leaves the queue.  If the transaction fails, somebody else has changed the guard. */
 int evl_ask_leave(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Removes all that the id has, and with it any late copy's chance to enter: the id may not be used
- * again, as a late copy of this would remove that, too. */
+/** Deletes all keys of the id.  Without the guard, no late copy of an entry can succeed.  The id
+ * must not be used again, because a late copy of this deletion would delete the new keys. */
 int evl_ask_clear(struct evbuffer *out, const struct evl_entry *entry);
 
-/** Tells of deletions of a key from now on, under a number of ours. */
+/** Watches a key for deletions from now on.  The caller chooses the number of the watch. */
 int evl_ask_watch(struct evbuffer *out, const char *key, size_t size, int64_t id);
 int evl_ask_unwatch(struct evbuffer *out, int64_t id);
 

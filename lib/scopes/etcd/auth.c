@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The token of a user; see auth.h.  Neither it nor the password is ever written anywhere. */
+/* A user's token; see auth.h.  Neither the token nor the password is ever logged. */
 
 #include <string.h>
 
@@ -21,7 +21,7 @@ static const struct evl_question question = {
 	"/etcdserverpb.Auth/Authenticate", EVL_TOKEN_REPLY, 0, write_question
 };
 
-/* Whoever waits for it goes on, or is told why not. */
+/* The calls that wait for the token go on, or fail with the reason. */
 static void
 on_reply(const struct evl_reply *reply, void *arg)
 {

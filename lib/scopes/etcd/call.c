@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* One question, asked until it is answered; see call.h. */
+/* One question, repeated until it is answered; see call.h. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,13 @@
 #include "scopes/etcd/clock.h"
 
 #define MOST_BYTES	(64 * 1024)	/* of an answer */
-#define LONG_FAILURES	5		/* as if so many had failed: a pause of 2 s */
+#define LONG_FAILURES	5		/* number of failures that leads to a pause of 2 s */
 
 static void on_rpc(struct evl_rpc *rpc, void *arg);
 
 /* --- From state to state --------------------------------------------------------- */
 
-/* Before the timer ends a pause, or an attempt. */
+/* Enters a state that the timer ends. */
 static void
 wait_for(struct evl_call *call, enum evl_call_state state, struct timeval time)
 {
@@ -65,7 +65,7 @@ conclude(struct evl_call *call, const struct evl_reply *reply)
 	evl_call_pump_all(calls);
 }
 
-/* Once more, as soon as there is a line. */
+/* Asks as soon as there is a line. */
 static void
 repeat(struct evl_call *call)
 {
@@ -73,7 +73,8 @@ repeat(struct evl_call *call)
 	evl_call_pump_all(call->calls);
 }
 
-/* A person may want to know what does not get on.  Of the lease that is told anyway. */
+/* Reports a call that is stuck.  For calls about the lease, which are urgent, the session does
+ * that. */
 static void
 note_failure(struct evl_call *call, const char *reason)
 {
@@ -149,7 +150,7 @@ evl_call_pump_all(struct evl_calls *calls)
 
 /* --- What comes of it ------------------------------------------------------------ */
 
-/* Once the token has been renewed and is still not good, no hurry. */
+/* If a renewed token is refused as well, the call pauses. */
 static void
 renew_token(struct evl_call *call)
 {
@@ -161,7 +162,8 @@ renew_token(struct evl_call *call)
 	evl_call_pump_all(call->calls);
 }
 
-/* Whoever answers is no etcd: given up once all members are, and not at the first answer. */
+/* The answer is not etcd's.  The call fails after as many such answers as there are addresses, and
+ * at least two. */
 static void
 note_foreign(struct evl_call *call, const struct evl_reply *reply)
 {
@@ -175,7 +177,8 @@ note_foreign(struct evl_call *call, const struct evl_reply *reply)
 	pause(call, call->n_failed++);
 }
 
-/* It is told at once, and who waits is told after a ttl: it may be put right. */
+/* The session reports a full store at once.  The call fails only after a ttl, because somebody may
+ * make room. */
 static void
 wait_for_room(struct evl_call *call, const struct evl_reply *reply)
 {
@@ -188,7 +191,8 @@ wait_for_room(struct evl_call *call, const struct evl_reply *reply)
 		pause(call, LONG_FAILURES);
 }
 
-/* A line that has died is replaced, and all who were on it go on; else there is no hurry. */
+/* If the line has died, another one replaces it, and the call goes on there at once.  Otherwise the
+ * call pauses. */
 static void
 ask_again(struct evl_call *call, const struct evl_reply *reply, int is_line_dead)
 {
@@ -203,7 +207,7 @@ ask_again(struct evl_call *call, const struct evl_reply *reply, int is_line_dead
 	evl_call_pump_all(call->calls);
 }
 
-/* The revision never falls, unless the cluster has lost its data. */
+/* The revision decreases only if the cluster has lost data. */
 static void
 note_revision(struct evl_call *call, const struct evl_reply *reply)
 {
@@ -273,8 +277,8 @@ on_rpc(struct evl_rpc *rpc, void *arg)
 	judge(call, &reply, is_line_dead);
 }
 
-/* The member is alive, but does not answer this: it may have been lost in an election.  The
- * lease has no time for a second chance. */
+/* The member is alive but does not answer: the question may have been lost in an election.  Calls
+ * about the lease, which are urgent, have no time to ask the same member twice. */
 static void
 give_up_attempt(struct evl_call *call)
 {

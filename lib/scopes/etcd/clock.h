@@ -2,8 +2,8 @@
 #ifndef EVL_CLOCK_H_INCLUDED_
 #define EVL_CLOCK_H_INCLUDED_
 
-/* The clock by which a lease is believed in: it goes on while the machine sleeps, and
- * nobody sets it. */
+/* The clock that decides whether a lease is still valid.  It goes on while the machine sleeps, and
+ * nobody can set it. */
 
 #include <stdint.h>
 #include <time.h>
@@ -11,7 +11,7 @@
 #define EVL_SECOND	((int64_t)1000000000)
 #define EVL_MILLISECOND	((int64_t)1000000)
 
-/** Nanoseconds. */
+/** Returns the time in nanoseconds. */
 static inline int64_t
 evl_clock_now(void)
 {

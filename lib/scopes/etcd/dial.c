@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Begins a TCP connection; see dial.h. */
+/* Starts a TCP connection; see dial.h. */
 
 #include <errno.h>
 #include <unistd.h>
@@ -33,7 +33,7 @@ at_least(unsigned least, unsigned value)
 	return value < least ? least : value;
 }
 
-/* What lies between may forget a connection that is silent for long, and tells nobody. */
+/* A firewall on the way may silently forget a connection that has been idle for long. */
 static void
 set_options(int fd, unsigned patience)
 {

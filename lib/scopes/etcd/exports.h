@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What libevlock_etcd exports: see lib/exports.h, which is that of the other library. */
+/* Makes the public functions of libevlock_etcd visible, as lib/exports.h does for libevlock. */
 
 #pragma GCC visibility push(default)
 #include <evlock/etcd.h>

@@ -23,10 +23,10 @@
 #define MOST_INPUT	(64 * 1024)
 #define MOST_HEADERS	8192
 #define FEWEST_STREAMS	4		/* watches, their successor, the lease and a call */
-#define PING_PAUSE	(6 * EVL_SECOND)	/* etcd allows one each 5 s, and two more */
+#define PING_PAUSE	(6 * EVL_SECOND)	/* etcd allows one in 5 s, and two more */
 #define FREE_PINGS	2
 
-/* --- News ------------------------------------------------------------------------ */
+/* --- Notes ----------------------------------------------------------------------- */
 
 static void
 wake(struct evl_h2 *h2)
@@ -64,7 +64,7 @@ end_stream(struct evl_h2_stream *stream, uint32_t error)
 	note(stream);
 }
 
-/* All streams end, nobody knows how far they got. */
+/* Ends all streams.  Whether their requests were carried out is unknown. */
 static void
 end_streams(struct evl_h2 *h2)
 {
@@ -95,7 +95,7 @@ die_of(struct evl_h2 *h2, int error)
 	die(h2, error == NGHTTP2_ERR_NOMEM ? EVL_H2_BROKEN : EVL_H2_FOREIGN, reason);
 }
 
-/* --- What nghttp2 tells: all of it is noted only --------------------------------- */
+/* --- Callbacks of nghttp2, which only make notes --------------------------------- */
 
 static struct evl_h2_stream *
 stream_of(nghttp2_session *session, int32_t id)
@@ -135,7 +135,7 @@ leave(struct evl_h2 *h2, const char *reason)
 	change(h2, EVL_H2_LEAVING);
 }
 
-/* The other side has said all on a stream on which we have not: it would stay open. */
+/* If the peer has ended its side of a stream and we have not, the stream would stay open. */
 static void
 on_last_frame(nghttp2_session *session, int32_t id)
 {
@@ -206,7 +206,7 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *arg)
 	return 0;
 }
 
-/* Asks for what is to be sent on a stream. */
+/* Provides the data to send on a stream. */
 static ssize_t
 read_out(nghttp2_session *session, int32_t id, uint8_t *room, size_t size, uint32_t *flags,
     nghttp2_data_source *source, void *arg)
@@ -228,7 +228,7 @@ read_out(nghttp2_session *session, int32_t id, uint8_t *room, size_t size, uint3
 
 /* --- Bytes ----------------------------------------------------------------------- */
 
-/* nghttp2 wants to hear no more once it has found a mistake, and has said so. */
+/* After an error of the peer's, nghttp2 reports it to the peer and then reads no more. */
 static void
 look_for_end(struct evl_h2 *h2)
 {
@@ -319,7 +319,7 @@ begin(struct evl_h2 *h2)
 	wake(h2);
 }
 
-/* etcd goes on with HTTP/1.1 where HTTP/2 was not agreed upon. */
+/* If TLS did not negotiate HTTP/2, etcd speaks HTTP/1.1. */
 static void
 on_connected(struct evl_h2 *h2)
 {
@@ -329,7 +329,7 @@ on_connected(struct evl_h2 *h2)
 		begin(h2);
 }
 
-/* Both TLS and the system may have something to say. */
+/* The reason may be known to TLS or to the system. */
 static void
 on_broken(struct evl_h2 *h2, short what)
 {
@@ -380,7 +380,7 @@ tell_streams(struct evl_h2 *h2)
 	}
 }
 
-/* The owner hears first: then streams that begin anew begin elsewhere. */
+/* The owner is called first, so that streams that are begun anew are begun elsewhere. */
 static void
 tell(struct evl_h2 *h2)
 {
@@ -409,7 +409,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		evl_h2_free(h2);
 }
 
-/* --- Making and ending ----------------------------------------------------------- */
+/* --- Creating and closing -------------------------------------------------------- */
 
 struct evl_h2 *
 evl_h2_new(struct event_base *base, struct bufferevent *be, SSL *ssl, int is_connected,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* An allocator for nghttp2; see h2mem.h.  evlock's own has no realloc(), and none is needed but
- * here, so each block begins with its size. */
+/* An allocator for nghttp2; see h2mem.h.  evlock's own has no realloc(), which only nghttp2 needs.
+ * So each block begins with its size. */
 
 #include <stdint.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef EVL_H2MEM_H_INCLUDED_
 #define EVL_H2MEM_H_INCLUDED_
 
-/* The allocator of evlock_set_mem_functions(), as nghttp2 wants one.  Called by h2. */
+/* The allocator of evlock_set_mem_functions() in the form that nghttp2 needs.  Called by h2. */
 
 #include <nghttp2/nghttp2.h>
 

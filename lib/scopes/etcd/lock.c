@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* A lock between machines: an ordinary lock, whose outside is a place in a queue of the cluster.
- * What is granted when, here, is the core's to say; when the cluster is asked, is outside.c's. */
+ * The core decides which requests of this process are granted.  outside.c decides when to ask the
+ * cluster for the lock.  This file connects the outside with the place. */
 
 #include <errno.h>
 #include <string.h>
@@ -14,9 +15,9 @@
 struct lock {
 	struct evl_outside outside;	/* first */
 	struct evl_place *place;
-	evlock_handle trial;		/* of evlock_etcd_try(), for whom the cluster is asked; or 0 */
-	int is_trying;			/* such a one is being made, and the cluster not asked yet */
-	int is_in;			/* it was granted by the cluster */
+	evlock_handle trial;		/* the evlock_etcd_try() that is under way, or 0 */
+	int is_trying;			/* evlock_etcd_try() is running, and has not asked yet */
+	int is_in;			/* the cluster has granted the lock */
 };
 
 static struct lock *
@@ -25,7 +26,7 @@ lock_of(struct evl_outside *o)
 	return (struct lock *)(void *)o;
 }
 
-/* --- What the core asks ------------------------------------------------------------- */
+/* --- The operations of the outside -------------------------------------------------- */
 
 static int
 is_inherited(const struct lock *lock)
@@ -33,7 +34,8 @@ is_inherited(const struct lock *lock)
 	return evl_session_is_inherited(lock->place->session);
 }
 
-/* Who tried, and was asked for before, is passed by somebody else now, or has withdrawn. */
+/* If the cluster was asked for a trial before, another request has passed it now, or it has
+ * withdrawn. */
 static int
 want(struct evl_outside *o, unsigned mode)
 {
@@ -50,7 +52,7 @@ want(struct evl_outside *o, unsigned mode)
 	return 0;
 }
 
-/* The cluster cannot be asked on the spot; but what is shared already may be shared once more. */
+/* The cluster cannot answer at once.  But a lock that is held shared may be shared once more. */
 static int
 try_now(struct evl_outside *o, unsigned mode)
 {
@@ -93,7 +95,7 @@ static const struct evl_outside_ops ops = {
 	want, try_now, drop, weaken, compare, free_lock, 2, NULL, NULL
 };
 
-/* --- What the cluster tells ---------------------------------------------------------- */
+/* --- Callbacks of the place ---------------------------------------------------------- */
 
 static void
 on_granted(void *arg)
@@ -105,7 +107,7 @@ on_granted(void *arg)
 	evl_outside_got(&lock->outside);
 }
 
-/* Only who tried is refused; the others, if there are any, wait for their turn. */
+/* Only the trial is refused.  Other requests, if there are any, wait for their turn. */
 static void
 end_trial(struct lock *lock)
 {
@@ -135,10 +137,10 @@ on_ended(void *arg, int error)
 	lock->is_in = 0;
 }
 
-/* --- Making --------------------------------------------------------------------------- */
+/* --- Creating ------------------------------------------------------------------------- */
 
-/* The bytes of the character that begins at `c`, or 0 if none does: UTF-8 in its shortest form,
- * without surrogates, and nothing that moves a cursor. */
+/* Returns the length in bytes of the character that begins at `c`, or 0 if it is not allowed.
+ * Allowed is UTF-8 in its shortest form, without surrogates and control characters. */
 static unsigned
 character_size(const unsigned char *c)
 {
@@ -205,9 +207,9 @@ make(struct evlock_etcd *session, const char *name, const struct evlock_options 
 	return NULL;
 }
 
-/* The lock of that name that the session has already: it queues once for all objects.  It is never
- * one that is being freed: all is used from one thread, and no callback runs between the end of a
- * lock's last object and evl_place_free(). */
+/* Returns the lock of that name that the session already has, or NULL.  A session has one place for
+ * all objects of a lock.  The lock found is never one that is being freed: a session is used from
+ * one thread, and no callback runs between the end of a lock's last object and evl_place_free(). */
 static struct lock *
 find(struct evlock_etcd *session, const char *name)
 {
@@ -235,9 +237,9 @@ evlock_etcd_new(struct evlock_etcd *session, const char *name, const struct evlo
 	    : make(session, name, &all);
 }
 
-/* --- The calls of its own ---------------------------------------------------------------- */
+/* --- Calls for these locks only ---------------------------------------------------------- */
 
-/* The lock that `lock` is, if it is one of these; or NULL. */
+/* Returns the structure of a lock on etcd, or NULL if `lock` is of another scope. */
 static struct lock *
 ours(const struct evlock *lock)
 {
@@ -271,7 +273,8 @@ evlock_etcd_try(struct evlock *lock, unsigned mode, const struct timeval *timeou
 	return handle;
 }
 
-/* Does `handle` hold what the cluster has granted? */
+/* Returns the lock if `handle` holds it with a grant of the cluster, else NULL with errno
+ * ENOENT. */
 static struct lock *
 holder(const struct evlock *lock, evlock_handle handle)
 {

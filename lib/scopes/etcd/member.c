@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* How is the member in use?  See member.h. */
+/* The state of the member in use; see member.h. */
 
 #include <stdio.h>
 
@@ -17,7 +17,7 @@ static const struct evl_question question = {
 	"/etcdserverpb.Maintenance/Status", EVL_STATUS_REPLY, 0, write_question
 };
 
-/* Before 3.5. */
+/* Is it older than 3.5, or unknown? */
 static int
 is_old(const char *version)
 {
@@ -27,7 +27,7 @@ is_old(const char *version)
 	    (major == 3 && minor < 5);
 }
 
-/* A member that does not say may be an old one. */
+/* Without an answer, the member is treated as an old one. */
 static void
 on_reply(const struct evl_reply *reply, void *arg)
 {

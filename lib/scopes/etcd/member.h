@@ -2,8 +2,8 @@
 #ifndef EVL_MEMBER_H_INCLUDED_
 #define EVL_MEMBER_H_INCLUDED_
 
-/* Asks each member that comes into use how it is: whether it knows a leader, and whether it is of a
- * version that tells watches late.  Part of session. */
+/* Checks the state of each member that comes into use: whether it knows a leader, and whether its
+ * version may report events of watches late.  Part of session. */
 
 #include "scopes/etcd/call.h"
 #include "scopes/etcd/watches.h"
@@ -14,7 +14,7 @@ struct evl_member {
 	struct evl_listener listener;
 };
 
-/** Returns -1 with errno ENOMEM. */
+/** Returns 0, or -1 with errno ENOMEM. */
 int evl_member_init(struct evl_member *member, struct evl_calls *calls,
     struct evl_watches *watches);
 void evl_member_clear(struct evl_member *member);

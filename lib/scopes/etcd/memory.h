@@ -2,13 +2,13 @@
 #ifndef EVL_MEMORY_H_INCLUDED_
 #define EVL_MEMORY_H_INCLUDED_
 
-/* The allocator of evlock_set_mem_functions(), for this library, which does not see mem.h. */
+/* The allocator of evlock_set_mem_functions() for this library, which cannot call base/mem. */
 
 #include <string.h>
 
 #include "scopes/outside.h"
 
-/** Zeroed.  NULL with errno ENOMEM, as the next. */
+/** Returns zero-filled memory, or NULL with errno ENOMEM. */
 static inline void *
 evl_memory_alloc(size_t size)
 {
@@ -17,6 +17,7 @@ evl_memory_alloc(size_t size)
 	return ptr ? memset(ptr, 0, size) : NULL;
 }
 
+/** Returns a copy, or NULL with errno ENOMEM. */
 static inline char *
 evl_memory_strdup(const char *text)
 {

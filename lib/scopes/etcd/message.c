@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Messages as bytes; see message.h. */
+/* Packs and unpacks messages; see message.h. */
 
 #include <errno.h>
 
@@ -35,7 +35,7 @@ evl_message_add(struct evbuffer *out, const ProtobufCMessage *message)
 
 struct budget {
 	size_t left;
-	int is_short;		/* of memory, and not of what was allowed */
+	int is_short;		/* malloc() failed, rather than the budget */
 };
 
 static void *

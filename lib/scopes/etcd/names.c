@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* From names to what is kept for them; see names.h. */
+/* Finds things by name; see names.h. */
 
 #include <string.h>
 
@@ -28,7 +28,7 @@ hash(const struct evl_names *names, const char *text)
 	return (unsigned)evl_outside_hash(names->secret, text, strlen(text));
 }
 
-/* The secret is drawn for the first name, while nobody depends on it. */
+/* An empty table draws a new secret, as no entry depends on the old one. */
 int
 evl_names_add(struct evl_names *names, struct evl_name *name)
 {

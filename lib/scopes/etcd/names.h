@@ -2,21 +2,21 @@
 #ifndef EVL_NAMES_H_INCLUDED_
 #define EVL_NAMES_H_INCLUDED_
 
-/* A table that leads from the name of a lock to what a session keeps for it.  The cost of a look
- * does not depend on how many names there are.  Called by session, which has one, and by place. */
+/* Finds what a session keeps for a lock by the lock's name.  The cost does not depend on the number
+ * of names.  Pure.  A session has one table; place calls it. */
 
 #include <uthash.h>
 
-/** Part of what is kept; not moved while it is in the table. */
+/** Part of the structure that is found.  Must not move while it is in the table. */
 struct evl_name {
 	UT_hash_handle hh;
-	const char *text;		/**< the key; belongs to the owner of the structure */
+	const char *text;		/**< the key; belongs to the caller */
 };
 
-/** A new table is all zero, and an empty one needs no end. */
+/** A new table is zero-filled.  An empty one holds no memory. */
 struct evl_names {
 	struct evl_name *all;		/**< uthash */
-	unsigned char secret[16];	/**< names may be chosen by an enemy */
+	unsigned char secret[16];	/**< of the hash: an attacker may choose names */
 };
 
 /** Adds a name that is not in the table.  Returns 0, or -1 if there is no memory. */

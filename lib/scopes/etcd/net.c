@@ -21,8 +21,8 @@
 
 #define FIRST_PAUSE	50	/* milliseconds */
 #define LONGEST_PAUSE	2000
-#define PATIENCE	1000	/* at first */
-#define LEAST_DEADLINE	1000	/* for a line to open */
+#define PATIENCE	1000	/* milliseconds, at first */
+#define LEAST_DEADLINE	1000	/* milliseconds for a line to open */
 
 static void seek(struct evl_net *net);
 
@@ -60,7 +60,7 @@ smaller(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* The least patience that anything deserves, and the most: beyond that a lease would end. */
+/* No answer is given less time than this. */
 static unsigned
 least_patience(const struct evl_net *net)
 {
@@ -73,7 +73,8 @@ deadline(const struct evl_net *net)
 	return net->ttl / 3 < LEAST_DEADLINE ? LEAST_DEADLINE : net->ttl / 3;
 }
 
-/* Twice what an answer took; what is learned is forgotten slowly. */
+/* Patience is twice the time that an answer took, and decays slowly.  It is at most a third of the
+ * ttl, or a lease could end meanwhile. */
 static void
 learn(struct evl_net *net, int64_t time)
 {
@@ -97,7 +98,7 @@ evl_net_note_reason(struct evl_net *net, const char *reason, int is_urgent)
 		net->complain(net->arg, net->reason);
 }
 
-/* Where nobody speaks as etcd does, those who wait are told; and it is tried again. */
+/* If no address leads to an etcd, waiting calls fail.  Dialing goes on all the same. */
 static void
 note_fault(struct evl_net *net, enum evl_h2_fault fault, const char *reason)
 {
@@ -120,7 +121,7 @@ note_fault(struct evl_net *net, enum evl_h2_fault fault, const char *reason)
 
 /* --- Lines ----------------------------------------------------------------------- */
 
-/* Its streams are told from the loop, and then the connection goes. */
+/* The connection is freed after its streams have been called back from the loop. */
 static void
 drop(struct evl_line *line)
 {
@@ -160,7 +161,8 @@ pause(struct evl_net *net, unsigned n_failed)
 	event_add(net->timer, &time);
 }
 
-/* At once, as long as there are addresses that were not tried since the last answer. */
+/* Dials at once while some address has not been tried since the last answer, and later
+ * otherwise. */
 static void
 seek_again(struct evl_net *net)
 {
@@ -219,7 +221,7 @@ lose(struct evl_net *net, struct evl_line *line)
 	seek_again(net);
 }
 
-/* The line in use has answered a PING, or is going to be closed by the member. */
+/* The line in use has answered a PING, or the member is about to close it. */
 static void
 look_at_now(struct evl_net *net)
 {
@@ -285,7 +287,7 @@ fail_to_dial(struct evl_net *net, int error)
 		seek_again(net);
 }
 
-/* To where there is a line already, only if there is no other place. */
+/* Does the line in use lead to this address?  Then it is dialed only if there is no other one. */
 static int
 is_there(const struct evl_net *net, const struct evl_stop *stop)
 {
@@ -313,7 +315,7 @@ on_stop(const struct evl_stop *stop, const char *reason, void *arg)
 	}
 }
 
-/* Begins to look for a line, unless that is under way, or will be after a pause. */
+/* Dials the next address, unless a dial or a pause before one is under way. */
 static void
 seek(struct evl_net *net)
 {
@@ -341,7 +343,7 @@ drop_late_dials(struct evl_net *net)
 	return n;
 }
 
-/* Whoever is silent keeps its chance while the next one is tried as well. */
+/* A silent address keeps its chance while the next one is dialed as well. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -409,7 +411,7 @@ evl_net_be_unfit(struct evl_net *net, const char *reason, int is_urgent)
 		pause(net, net->n_unfit++);
 }
 
-/* A member that was unfit for a moment need not be left any more. */
+/* If the member was unfit only for a moment, it stays in use. */
 void
 evl_net_note_answer(struct evl_net *net, int64_t sent, int is_fit)
 {
@@ -423,7 +425,7 @@ evl_net_note_answer(struct evl_net *net, int64_t sent, int is_fit)
 		drop_dials(net);
 }
 
-/* --- For the others -------------------------------------------------------------- */
+/* --- For the users --------------------------------------------------------------- */
 
 void
 evl_net_listen(struct evl_net *net, struct evl_listener *listener)
@@ -446,9 +448,9 @@ evl_net_authority(const struct evl_net *net)
 	return net->now->stop.url->authority;
 }
 
-/* --- Making and clearing --------------------------------------------------------- */
+/* --- Creating and clearing ------------------------------------------------------- */
 
-/* Files for TLS beside URLs without it are a mistake that would go unseen. */
+/* Options for TLS with URLs for plain HTTP are refused, because the mistake would go unnoticed. */
 static int
 init_tls(struct evl_net *net, const struct evlock_etcd_options *options)
 {

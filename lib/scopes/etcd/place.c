@@ -13,7 +13,7 @@
 
 static void try_to_begin(struct evl_place *place);
 
-/* --- What is asked --------------------------------------------------------------- */
+/* --- Questions ------------------------------------------------------------------- */
 
 #define ENTRY(arg) (&((struct evl_place *)(arg))->entry)
 
@@ -81,7 +81,7 @@ destroy(struct evl_place *place)
 	evl_memory_free(place);
 }
 
-/* There are no keys of ours any more, and none will be made under this id. */
+/* All keys of the id are gone, and the id will not be used again. */
 static void
 forget_keys(struct evl_place *place)
 {
@@ -160,8 +160,8 @@ stop(struct evl_place *place)
 	place->is_weakening = place->is_looking = place->must_look = 0;
 }
 
-/* Leaves no trace, or sees to it that none is left.  An entry that may still be carried out is cut
- * off for good, with its id. */
+/* Goes to OUT, by way of LEAVING if there may be keys to delete.  If an entry may still be carried
+ * out, its id is spent: clearing the guard makes sure that the entry fails. */
 static void
 go_out(struct evl_place *place)
 {
@@ -176,7 +176,8 @@ go_out(struct evl_place *place)
 		leave(place, place->is_spent || place->is_freed ? &to_clear : &to_leave);
 }
 
-/* It is not to be had; the owner is told last, as it may want it again. */
+/* The place cannot be had, or is lost.  ended() comes last, because it may ask for the place
+ * again. */
 static void
 end(struct evl_place *place, int error)
 {
@@ -196,7 +197,7 @@ watch_own(struct evl_place *place, struct evl_watch *watch, char folder)
 		evl_watches_start_one(watch, key, evl_ask_key(key, &place->entry, folder));
 }
 
-/* The watches of our own keys stay for the next time. */
+/* The watches of our own keys are kept for the next hold. */
 static void
 be_in(struct evl_place *place)
 {
@@ -208,7 +209,7 @@ be_in(struct evl_place *place)
 	place->granted(place->arg);
 }
 
-/* A check that is under way may have seen the store as it was before. */
+/* A check that is under way may have seen an earlier state of the store, so it is repeated. */
 static void
 check(struct evl_place *place)
 {
@@ -217,7 +218,7 @@ check(struct evl_place *place)
 	evl_call_start(&place->call, &to_check);
 }
 
-/* Is it still held?  The same holds of what is under way. */
+/* Checks whether the place still exists, after the call that is under way. */
 static void
 look(struct evl_place *place)
 {
@@ -232,8 +233,8 @@ look(struct evl_place *place)
 
 /* --- Waiting --------------------------------------------------------------------- */
 
-/* On from the state of the store that the reply shows.  Without memory for a watch, it is looked
- * again in a moment. */
+/* Goes on from the state of the store that the reply shows.  If there is no memory for a watch, the
+ * place checks again after a pause. */
 static void
 wait_or_be_in(struct evl_place *place, const struct evl_reply *reply)
 {
@@ -254,7 +255,8 @@ wait_or_be_in(struct evl_place *place, const struct evl_reply *reply)
 	evl_call_start_later(&place->call, &to_check);
 }
 
-/* What happened before the watch was in place is not told. */
+/* A watch does not report what happened before it was set.  So if the store has moved on since the
+ * last answer, the place checks again. */
 static void
 on_ahead(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 {
@@ -268,7 +270,7 @@ on_ahead(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 		check(place);
 }
 
-/* --- What becomes of our own keys ------------------------------------------------ */
+/* --- Watches of our own keys ----------------------------------------------------- */
 
 static int
 is_in_queue(const struct evl_place *place)
@@ -277,8 +279,8 @@ is_in_queue(const struct evl_place *place)
 	    place->state == EVL_IN;
 }
 
-/* Our keys of earlier times have been deleted by ourselves.  What is told while we enter may be
- * about the entry whose answer is still on its way. */
+/* A deletion before our entry was our own, at the end of an earlier hold.  A deletion that is
+ * reported while we enter may be later than our entry, whose answer is still on its way. */
 static void
 on_own(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 {
@@ -292,7 +294,7 @@ on_own(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 		look(place);
 }
 
-/* The mark of an exclusive place goes when it is weakened. */
+/* Weakening deletes the mark of an exclusive place. */
 static void
 on_own_mark(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 {
@@ -302,10 +304,10 @@ on_own_mark(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 		on_own(watch, news, revision);
 }
 
-/* --- What is answered ------------------------------------------------------------ */
+/* --- Answers --------------------------------------------------------------------- */
 
-/* A first attempt was carried out after all; or the guard is not what it was; or somebody is in the
- * way of one that only tries. */
+/* Either an earlier attempt was carried out after all, or the guard has changed, or another place
+ * conflicts with a trial. */
 static void
 on_not_entered(struct evl_place *place, const struct evl_reply *reply)
 {
@@ -352,7 +354,7 @@ on_check(struct evl_place *place, const struct evl_reply *reply)
 		end(place, ESTALE);
 }
 
-/* Of what was asked or told while it is held. */
+/* The answer to a look, or to weakening. */
 static void
 on_held(struct evl_place *place, const struct evl_reply *reply)
 {
@@ -370,7 +372,7 @@ on_held(struct evl_place *place, const struct evl_reply *reply)
 		look(place);
 }
 
-/* Somebody has meddled with the guard: then all is removed, and the id with it. */
+/* If somebody else has changed the guard, all keys of the id are deleted. */
 static void
 on_leave(struct evl_place *place, const struct evl_reply *reply)
 {
@@ -405,7 +407,7 @@ on_answer(struct evl_place *place, const struct evl_reply *reply)
 	}
 }
 
-/* --- What is refused ------------------------------------------------------------- */
+/* --- Refusals -------------------------------------------------------------------- */
 
 static void
 refuse(struct evl_place *place, int error)
@@ -416,7 +418,8 @@ refuse(struct evl_place *place, int error)
 	place->ended(place->arg, error);
 }
 
-/* While this process lives, others would wait in vain: so in the end the lease goes. */
+/* Other sessions would wait as long as this process lives.  So after a ttl the session gives up its
+ * lease. */
 static void
 on_refused_leave(struct evl_place *place, const struct evl_reply *reply)
 {
@@ -525,7 +528,8 @@ init(struct evl_place *place, const char *name)
 	    evl_call_init(&place->call, &session->calls, on_reply, place) ||
 	    evl_watches_init_one(&place->ahead, &session->watches, room, on_ahead, place) ||
 	    evl_watches_init_one(&place->own, &session->watches, room, on_own, place) ||
-	    evl_watches_init_one(&place->own_mark, &session->watches, room, on_own_mark, place) ? -1 : 0;
+	    evl_watches_init_one(&place->own_mark, &session->watches, room, on_own_mark, place)
+	    ? -1 : 0;
 }
 
 struct evl_place *
@@ -580,7 +584,7 @@ evl_place_want(struct evl_place *place, enum evl_wish wish, int is_exclusive)
 	try_to_begin(place);
 }
 
-/* A look that is under way is repeated afterwards. */
+/* A look that is under way is stopped, and repeated afterwards. */
 void
 evl_place_weaken(struct evl_place *place)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What is made of an answer; see reply.h. */
+/* Decodes answers; see reply.h. */
 
 #include <ctype.h>
 #include <errno.h>
@@ -35,17 +35,17 @@ evl_reply_fail(struct evl_reply *reply, enum evl_verdict verdict, const char *re
 
 /* --- What a status means --------------------------------------------------------- */
 
-/* gRPC's numbers. */
+/* The status codes of gRPC. */
 enum {
 	OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE, NOT_FOUND, ALREADY_EXISTS,
 	PERMISSION_DENIED, EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED,
 	INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED
 };
 
-/* Where a number has several meanings, the text tells; the first line that fits counts. */
+/* The text decides where a code has several meanings.  The first line that matches counts. */
 static const struct {
 	int status;
-	const char *text;	/* is a part of it; NULL: any */
+	const char *text;	/* a part of the text; NULL: any text */
 	enum evl_verdict verdict;
 } meanings[] = {
 	{ INVALID_ARGUMENT, "user name is empty", EVL_NO_TOKEN },
@@ -80,7 +80,7 @@ verdict_of(int status, const char *text)
 	return EVL_BUSY;
 }
 
-/* etcd ended a call with a status that has a number alone, if at all. */
+/* Without a text, the reason is the number. */
 static void
 judge(struct evl_reply *reply, const struct evl_ending *ending)
 {
@@ -100,7 +100,7 @@ revision_of(const Evl__Header *header)
 	return header && header->revision > 0 ? header->revision : 0;
 }
 
-/* Text that goes into a header, or a log. */
+/* May the text become a header? */
 static int
 is_printable(const ProtobufCBinaryData *data)
 {
@@ -159,7 +159,7 @@ read_key(struct evl_reply *reply, const Evl__KeyValue *kv)
 	return 0;
 }
 
-/* The first range finds a place, the second the guard. */
+/* The first range of a transaction finds a place, and the second one the guard. */
 static int
 read_range(struct evl_reply *reply, const Evl__RangeResponse *range, unsigned n)
 {
@@ -190,7 +190,7 @@ read_txn(struct evl_reply *reply, const Evl__TxnResponse *message)
 
 /* --- Whole answers --------------------------------------------------------------- */
 
-/* An answer to a put has nothing but its header, as that to a revocation. */
+/* The answer to a put, like that to a revocation, consists of its header alone. */
 static const ProtobufCMessageDescriptor *
 type_of(enum evl_kind_of_reply kind)
 {
@@ -215,7 +215,7 @@ read_message(struct evl_reply *reply, enum evl_kind_of_reply kind, const void *m
 	}
 }
 
-/* A message that there was no memory to read may have been a good one. */
+/* If there was no memory to read the message, it may have been valid. */
 static void
 read_answer(struct evl_reply *reply, enum evl_kind_of_reply kind, const uint8_t *bytes, size_t size)
 {

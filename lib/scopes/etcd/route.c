@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Where a member may be found; see route.h. */
+/* The addresses of the members; see route.h. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "scopes/etcd/memory.h"
 #include "scopes/etcd/route.h"
 
-/* Outlives its route, if that is cleared first. */
+/* A lookup under way.  It outlives its route if the route is cleared first. */
 struct evl_lookup {
 	struct evl_route *route;
 };
@@ -36,7 +36,7 @@ count(const struct evutil_addrinfo *info)
 	return n;
 }
 
-/* The system's names may be given once for each kind of socket; ours are asked for by one. */
+/* Takes over the addresses of a name. */
 static int
 set_stops(struct evl_route *route, const struct evutil_addrinfo *info)
 {
@@ -69,7 +69,7 @@ give_stop(struct evl_route *route)
 	route->cb(&stop, NULL, route->arg);
 }
 
-/* The next URL: after the last one comes the first, and a new round. */
+/* Goes on to the next URL.  After the last URL a new round begins. */
 static void
 turn(struct evl_route *route)
 {
@@ -127,7 +127,7 @@ look_up(struct evl_route *route)
 	evdns_getaddrinfo(route->dns, url_of(route)->host, port, &hints, on_names, lookup);
 }
 
-/* An address needs nobody to look it up. */
+/* A URL with an address needs no lookup. */
 static void
 read_address(struct evl_route *route)
 {
@@ -186,7 +186,7 @@ evl_route_size(const struct evl_route *route)
 	return n < route->n_known ? route->n_known : n;
 }
 
-/* --- Making and clearing --------------------------------------------------------- */
+/* --- Creating and clearing ------------------------------------------------------- */
 
 static int
 needs_names(const struct evl_route *route)
@@ -199,8 +199,9 @@ needs_names(const struct evl_route *route)
 	return 0;
 }
 
-/* Looks names up from the loop, as the system is set up to; where it has no name servers, the
- * names in /etc/hosts are still there.  It does not keep a loop alive that has nothing else. */
+/* Names are looked up from the loop, with the name servers of the system.  Without name servers,
+ * the names in /etc/hosts still work.  This does not keep the loop alive while no lookup is under
+ * way. */
 static int
 init_dns(struct evl_route *route)
 {

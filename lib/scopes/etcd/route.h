@@ -2,8 +2,9 @@
 #ifndef EVL_ROUTE_H_INCLUDED_
 #define EVL_ROUTE_H_INCLUDED_
 
-/* Where a member may be found: goes round the URLs, and for each name round all addresses that the
- * name has; a name is looked up anew each time it comes up.  Called by net. */
+/* The addresses of the members.  A route goes round the URLs and, for a URL with a host name,
+ * through all addresses of the name.  It looks a name up anew each time that the URL's turn comes.
+ * Called by net. */
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -21,39 +22,40 @@ struct evl_stop {
 	int size;
 };
 
-/** `stop` is NULL if a name has no address; then `reason` says why.  May be called from inside
- * evl_route_next(). */
+/** Called with the next address, maybe from inside evl_route_next().  If a name has no address,
+ * `stop` is NULL and `reason` says why. */
 typedef void (*evl_route_cb)(const struct evl_stop *stop, const char *reason, void *arg);
 
 struct evl_route {
 	struct event_base *base;
-	struct evdns_base *dns;		/**< NULL: all URLs have addresses */
+	struct evdns_base *dns;		/**< NULL: no URL has a host name */
 	struct evl_url *urls;
 	unsigned n_urls;
-	unsigned url;			/**< the one that is at hand */
-	struct evl_stop *stops;		/**< its addresses, from `next` to `n_stops` still to come */
+	unsigned url;			/**< index of the current URL */
+	struct evl_stop *stops;		/**< its addresses; those from `next` on are left */
 	unsigned n_stops, next;
-	unsigned n_rounds;		/**< completed */
-	unsigned n_in_round, n_known;	/**< stops of this round so far, and of the last one */
+	unsigned n_rounds;		/**< completed rounds */
+	unsigned n_in_round, n_known;	/**< addresses so far in this round, and in the last */
 	struct evl_lookup *lookup;	/**< under way, or NULL */
 	evl_route_cb cb;
 	void *arg;
 };
 
-/** Returns -1 with errno EINVAL or ENOMEM; then it is to be cleared as well. */
+/** Returns 0, or -1 with errno EINVAL or ENOMEM.  The caller must call evl_route_clear() in both
+ * cases. */
 int evl_route_init(struct evl_route *route, struct event_base *base, const char *urls,
     evl_route_cb cb, void *arg);
 
-/** Names that are being looked up are given up in the next turn of the loop. */
+/** A lookup that is under way ends in the next turn of the loop. */
 void evl_route_clear(struct evl_route *route);
 
-/** Finds the next stop, unless it is looking for it already. */
+/** Finds the next address, unless a lookup is under way already. */
 void evl_route_next(struct evl_route *route);
 
-/** The last stop was not tried, for no fault of its own: it will come up again. */
+/** The last address could not be tried because of a local shortage: it will come up again. */
 void evl_route_back(struct evl_route *route);
 
-/** How many addresses there are, as far as is known. */
+/** Returns the number of addresses, as far as it is known. */
 unsigned evl_route_size(const struct evl_route *route);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* One call of gRPC; see rpc.h. */
+/* One gRPC call; see rpc.h. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "scopes/etcd/message.h"
 #include "scopes/etcd/rpc.h"
 
-#define MOST_WAITING	(128 * 1024)	/* bytes beside one message, until they are taken */
+#define MOST_WAITING	(128 * 1024)	/* bytes beyond one message that may wait in `in` */
 
 #define RPC(s) ((struct evl_rpc *)(void *)(s))
 
@@ -26,7 +26,7 @@ is_named(const char *expected, const uint8_t *name, size_t size)
 	return strlen(expected) == size && !memcmp(expected, name, size);
 }
 
-/* A number of at most three digits; -1: this is none. */
+/* Returns a number of at most three digits, or -1 if it is not one. */
 static int
 number(const uint8_t *value, size_t size)
 {
@@ -49,7 +49,7 @@ hex(uint8_t c)
 	    : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Text comes with %XX in it; what is no such thing stays as it is. */
+/* Decodes %XX.  Invalid sequences are kept as they are. */
 static void
 read_text(struct evl_rpc *rpc, const uint8_t *value, size_t size)
 {
@@ -97,7 +97,7 @@ evl_rpc_fail(struct evl_rpc *rpc, int status, const char *text)
 	evbuffer_drain(rpc->in, evbuffer_get_length(rpc->in));
 }
 
-/* The length of the message that comes next, or -1 if that is not known. */
+/* Returns the length of the next message, or -1 if it is not known yet or not valid. */
 static ev_ssize_t
 next_size(struct evl_rpc *rpc)
 {
@@ -165,7 +165,7 @@ set(struct evl_ending *ending, int status, const char *text)
 	snprintf(ending->text, sizeof ending->text, "%s", text);
 }
 
-/* What HTTP says where gRPC says nothing, as proxies do. */
+/* A proxy may answer with an HTTP status and no gRPC status. */
 static void
 end_as_http(struct evl_ending *ending, int status)
 {
@@ -218,7 +218,7 @@ on_news(struct evl_h2_stream *stream)
 
 static const struct evl_h2_ops ops = { on_header, on_data, on_news };
 
-/* A token stays out of the tables in which HTTP/2 keeps headers. */
+/* The token is kept out of the header tables of HTTP/2. */
 static int
 begin(struct evl_rpc *rpc, struct evl_h2 *h2, const struct evl_rpc_options *options)
 {

@@ -2,11 +2,11 @@
 
 /* A session; see session.h.
  *
- * The lease is believed in from the moment that a keepalive was sent, for the ttl that was
- * answered, less a tenth of it for clocks that do not run alike.  The cluster counts from later on,
- * so it never ends there earlier.  When that time is over without an answer, all is lost, whatever
- * the cluster may think: the old lease is revoked as soon as it can be reached, and another one
- * sought. */
+ * The lease counts as valid from the moment when a keepalive was sent, for the ttl in the answer,
+ * less a tenth of it because clocks differ in speed.  The cluster starts to count later, so the
+ * lease never ends there earlier than here.  If no answer comes in that time, the session loses
+ * everything, whatever the cluster's state.  It revokes the old lease as soon as it can reach the
+ * cluster, and then asks for another one. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 
 #define TENANT(l) EVL_CONTAINER(l, struct evl_tenant, link)
 
-/* --- What is asked --------------------------------------------------------------- */
+/* --- Questions ------------------------------------------------------------------- */
 
 static int
 write_grant(struct evbuffer *out, void *arg)
@@ -50,7 +50,7 @@ evl_session_error(enum evl_verdict verdict)
 	return verdict == EVL_DENIED ? EACCES : verdict == EVL_FULL ? ENOSPC : EPROTO;
 }
 
-/* --- Telling --------------------------------------------------------------------- */
+/* --- Callbacks ------------------------------------------------------------------- */
 
 static void
 tell(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reason)
@@ -60,7 +60,7 @@ tell(struct evlock_etcd *session, enum evlock_etcd_state state, const char *reas
 		session->cb(session, state, reason, session->arg);
 }
 
-/* Goes through the tenants, each of which may go meanwhile; those that come are not visited. */
+/* Visits all tenants.  Any tenant may be freed meanwhile; new tenants are not visited. */
 struct visit {
 	struct evlock_etcd *session;
 	struct evl_link rest;
@@ -129,9 +129,9 @@ abandon_all(struct evlock_etcd *session)
 	}
 }
 
-/* --- What a person should know at once ------------------------------------------- */
+/* --- Complaints, which a person should learn of at once -------------------------- */
 
-/* The same is not told again until all was well in between. */
+/* The same complaint is not repeated until the lease has been extended. */
 static void
 complain(void *arg, const char *reason)
 {
@@ -213,7 +213,7 @@ set_deadline(struct evlock_etcd *session, int64_t time)
 
 /* --- The life of a lease --------------------------------------------------------- */
 
-/* A number that no other lease has; etcd wants it positive. */
+/* Returns a random id for a lease.  etcd wants it positive. */
 static int64_t
 new_number(void)
 {
@@ -261,11 +261,11 @@ extend(struct evlock_etcd *session, int64_t ttl)
 	if (before != EVLOCK_ETCD_READY)
 		tell(session, EVLOCK_ETCD_READY, is_new ? "the lease is granted"
 		    : "the cluster answers again");
-	if (is_new && evl_session_is_alive(session))	/* the user may have closed it */
+	if (is_new && evl_session_is_alive(session))	/* `cb` may have closed it */
 		let_go(session);
 }
 
-/* Ends all that the lease kept.  What the cluster has of it goes when the lease is revoked. */
+/* From here on there is no valid lease.  Revoking it later deletes its keys in the cluster. */
 static void
 forget_lease(struct evlock_etcd *session)
 {
@@ -289,7 +289,8 @@ evl_session_lose(struct evlock_etcd *session, const char *reason)
 	tell(session, EVLOCK_ETCD_LOST, reason);
 }
 
-/* The cluster does not want us, or is none.  Those who wait are told, and it is tried again. */
+/* The cluster refuses the session, or is no etcd.  Waiting requests fail; the session tries
+ * again. */
 static void
 give_up(struct evlock_etcd *session, const struct evl_reply *reply,
     const struct evl_question *question)
@@ -300,9 +301,9 @@ give_up(struct evlock_etcd *session, const struct evl_reply *reply,
 	tell(session, session->state, reply->reason);
 }
 
-/* --- What is answered ------------------------------------------------------------ */
+/* --- Answers --------------------------------------------------------------------- */
 
-/* If it exists, because an earlier attempt made it, a keepalive tells for how long it is good. */
+/* If an earlier attempt has created the lease, a keepalive tells its ttl. */
 static void
 on_grant(struct evlock_etcd *session, const struct evl_reply *reply)
 {
@@ -316,8 +317,8 @@ on_grant(struct evlock_etcd *session, const struct evl_reply *reply)
 		give_up(session, reply, &to_grant);
 }
 
-/* It has run out, or somebody has revoked it; or it never was, in the history that the cluster has
- * now. */
+/* The lease has run out, or somebody has revoked it, or the cluster has lost data and the lease
+ * with it. */
 static const char *
 end_of_lease(struct evlock_etcd *session, const struct evl_reply *reply)
 {
@@ -334,7 +335,7 @@ on_keepalive(struct evlock_etcd *session, const struct evl_reply *reply)
 		extend(session, reply->ttl);
 	} else if (reply->verdict == EVL_ANSWERED || reply->verdict == EVL_NO_LEASE) {
 		evl_session_lose(session, end_of_lease(session, reply));
-	} else if (session->valid_until) {	/* until the deadline there is hope */
+	} else if (session->valid_until) {	/* the deadline is still to come */
 		evl_call_start_later(&session->call, &to_keep);
 		evl_net_note_reason(&session->net, reply->reason, 1);
 	} else {
@@ -372,7 +373,7 @@ on_reply(const struct evl_reply *reply, void *arg)
 
 /* --- Events ---------------------------------------------------------------------- */
 
-/* Where there is nothing to suspect yet, people want to know all the same why nothing happens. */
+/* A session that is not READY keeps its state; `cb` learns why nothing happens. */
 static void
 on_doubt(evutil_socket_t fd, short what, void *arg)
 {
@@ -498,7 +499,7 @@ init_events(struct evlock_etcd *session, struct event_base *base)
 	return session->beat && session->doubt && session->announce && session->deadline ? 0 : -1;
 }
 
-/* In the order in which they call each other. */
+/* The order is that in which the parts call each other. */
 static int
 init_parts(struct evlock_etcd *session, const struct evlock_etcd_options *options)
 {
@@ -531,7 +532,7 @@ init(struct evlock_etcd *session, struct event_base *base,
 	return -1;
 }
 
-/* A password goes over plain http only where that was asked for. */
+/* A password over plain http needs its flag. */
 static int
 are_valid_users(const struct evlock_etcd_options *options)
 {
@@ -612,8 +613,8 @@ evlock_etcd_open(struct event_base *base, const struct evlock_etcd_options *opti
 	return session;
 }
 
-/* Revoking gives everything back at once.  If that cannot be done while the lease may last, it has
- * ended by itself; a lease that nothing was granted with is left to do so. */
+/* Revoking the lease gives everything back at once.  If the cluster cannot be reached, the lease
+ * ends by itself.  A session without a lease closes at once. */
 void
 evlock_etcd_close(struct evlock_etcd *session)
 {

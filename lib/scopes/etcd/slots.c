@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* From numbers to watches; see slots.h. */
+/* Finds watches by number; see slots.h. */
 
 #include <string.h>
 
 #include "scopes/etcd/memory.h"
 #include "scopes/etcd/slots.h"
 
-#define MOST_SLOTS	(1u << 24)	/* a number is its count times this, and the slot */
+#define MOST_SLOTS	(1u << 24)	/* id = count * MOST_SLOTS + slot */
 
 static int
 grow(struct evl_slots *slots)
@@ -25,7 +25,8 @@ grow(struct evl_slots *slots)
 	return 0;
 }
 
-/* At most half are used, and the search begins where the last one ended: it is short. */
+/* The search is short: at most half of the slots are used, and it starts where the last one
+ * ended. */
 int
 evl_slots_take(struct evl_slots *slots, void *item)
 {

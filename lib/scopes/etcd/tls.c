@@ -20,7 +20,7 @@ load_trust(SSL_CTX *tls, const char *ca_file)
 	    : SSL_CTX_set_default_verify_paths(tls);
 }
 
-/* A certificate of our own needs its key, and the other way round. */
+/* Our own certificate and its key need each other. */
 static int
 load_own(SSL_CTX *tls, const char *cert_file, const char *key_file)
 {
@@ -52,11 +52,11 @@ evl_tls_new(const struct evlock_etcd_options *options)
 	return NULL;
 }
 
-/* HTTP/2, or nothing: etcd would go on with HTTP/1.1. */
+/* Only HTTP/2 is offered; otherwise etcd might choose HTTP/1.1. */
 static const unsigned char protocols[] = "\2h2";
 
-/* The name goes to the peer as well, which may have several certificates; an address does not.  A
- * name counts only where names are meant to be, and a * in it stands for a whole label. */
+/* A host name is sent to the peer, which may have several certificates; an address is not.  Only
+ * the subject alternative names of the certificate count, and a * there must be a whole label. */
 static int
 expect(SSL *ssl, const struct evl_url *url)
 {

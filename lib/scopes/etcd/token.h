@@ -2,22 +2,22 @@
 #ifndef EVL_TOKEN_H_INCLUDED_
 #define EVL_TOKEN_H_INCLUDED_
 
-/* What shows who a user is.  auth fills it in; call and watches send it along, and tell when it
- * is not taken any more. */
+/* A user's token.  auth fetches it.  call and watches send it along, and mark it as expired when
+ * the cluster no longer accepts it. */
 
 #include <openssl/crypto.h>
 
 #include "scopes/etcd/reply.h"
 
 struct evl_token {
-	char text[EVL_TOKEN_SIZE];	/**< "": none */
-	unsigned serial;		/**< counts them */
-	uint8_t is_off;			/**< the cluster has no users: nothing is needed */
-	void (*want)(void *arg);	/**< has one fetched, unless that is under way */
+	char text[EVL_TOKEN_SIZE];	/**< "": no token */
+	unsigned serial;		/**< increases with each new token */
+	uint8_t is_off;			/**< authentication is off: no token is needed */
+	void (*want)(void *arg);	/**< fetches a token, unless that is under way */
 	void *arg;
 };
 
-/** `token` may be NULL here and below: there is no user. */
+/** Can calls be sent?  `token` may be NULL here and below: there is no user. */
 static inline int
 evl_token_is_ready(const struct evl_token *token)
 {
@@ -30,7 +30,7 @@ evl_token_serial(const struct evl_token *token)
 	return token ? token->serial : 0;
 }
 
-/** The token of that number is not taken any more. */
+/** The cluster no longer accepts the token with that serial. */
 static inline void
 evl_token_expire(struct evl_token *token, unsigned serial)
 {

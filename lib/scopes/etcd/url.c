@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Endpoints; see url.h. */
+/* Parses endpoints; see url.h. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #define DEFAULT_PORT 2379
 
-/* The letters of a host's name; an address in brackets has others, which inet_pton() knows. */
+/* May `c` be part of a host name?  An IPv6 address in brackets is checked by inet_pton(). */
 static int
 is_letter(char c)
 {
@@ -33,7 +33,7 @@ read_scheme(const char **text, struct evl_url *url)
 	return 0;
 }
 
-/* An IPv6 address stands in brackets in a URL and in :authority, and nowhere else. */
+/* An IPv6 address has brackets in a URL and in :authority only. */
 static int
 read_address(const char **text, struct evl_url *url)
 {
@@ -80,7 +80,7 @@ read_port(const char **text, struct evl_url *url)
 	return port && port <= UINT16_MAX ? 0 : -1;
 }
 
-/* There is nothing in it but scheme, host and port. */
+/* A URL may have a scheme, a host and a port, and nothing else. */
 static int
 read_url(const char *text, struct evl_url *url)
 {

@@ -15,7 +15,7 @@
 #include "scopes/etcd/watches.h"
 
 #define MOST_BYTES	(256 * 1024)	/* of a message */
-#define MOST_STRANGE	1000		/* messages in a row about watches that there are not */
+#define MOST_STRANGE	1000		/* messages in a row about unknown watches */
 
 #define WATCH(l) EVL_CONTAINER(l, struct evl_watch, link)
 #define FEED(l) EVL_CONTAINER(l, struct evl_feed, link)
@@ -26,16 +26,16 @@ struct evl_feed {
 	struct evl_watches *watches;
 	struct evl_rpc *rpc;
 	struct evl_link list;		/* the watches on it */
-	struct evbuffer *creates;	/* the ids, in order, whose `created` is still to come */
-	int64_t asked;			/* since when the first of them is waited for */
+	struct evbuffer *creates;	/* the ids, in order, that wait for "created" */
+	int64_t asked;			/* since when the first of them waits */
 	unsigned token_serial;
-	unsigned n_stopped;		/* watches whose end is still to be answered */
-	unsigned n_strange;
+	unsigned n_stopped;		/* stopped watches that wait for "canceled" */
+	unsigned n_strange;		/* messages in a row about unknown watches */
 };
 
 static void pump(struct evl_watches *watches);
 
-/* The watch that a member calls so, if there is one. */
+/* Returns the watch with that number, or NULL. */
 static struct evl_watch *
 find(const struct evl_watches *watches, int64_t id)
 {
@@ -55,7 +55,7 @@ pause(struct evl_watches *watches)
 	event_add(watches->timer, &time);
 }
 
-/* Back to those that wait to be put in place. */
+/* Puts a watch back among those that wait to be set. */
 static void
 unset(struct evl_watch *watch)
 {
@@ -82,7 +82,7 @@ free_feed(struct evl_feed *feed)
 	evl_memory_free(feed);
 }
 
-/* What it was there for is over. */
+/* A feed that takes no new watches ends with its last one. */
 static void
 look_if_dry(struct evl_feed *feed)
 {
@@ -90,7 +90,7 @@ look_if_dry(struct evl_feed *feed)
 		free_feed(feed);
 }
 
-/* --- What is told ---------------------------------------------------------------- */
+/* --- Messages -------------------------------------------------------------------- */
 
 static void
 note_strange(struct evl_feed *feed)
@@ -99,7 +99,7 @@ note_strange(struct evl_feed *feed)
 		evl_rpc_fail(feed->rpc, EVL_STATUS_FOREIGN, "the member tells of watches unasked");
 }
 
-/* The watch was not put in place. */
+/* The watch was not set. */
 static void
 on_refused(struct evl_feed *feed, struct evl_watch *watch, const struct evl_watch_reply *reply)
 {
@@ -142,7 +142,7 @@ on_created(struct evl_feed *feed, const struct evl_watch_reply *reply)
 	}
 }
 
-/* One that the member has ended is put in place anew. */
+/* A watch that the member has ended is set anew. */
 static void
 on_canceled(struct evl_feed *feed, struct evl_watch *watch)
 {
@@ -188,7 +188,7 @@ judge(struct evl_feed *feed, const struct evl_reply *reply)
 		evl_net_be_unfit(watches->net, reply->reason, 1);
 }
 
-/* With its line there is nothing to judge: a new one is under way. */
+/* If its line has died as well, another line is being dialed, and there is no need to pause. */
 static void
 end_feed(struct evl_feed *feed)
 {
@@ -236,7 +236,7 @@ on_rpc(struct evl_rpc *rpc, void *arg)
 	pump(watches);
 }
 
-/* --- Putting watches in place ---------------------------------------------------- */
+/* --- Setting watches ------------------------------------------------------------- */
 
 static int
 begin(struct evl_feed *feed, struct evl_h2 *h2)
@@ -270,7 +270,7 @@ new_feed(struct evl_watches *watches, struct evl_h2 *h2)
 	return NULL;
 }
 
-/* The feed for watches to come, if there can be one now; else whatever is missing is sought. */
+/* Returns the feed for new watches, or NULL.  Then a line, a token or a feed is on its way. */
 static struct evl_feed *
 need_feed(struct evl_watches *watches)
 {
@@ -305,7 +305,7 @@ put(struct evl_feed *feed, struct evl_watch *watch)
 	return 0;
 }
 
-/* Whoever is at work with the feed goes on with it; the timer removes it. */
+/* The caller may still use the feed; the timer frees it. */
 static void
 spoil(struct evl_feed *feed)
 {
@@ -314,7 +314,7 @@ spoil(struct evl_feed *feed)
 	pause(feed->watches);
 }
 
-/* A question that has no place in the row of those that wait for their answers spoils the feed. */
+/* If the order of the creates cannot be recorded for want of memory, the feed is of no use. */
 static void
 pump(struct evl_watches *watches)
 {
@@ -343,7 +343,7 @@ is_waited_for(const struct evl_feed *feed)
 	return evbuffer_get_length(feed->creates) > 0;
 }
 
-/* The member is alive, but does not put watches in place. */
+/* If the member is alive but does not set watches in time, the feed is opened anew. */
 static void
 look_at(struct evl_feed *feed)
 {
@@ -386,7 +386,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	pump(watches);
 }
 
-/* --- For those who watch --------------------------------------------------------- */
+/* --- Single watches -------------------------------------------------------------- */
 
 int
 evl_watches_init_one(struct evl_watch *watch, struct evl_watches *watches, size_t room,
@@ -455,7 +455,7 @@ evl_watches_start_one(struct evl_watch *watch, const char *key, size_t size)
 	return 0;
 }
 
-/* That no end is asked for, for want of memory, only means that etcd tells of it in vain. */
+/* If there is no memory to cancel the watch, etcd goes on to report events, which are ignored. */
 void
 evl_watches_stop_one(struct evl_watch *watch)
 {
@@ -473,9 +473,9 @@ evl_watches_stop_one(struct evl_watch *watch)
 	watch->id = 0;
 }
 
-/* --- Making and clearing --------------------------------------------------------- */
+/* --- Creating and clearing ------------------------------------------------------- */
 
-/* Streams on another line than that in use are over. */
+/* Frees the streams on lines that are not in use any more. */
 static void
 on_opened(void *arg)
 {
