@@ -1388,7 +1388,7 @@ Test(etcd_faults, a_watch_that_does_not_begin_is_begun_elsewhere)
 	while (!fake_count(other, FAKE_WATCH))
 		event_base_loop(base, EVLOOP_ONCE);
 	cr_assert_str_eq(told(), "s:ready");
-	cr_assert_not_null(strstr(reason, "begin to watch"), "%s", reason);
+	cr_assert_not_null(strstr(reason, "start a watch"), "%s", reason);
 	end();
 }
 
@@ -1407,7 +1407,7 @@ Test(etcd_faults, nonsense_on_a_stream_ends_it)
 {
 	play(tell_nonsense);
 	cr_assert_str_eq(run_until(2), "s:ready s:ready");
-	cr_assert_not_null(strstr(reason, "unasked"), "%s", reason);
+	cr_assert_not_null(strstr(reason, "unknown watches"), "%s", reason);
 	run_for(300);
 	let_in();
 	end();

@@ -173,5 +173,5 @@ Test(etcd_secure, plain_text_is_no_answer)
 
 	begin();
 	snprintf(plain, sizeof plain, "http%s", url + 5);
-	assert_distrusted(plain, NULL, "does it want TLS?");
+	assert_distrusted(plain, NULL, "does it need TLS?");
 }

@@ -285,11 +285,11 @@ give_up_attempt(struct evl_call *call)
 	struct evl_net *net = call->calls->net;
 
 	drop_rpc(call);
-	note_failure(call, "no answer, though the member is alive");
+	note_failure(call, "no answer, although the member is alive");
 	call->is_unsure = 1;
 	call->patience = 2 * call->patience < net->ttl / 3 ? 2 * call->patience : net->ttl / 3;
 	if (++call->n_late >= 2 || call->is_urgent)
-		evl_net_be_unfit(net, "the member does not answer, though it is alive", 0);
+		evl_net_be_unfit(net, "the member is alive, but does not answer", 0);
 	repeat(call);
 }
 

@@ -161,7 +161,7 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 	else if (frame->hd.type == NGHTTP2_PING && frame->hd.flags & NGHTTP2_FLAG_ACK)
 		on_pong(h2);
 	else if (frame->hd.type == NGHTTP2_GOAWAY)
-		leave(h2, "the member closes the connection");
+		leave(h2, "the member is closing the connection");
 	else if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
 		on_answer_frame(session, frame, h2);
 	return 0;
@@ -237,7 +237,7 @@ look_for_end(struct evl_h2 *h2)
 	if (h2->state != EVL_H2_DEAD && !nghttp2_session_want_read(h2->session) &&
 	    !nghttp2_session_want_write(h2->session))
 		die(h2, is_leaving ? EVL_H2_BROKEN : EVL_H2_FOREIGN,
-		    is_leaving ? h2->reason : "what is there does not speak HTTP/2");
+		    is_leaving ? h2->reason : "the server does not speak HTTP/2");
 }
 
 static void
@@ -348,7 +348,8 @@ on_broken(struct evl_h2 *h2, short what)
 	else if (complaint || (error && !(what & BEV_EVENT_EOF)))
 		die(h2, EVL_H2_FOREIGN, reason);
 	else if (h2->session && what & BEV_EVENT_EOF)
-		die(h2, EVL_H2_MUTE, h2->ssl ? reason : "closed without a word: does it want TLS?");
+		die(h2, EVL_H2_MUTE, h2->ssl ? reason
+		    : "closed at once by the member: does it need TLS?");
 	else
 		die(h2, EVL_H2_BROKEN, reason);
 }
@@ -446,7 +447,7 @@ evl_h2_close(struct evl_h2 *h2)
 {
 	h2->cb = NULL;
 	h2->is_closed = 1;
-	die(h2, EVL_H2_BROKEN, "another connection is used");
+	die(h2, EVL_H2_BROKEN, "another connection is in use");
 	wake(h2);
 }
 
@@ -503,7 +504,7 @@ evl_h2_begin(struct evl_h2 *h2, struct evl_h2_stream *stream, const struct evl_h
 		nv[i] = header_of(&headers[i]);
 	stream->id = nghttp2_submit_request(h2->session, NULL, nv, n, &body, stream);
 	if (stream->id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
-		leave(h2, "the connection has no numbers left");
+		leave(h2, "the connection has no stream ids left");
 	if (stream->id < 0)
 		return -1;
 	stream->h2 = h2;

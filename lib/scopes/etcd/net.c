@@ -335,7 +335,7 @@ drop_late_dials(struct evl_net *net)
 
 		if (line->h2->begun <= oldest) {
 			drop(line);
-			note_fault(net, EVL_H2_BROKEN, "no answer to a new connection");
+			note_fault(net, EVL_H2_BROKEN, "a new connection got no answer");
 		} else {
 			n++;
 		}

@@ -226,7 +226,7 @@ read_answer(struct evl_reply *reply, enum evl_kind_of_reply kind, const uint8_t 
 		return;
 	}
 	if (!message || read_message(reply, kind, message) < 0)
-		evl_reply_fail(reply, EVL_FOREIGN, "this is not an answer of etcd");
+		evl_reply_fail(reply, EVL_FOREIGN, "not an answer of etcd");
 	evl_message_free(message);
 }
 

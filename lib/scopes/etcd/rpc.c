@@ -110,9 +110,9 @@ next_size(struct evl_rpc *rpc)
 	    prefix[4];
 	if (prefix[0] != 0)
 		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN,
-		    "a compressed message, which was not asked for");
+		    "the member sent a compressed message");
 	else if (size > rpc->limit)
-		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN, "a message that is too large");
+		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN, "the member sent too large a message");
 	return rpc->failure ? -1 : (ev_ssize_t)size;
 }
 
@@ -126,7 +126,7 @@ on_data(struct evl_h2_stream *stream, const uint8_t *bytes, size_t size)
 	if (evbuffer_add(rpc->in, bytes, size) < 0)
 		evl_rpc_fail(rpc, EVL_STATUS_LOST, "no memory to read an answer");
 	else if (evbuffer_get_length(rpc->in) > rpc->limit + MOST_WAITING)
-		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN, "too many messages");
+		evl_rpc_fail(rpc, EVL_STATUS_FOREIGN, "the member sent too many messages");
 	else
 		next_size(rpc);
 }
@@ -184,9 +184,9 @@ static void
 end_without_header(const struct evl_rpc *rpc, struct evl_ending *ending)
 {
 	if (rpc->stream.error == NGHTTP2_REFUSED_STREAM)
-		set(ending, EVL_STATUS_REFUSED, "the member took no more calls");
+		set(ending, EVL_STATUS_REFUSED, "the member refused the call");
 	else
-		set(ending, EVL_STATUS_LOST, "the call was broken off");
+		set(ending, EVL_STATUS_LOST, "the call was aborted");
 }
 
 void
@@ -195,7 +195,7 @@ evl_rpc_end(const struct evl_rpc *rpc, struct evl_ending *ending)
 	if (rpc->http_status && rpc->http_status != 200)
 		end_as_http(ending, rpc->http_status);
 	else if (rpc->http_status && !rpc->is_grpc)
-		set(ending, EVL_STATUS_FOREIGN, "what answers does not speak gRPC");
+		set(ending, EVL_STATUS_FOREIGN, "the server does not speak gRPC");
 	else if (rpc->failure)
 		set(ending, rpc->failure, rpc->text);
 	else if (!rpc->http_status)

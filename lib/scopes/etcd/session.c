@@ -154,7 +154,7 @@ go_back(void *arg)
 }
 
 static const char back_in_time[] =
-    "the cluster has gone back in time: it has lost what it had written";
+    "the cluster has gone back in time: it has lost data";
 
 static void
 on_announce(evutil_socket_t fd, short what, void *arg)
@@ -383,7 +383,7 @@ on_doubt(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	snprintf(reason, sizeof reason, "no answer in time: %s",
-	    session->net.reason[0] ? session->net.reason : "it is slow");
+	    session->net.reason[0] ? session->net.reason : "the member is slow");
 	tell(session, session->state == EVLOCK_ETCD_READY ? EVLOCK_ETCD_SUSPECT : session->state,
 	    reason);
 }

@@ -96,7 +96,8 @@ static void
 note_strange(struct evl_feed *feed)
 {
 	if (++feed->n_strange > MOST_STRANGE)
-		evl_rpc_fail(feed->rpc, EVL_STATUS_FOREIGN, "the member tells of watches unasked");
+		evl_rpc_fail(feed->rpc, EVL_STATUS_FOREIGN,
+		    "the member reports on unknown watches");
 }
 
 /* The watch was not set. */
@@ -128,7 +129,7 @@ on_created(struct evl_feed *feed, const struct evl_watch_reply *reply)
 	int64_t id;
 
 	if (evbuffer_remove(feed->creates, &id, sizeof id) != (int)sizeof id) {
-		evl_rpc_fail(feed->rpc, EVL_STATUS_FOREIGN, "the member begins watches unasked");
+		evl_rpc_fail(feed->rpc, EVL_STATUS_FOREIGN, "the member starts unknown watches");
 		return;
 	}
 	feed->asked = evl_clock_now();
@@ -224,7 +225,7 @@ on_rpc(struct evl_rpc *rpc, void *arg)
 		evl_rpc_take(rpc);
 		if (error)
 			evl_rpc_fail(rpc, errno == ENOMEM ? EVL_STATUS_LOST : EVL_STATUS_FOREIGN,
-			    "what is told of a watch cannot be read");
+			    "a message about a watch is invalid");
 		else
 			hear(feed, &reply);
 	}
@@ -309,7 +310,7 @@ put(struct evl_feed *feed, struct evl_watch *watch)
 static void
 spoil(struct evl_feed *feed)
 {
-	evl_rpc_fail(feed->rpc, EVL_STATUS_LOST, "no memory to begin a watch");
+	evl_rpc_fail(feed->rpc, EVL_STATUS_LOST, "no memory to start a watch");
 	feed->watches->feed = NULL;
 	pause(feed->watches);
 }
@@ -356,7 +357,7 @@ look_at(struct evl_feed *feed)
 	    late >= watches->net->patience * EVL_MILLISECOND) {
 		free_feed(feed);
 		if (watches->n_failed++)
-			evl_net_be_unfit(watches->net, "the member does not begin to watch", 1);
+			evl_net_be_unfit(watches->net, "the member does not start a watch", 1);
 	} else {
 		evl_net_suspect(watches->net);
 	}
