@@ -1575,16 +1575,75 @@ Test(etcd_faults, a_key_that_was_deleted_while_nobody_watched_is_a_loss)
 	end();
 }
 
-/* One look may have been carried out before what is told now: that of the mark. */
-Test(etcd_faults, what_is_told_during_a_look_leads_to_another)
+static void
+assert_one_look(const char *asked)
 {
-	play(be_gone);
-	cr_assert_str_eq(run_until(2), "s:ready a:in");
-	run_for(50);
 	fake_asked(fake);
 	begin_to_watch_anew();
 	run_for(300);
-	cr_assert_str_eq(fake_asked(fake), "watch watch check check");
+	cr_assert_str_eq(fake_asked(fake), asked);
+}
+
+Test(etcd_faults, one_look_will_do_for_both_keys)
+{
+	hold();
+	assert_one_look("watch watch check");
+	end();
+}
+
+/* The watch of its mark stays for the next time, but is not heard. */
+Test(etcd_faults, a_weakened_place_looks_for_its_only_key)
+{
+	hold();
+	evl_place_weaken(a.place);
+	run_for(50);
+	assert_one_look("watch watch check");
+	end();
+}
+
+static void
+deny_the_mark(struct fake_request *q)
+{
+	if (q->kind == FAKE_WATCH && !strstr(q->key, "/q/"))
+		fake_tell_canceled(q->stream, -1, 1, "rpc error: etcdserver: permission denied");
+	else
+		note_own(q);
+}
+
+Test(etcd_faults, also_if_one_of_them_cannot_be_watched)
+{
+	play(deny_the_mark);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	cr_assert_str_eq(fake_asked(fake), "grant guard enter watch watch check");
+	assert_one_look("watch check");
+	end();
+}
+
+static void
+look_late(struct fake_request *q)
+{
+	if (q->kind == FAKE_CHECK && q->n == 1)
+		late = *q;
+	else
+		note_own(q);
+}
+
+/* The look may have been carried out before what is told now. */
+Test(etcd_faults, what_is_told_during_a_look_leads_to_another)
+{
+	play(look_late);
+	cr_assert_str_eq(run_until(2), "s:ready a:in");
+	run_for(50);
+	begin_to_watch_anew();
+	run_for(300);
+	fake_set_revision(fake, 9);
+	fake_end_stream(watching, NULL, NULL);
+	run_for(300);
+	fake_asked(fake);
+	fake_txn(&late, 1, 0, 0);
+	run_for(50);
+	cr_assert_not_null(strstr(fake_asked(fake), "check"));
 	end();
 }
 

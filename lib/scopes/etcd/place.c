@@ -282,26 +282,42 @@ is_in_queue(const struct evl_place *place)
 /* A deletion before our entry was our own, at the end of an earlier hold.  A deletion that is
  * reported while we enter may be later than our entry, whose answer is still on its way. */
 static void
-on_own(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
+note_own(struct evl_place *place, enum evl_watch_news news, int64_t revision)
 {
-	struct evl_place *place = watch->arg;
-
 	if (news == EVL_WATCH_DELETED && revision > place->deleted)
 		place->deleted = revision;
 	if (is_in_queue(place) && place->deleted > place->entry.revision)
 		end(place, ESTALE);
-	else if (place->state == EVL_IN && news == EVL_WATCH_SET && revision > place->looked)
+	else if (place->state == EVL_IN && (news == EVL_WATCH_DENIED ||
+	    (news == EVL_WATCH_SET && revision > place->looked)))
 		look(place);
 }
 
 /* Weakening deletes the mark of an exclusive place. */
+static int
+is_marked(const struct evl_place *place)
+{
+	return place->entry.is_exclusive && !place->is_weakening;
+}
+
+/* The watch of the mark is set after this one.  One look will do for both keys. */
+static void
+on_own(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
+{
+	struct evl_place *place = watch->arg;
+	const struct evl_watch *mark = &place->own_mark;
+
+	if (news != EVL_WATCH_SET || !is_marked(place) || !mark->is_on || mark->is_set)
+		note_own(place, news, revision);
+}
+
 static void
 on_own_mark(struct evl_watch *watch, enum evl_watch_news news, int64_t revision)
 {
 	struct evl_place *place = watch->arg;
 
-	if (place->entry.is_exclusive && !place->is_weakening)
-		on_own(watch, news, revision);
+	if (is_marked(place))
+		note_own(place, news, revision);
 }
 
 /* --- Answers --------------------------------------------------------------------- */

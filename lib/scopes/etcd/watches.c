@@ -62,6 +62,7 @@ unset(struct evl_watch *watch)
 	evl_list_remove(&watch->link);
 	watch->feed = NULL;
 	watch->id = 0;
+	watch->is_set = 0;
 	evl_list_push(&watch->watches->waiting, &watch->link);
 }
 
@@ -138,6 +139,7 @@ on_created(struct evl_feed *feed, const struct evl_watch_reply *reply)
 		on_refused(feed, watch, reply);
 	} else if (watch) {
 		watches->n_failed = 0;
+		watch->is_set = 1;
 		watch->cb(watch, EVL_WATCH_SET,
 		    watches->is_late_teller ? INT64_MAX : reply->revision);
 	}
@@ -464,7 +466,7 @@ evl_watches_stop_one(struct evl_watch *watch)
 
 	if (!watch->is_on)
 		return;
-	watch->is_on = 0;
+	watch->is_on = watch->is_set = 0;
 	evl_list_remove(&watch->link);
 	if (feed && evl_ask_unwatch(evl_rpc_out(feed->rpc), watch->id) == 0) {
 		feed->n_stopped++;

@@ -38,6 +38,7 @@ struct evl_watch {
 	int64_t id;			/**< its number in etcd; 0: waiting, or off */
 	unsigned slot;			/**< in watches->slots */
 	uint8_t is_on;
+	uint8_t is_set;			/**< EVL_WATCH_SET has been reported on this feed */
 	/** Called from the loop; may start and stop watches. */
 	void (*cb)(struct evl_watch *watch, enum evl_watch_news news, int64_t revision);
 	void *arg;
