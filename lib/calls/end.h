@@ -12,11 +12,11 @@ void evl_end_request(struct evl_step *step, struct evl_request *r);
 /** Ends the conversion that `r` has, and that nobody is to be told of. */
 void evl_end_conversion(struct evl_step *step, struct evl_request *r);
 
-/** Takes a request and its conversion out of whatever they are in; the request stays.
- * `error`: 0, or why it has lost what it holds. */
+/** Takes a request and its conversion out of the queue or list that they are in.  The request's
+ * memory stays.  `error`: 0, or the errno by which the request lost the lock that it holds. */
 void evl_end_leave(struct evl_step *step, struct evl_request *r, int error);
 
-/** Ends what `r` holds. */
+/** Ends the hold of `r`.  `error` as above. */
 void evl_end_let_go(struct evl_step *step, struct evl_request *r, int error);
 
 /** Gives the memory back of a request that has left, at once or in its base's thread. */

@@ -96,8 +96,8 @@ evl_lock_drop(struct evl_body *body)
 {
 	if (__atomic_sub_fetch(&body->n_objects, 1, __ATOMIC_ACQ_REL))
 		return;
-	if (body->free_observer)
-		body->free_observer(body->observer);
+	if (body->observer && body->observer->free)
+		body->observer->free(body->observer);
 	if (body->kind->destroy)
 		destroy(body);
 	if (body->guard)

@@ -9,8 +9,20 @@
 #include "lock/guard.h"
 #include "lock/kind.h"
 #include "loop/port.h"
+#include "rules/change.h"
 
 struct evl_step;
+
+/** The first member of an observer's own structure. */
+struct evl_observer {
+	/** Called for each event of a request of the lock.  `error` is 0 or an errno. */
+	void (*observe)(struct evl_observer *observer, struct evl_request *r,
+	    enum evl_event event, int error);
+
+	/** Frees the observer when its lock is gone.  NULL: the caller frees it.  Called in no
+	 * step. */
+	void (*free)(struct evl_observer *observer);
+};
 
 /** What objects have in common if one was made from the other: handles, and the value. */
 struct evl_identity {
@@ -34,8 +46,7 @@ struct evl_body {
 	struct evl_link sets;		/**< the sets that have it as a member: struct evl_member */
 	struct evl_link notifies;	/**< who wants to know if it could be had: evl_watch */
 	struct evl_link notices;	/**< holders who want to know of waiters: evl_extra */
-	struct evl_observer *observer;	/**< NULL: none */
-	void (*free_observer)(struct evl_observer *observer);	/**< or NULL */
+	struct evl_observer *observer;	/**< NULL: none; see observe.h */
 	struct evl_core core;		/**< last: the units held lie behind it */
 };
 

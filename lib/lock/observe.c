@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Observing; see observe.h. */
+/* Observing a lock's requests; see observe.h. */
 
 #include "lock/observe.h"
 
@@ -17,6 +17,5 @@ void
 evl_observe_by(struct evl_body *body, struct evl_observer *observer)
 {
 	body->observer = observer;
-	body->free_observer = observer ? observer->free : NULL;
 	evl_lock_update_watched(body);
 }

@@ -2,39 +2,37 @@
 #ifndef EVL_OBSERVE_H_INCLUDED_
 #define EVL_OBSERVE_H_INCLUDED_
 
-/* Observing: all that happens to the requests of a lock is told to its observer, as it happens,
- * in a step: with the lock's guard entered, if it has one.  The short paths do nothing for a
- * lock that is observed.
+/* Observing a lock's requests: the lock's observer is called for each event of each request, at
+ * the moment of the event.  It is called in a step, with the lock's guard entered if the lock has
+ * one.  The short paths do not handle an observed lock.
  *
  *	EVL_QUEUES --> EVL_GAINS --> EVL_LEAVES
- *	  |              ^ at once, without EVL_QUEUES
- *	  +--> EVL_WITHDRAWS or EVL_FAILS
+ *	    |
+ *	    +--> EVL_WITHDRAWS or EVL_FAILS
  *
- * A conversion (role EVL_CONVERSION) queues, gains, withdraws or fails by itself, and never leaves.
- * A request for a set is the set's alone.  `r->lock` is the object that the request was made
- * through; its caller knows it by the handle evl_lock_handle(r), a conversion by that of what it
- * converts. */
+ * A request that is granted at once begins with EVL_GAINS.  A conversion is a request of its own
+ * (role EVL_CONVERSION) and never leaves: the request that it converts does.  A request for a set
+ * is reported by the set, not by the members.
+ *
+ * The observer finds in the request
+ *
+ *	r->lock			the lock object that the request was made through
+ *	evl_lock_handle(r)	the handle that the caller knows; a conversion's caller knows the
+ *				handle of the request r->seat.ties->of
+ *	evl_extra_of(r)		for a request that has queued: `observed` is the observer's own, and
+ *				0 at EVL_QUEUES.  A request that queued before the lock was observed,
+ *				or that was granted at once, has no extra, or 0 there.
+ *
+ * An observer must not keep the pointer to a request: once the guard is left, any thread may end
+ * the request. */
 
 #include "lock/lock.h"
-#include "rules/change.h"
 
-/** What an observer's own structure begins with. */
-struct evl_observer {
-	/** `r` is as it was made but for its state, and may be gone afterwards.  One that has
-	 * queued has an extra, with `observed` for the observer's use: 0 at first.  So whoever
-	 * gains and has no extra, or 0 there, was granted at once or queued before. */
-	void (*observe)(struct evl_observer *observer, struct evl_request *r,
-	    enum evl_event event, int error);
-
-	/** The lock is gone: frees the observer.  NULL: it is the caller's.  In no step. */
-	void (*free)(struct evl_observer *observer);
-};
-
-/** Tells the observer of the lock.  For evl_change.record. */
+/** Calls the observer of the lock.  For evl_change.record. */
 void evl_observe(struct evl_seat *lead, enum evl_event event, int error);
 
-/** Makes `observer` that of the lock, which has one at most; NULL: there is none any more, and
- * what it was is the caller's.  Called with the lock's guard entered. */
+/** Sets the lock's observer; a lock has one at most.  NULL: the lock is observed no longer, and
+ * the caller owns the former observer.  The caller must have entered the lock's guard. */
 void evl_observe_by(struct evl_body *body, struct evl_observer *observer);
 
 #endif

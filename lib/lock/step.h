@@ -10,8 +10,7 @@
  *				what has changed, tells who watches, sends what was granted or
  *				has failed to the loops that deliver it, leaves the guard
  *
- * All that happens to requests of observed locks is said by evl_change_record(), and read in
- * observe.c.
+ * evl_change_record() records each event of a request.  observe.c calls the lock's observer.
  *
  * So nobody gains by half a step, no author forgets what follows from a change, and no
  * callback runs in between.  Steps of locks without a guard may be nested: whatever the inner

@@ -2,9 +2,9 @@
 #ifndef EVL_CHANGE_H_INCLUDED_
 #define EVL_CHANGE_H_INCLUDED_
 
-/* What one step changes.  A step may concern many locks: each that it touches is noted
- * here, so that those who wait there are looked at when the step ends, and no earlier.
- * Pure, as the core.  Called with all locks that it touches serialized. */
+/* The changes of one step.  A step may change many locks.  Each lock that it touches is noted
+ * here, so that the step grants that lock's waiters when it ends, and not earlier.  Pure, as the
+ * core.  The caller serializes the calls for all locks that the step touches. */
 
 #include "rules/core.h"
 
@@ -15,13 +15,13 @@
 #define EVL_IS_CHECKED 0
 #endif
 
-/** What may happen to a request.  A conversion is a request of its own. */
+/** The events in a request's life.  A conversion is a request of its own. */
 enum evl_event {
-	EVL_QUEUES,	/**< it has to wait */
-	EVL_GAINS,	/**< it is granted */
-	EVL_WITHDRAWS,	/**< the caller ends its wait */
-	EVL_FAILS,	/**< its wait ends with an errno, which its callback is told */
-	EVL_LEAVES	/**< it does not hold any more; with an errno, if it has lost the lock */
+	EVL_QUEUES,	/**< the request begins to wait */
+	EVL_GAINS,	/**< the request is granted, at once or after a wait */
+	EVL_WITHDRAWS,	/**< the caller ends the wait */
+	EVL_FAILS,	/**< the wait ends with an errno, which the callback gets */
+	EVL_LEAVES	/**< the hold ends; with an errno if the lock was lost, else 0 */
 };
 
 struct evl_change {
@@ -46,8 +46,8 @@ evl_change_init(struct evl_change *change,
 	change->doubted_cores = NULL;
 }
 
-/** Something happens to the request that `lead` stands for, which still is as it was made but
- * for its state.  `error`: 0 or an errno.  All that happens is said here, once. */
+/** Records an event of the request that `lead` stands for: every event of every request, once.
+ * The seat's mode, units and ties are still those of the request.  `error` is 0 or an errno. */
 static inline void
 evl_change_record(struct evl_change *change, const struct evl_core *core,
     struct evl_seat *lead, enum evl_event event, int error)
@@ -56,7 +56,7 @@ evl_change_record(struct evl_change *change, const struct evl_core *core,
 		change->record(lead, event, error);
 }
 
-/** A request that has been withdrawn fails: its callback is told `error`. */
+/** Makes a request fail whose wait was ended by evl_grant_withdraw(): its callback gets `error`. */
 void evl_change_fail(struct evl_change *change, struct evl_core *core, struct evl_seat *lead,
     int error);
 

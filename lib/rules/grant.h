@@ -30,7 +30,7 @@ void evl_grant_enqueue(struct evl_change *change, struct evl_core *core, struct 
 void evl_grant_withdraw(struct evl_change *change, struct evl_core *core, struct evl_seat *seat);
 
 /** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state.
- * `error`: 0, or why it is lost. */
+ * `error`: 0, or the errno by which the lock was lost. */
 void evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat,
     int error);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What an observer of a lock is told: all that happens to its requests, once, in order. */
+/* An observer sees each event of each request of its lock, once and in order. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,11 +16,7 @@
 #include "../util.h"
 #include "../util3.h"
 
-/* --- An observer that counts, and writes down ------------------------------------------ */
-
-/* What has happened, in short: "+a" queues, "=a" gains, "-a" withdraws, "!a:ERROR" fails, "<a"
- * leaves; "_" is a request without a name. */
-static char seen[2000];
+/* --- An observer that counts and writes down ------------------------------------------- */
 
 #define MOST 100
 
@@ -65,33 +61,22 @@ count(const struct evl_request *r, enum evl_event event)
 		held[r->seat.mode] -= r->seat.units;
 }
 
+/* Writes an event down beside what callbacks write: "+a" request a queues, "=a" it gains the lock,
+ * "-a" it withdraws, "!a:ERROR" it fails, "<a" it leaves.  "_" is a request without a name. */
 static void
 observe(struct evl_observer *observer, struct evl_request *r, enum evl_event event, int error)
 {
 	static const char sign[] = { '+', '=', '-', '!', '<' };
-	size_t n = strlen(seen);
+	char word[80];
 
 	(void)observer;
 	count(r, event);
-	snprintf(seen + n, sizeof seen - n, "%s%c%s", n ? " " : "", sign[event],
-	    r->arg ? (const char *)r->arg : "_");
-	n = strlen(seen);
-	if (error)
-		snprintf(seen + n, sizeof seen - n, ":%s", error_name(error));
+	snprintf(word, sizeof word, "%c%s%s%s", sign[event], r->arg ? (const char *)r->arg : "_",
+	    error ? ":" : "", error ? error_name(error) : "");
+	write_down(word);
 }
 
 static struct evl_observer observer = { .observe = observe };
-
-/* What was written down since the last look. */
-static const char *
-happened(void)
-{
-	static char copy[sizeof seen];
-
-	strcpy(copy, seen);
-	seen[0] = '\0';
-	return copy;
-}
 
 static void
 observe_by(struct evlock *l, struct evl_observer *by)
@@ -100,7 +85,6 @@ observe_by(struct evlock *l, struct evl_observer *by)
 
 	evl_observe_by(l->body, by);
 	evl_lock_leave(guard);
-	seen[0] = '\0';
 }
 
 /* --- Each thing that may happen ---------------------------------------------------------- */
@@ -111,13 +95,12 @@ LockTest(observe, what_is_granted_at_once)
 
 	observe_by(lock, &observer);
 	h = hold(lock, S);
-	cr_assert_str_eq(happened(), "=_");
+	cr_assert_str_eq(told(), "=_");
 	ask(lock, "a", S);
-	cr_assert_str_eq(happened(), "=a", "before its callback");
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(happened(), "", "a callback is no event");
+	cr_assert_str_eq(told(), "=a", "before its callback");
+	cr_assert_str_eq(run(), "a", "a callback is no event");
 	drop(lock, h);
-	cr_assert_str_eq(happened(), "<_");
+	cr_assert_str_eq(told(), "<_");
 }
 
 LockTest(observe, what_waits)
@@ -128,11 +111,11 @@ LockTest(observe, what_waits)
 	a = ask(lock, "a", S);
 	ask(lock, "b", S);
 	ask(lock, "c", X);
-	cr_assert_str_eq(happened(), "+a +b +c");
+	cr_assert_str_eq(told(), "+a +b +c");
 	drop(lock, a);
-	cr_assert_str_eq(happened(), "-a");
+	cr_assert_str_eq(told(), "-a");
 	drop(lock, h);
-	cr_assert_str_eq(happened(), "<_ =b");
+	cr_assert_str_eq(told(), "<_ =b");
 	cr_assert_str_eq(run(), "b");
 }
 
@@ -141,10 +124,10 @@ LockTest(observe, nothing_without_an_observer)
 	observe_by(lock, &observer);
 	observe_by(lock, NULL);
 	drop(lock, hold(lock, X));
-	cr_assert_str_eq(happened(), "");
+	cr_assert_str_eq(told(), "");
 }
 
-/* What an observer keeps of a request that waits. */
+/* Numbers the requests that queue. */
 static void
 number(struct evl_observer *by, struct evl_request *r, enum evl_event event, int error)
 {
@@ -161,7 +144,7 @@ number(struct evl_observer *by, struct evl_request *r, enum evl_event event, int
 	}
 }
 
-LockTest(observe, it_keeps_a_number_of_each_who_waits)
+LockTest(observe, it_keeps_a_number_for_each_waiter)
 {
 	struct evl_observer numbering = { .observe = number };
 	evlock_handle h = hold(lock, X);
@@ -199,9 +182,9 @@ LockTest(observe, a_timeout_and_those_who_gain_by_it)
 	observe_by(lock, &observer);
 	ask_for(lock, "a", X, 1);
 	ask(lock, "b", S);
-	cr_assert_str_eq(run(), "b a:ETIMEDOUT");
-	cr_assert_str_eq(happened(), "+a +b !a:ETIMEDOUT =b");
+	cr_assert_str_eq(run(), "+a +b !a:ETIMEDOUT =b b a:ETIMEDOUT");
 	drop(lock, h);
+	cr_assert_str_eq(told(), "<_");
 }
 
 LockTest(observe, closing)
@@ -212,13 +195,13 @@ LockTest(observe, closing)
 	ask(lock, "a", S);
 	ask(lock, "b", X);
 	evlock_close(lock);
-	cr_assert_str_eq(happened(), "+a +b !a:ECANCELED !b:ECANCELED");
+	cr_assert_str_eq(told(), "+a +b !a:ECANCELED !b:ECANCELED");
 	drop(lock, h);
-	cr_assert_str_eq(happened(), "<_");
+	cr_assert_str_eq(told(), "<_");
 	cr_assert_str_eq(run(), "a:ECANCELED b:ECANCELED");
 }
 
-/* What was granted and not told yet has left; who waited has failed. */
+/* The granted request leaves before its callback; the waiter fails. */
 LockTest(observe, freeing)
 {
 	struct evlock *l = evlock_new(base, NULL);
@@ -227,16 +210,14 @@ LockTest(observe, freeing)
 	ask(l, "a", X);
 	ask(l, "b", X);
 	evlock_free(l);
-	cr_assert_str_eq(told(), "a:ECANCELED b:ECANCELED");
-	cr_assert_str_eq(happened(), "=a +b <a !b:ECANCELED");
+	cr_assert_str_eq(told(), "=a +b <a !b:ECANCELED a:ECANCELED b:ECANCELED");
 }
 
 LockTest(observe, scoped)
 {
 	observe_by(lock, &observer);
 	cr_assert_neq(evlock_with(lock, X, NULL, note, (void *)(uintptr_t)"a"), 0);
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(happened(), "=a <a");
+	cr_assert_str_eq(run(), "=a a <a");
 }
 
 LockTest(observe, conversions)
@@ -245,16 +226,16 @@ LockTest(observe, conversions)
 
 	observe_by(lock, &observer);
 	convert(lock, "c", h, X);
-	cr_assert_str_eq(happened(), "+c");
+	cr_assert_str_eq(told(), "+c");
 	drop(lock, other);
-	cr_assert_str_eq(happened(), "<_ =c");
+	cr_assert_str_eq(told(), "<_ =c");
 	cr_assert_str_eq(run(), "c");
 	cr_assert_eq(evlock_convert_nowait(lock, h, S), 0);
-	cr_assert_str_eq(happened(), "=_");
+	cr_assert_str_eq(told(), "=_");
 	other = hold(lock, S);
 	convert(lock, "d", h, X);
 	drop(lock, h);
-	cr_assert_str_eq(happened(), "=_ +d -d <_");
+	cr_assert_str_eq(told(), "=_ +d -d <_");
 	drop(lock, other);
 	run();
 }
@@ -266,15 +247,14 @@ LockTest(observe, set_is_told_of_as_a_set)
 
 	observe_by(set, &observer);
 	ask(set, "a", X);
-	cr_assert_str_eq(happened(), "+a");
+	cr_assert_str_eq(told(), "+a");
 	drop(l, h);
-	cr_assert_str_eq(happened(), "=a");
+	cr_assert_str_eq(told(), "=a");
 	cr_assert_str_eq(run(), "a");
 	evlock_free(l);
-	cr_assert_str_eq(happened(), "", "the set holds what is left of it");
+	cr_assert_str_eq(told(), "", "the set's request holds the other member");
 	evlock_free(set);
-	cr_assert_str_eq(happened(), "<a");
-	told();
+	cr_assert_str_eq(told(), "<a");
 }
 
 LockTest(observe, owner_that_would_wait_for_itself)
@@ -287,9 +267,9 @@ LockTest(observe, owner_that_would_wait_for_itself)
 	cr_assert_neq(ASK(l, "b", .mode = X, .owner = two), 0);
 	cr_assert_neq(ASK(l, "c", .mode = X, .owner = one), 0);
 	cr_assert_eq(ASK(lock, "d", .mode = X, .owner = two), 0);
-	cr_assert_str_eq(happened(), "=a", "who is refused has not waited");
+	cr_assert_str_eq(told(), "=a", "a refused request does not queue");
 	evlock_owner_free(one);
-	cr_assert_str_eq(happened(), "<a");
+	cr_assert_str_eq(told(), "<a");
 	evlock_owner_free(two);
 	run();
 	evlock_free(l);
@@ -330,11 +310,9 @@ LockTest(observe, loss)
 	observe_by(l, &observer);
 	ask(l, "a", X);
 	ask(l, "b", X);
-	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(happened(), "+a =a +b");
+	cr_assert_str_eq(run(), "+a =a +b a");
 	evl_outside_lost(o, ENOLCK);
-	cr_assert_str_eq(happened(), "<a:ESTALE !b:ENOLCK");
-	cr_assert_str_eq(run(), "b:ENOLCK");
+	cr_assert_str_eq(run(), "<a:ESTALE !b:ENOLCK b:ENOLCK");
 	evlock_free(l);
 }
 
@@ -391,7 +369,7 @@ LockTest(observe, recount_of_anything)
 	for (i = 0; i < scaled(20000); i++) {
 		do_anything();
 		assert_recounted();
-		happened();
+		told();
 		if (rand() % 4 == 0)
 			turn();
 	}
