@@ -677,15 +677,16 @@ bad_for_nobody(const char *path)
 FileTest(read_only, opened_for_writing_where_flock_wants_that)
 {
 	struct evl_claim claim;
-	int fd = open_other("file");
+	int fd = open_other("file"), is_quick;
 
 	n_bad = 1;
 	cr_assert_eq(begin_flags(&claim, "file", 1, 0), 0);
 	cr_assert_eq(try(&claim, SHARED), 0);
-	cr_assert_eq(n_bad, 1, "for writing, though nobody wants that");
+	cr_assert_eq(n_bad, 1, "opened for writing, though nobody wants that");
 	drop(&claim);
+	is_quick = evl_seen_is_recent(&claim.file.seen, 100);	/* once the file is not young */
 	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
-	cr_assert_eq(n_bad, 2);
+	cr_assert(n_bad == 2 || (is_quick && n_bad == 3), "flock(2) was called %d times", n_bad - 1);
 	cr_assert_eq(flock_other(fd, LOCK_SH), EAGAIN);
 	drop(&claim);
 	cr_assert_eq(ask(&claim, EXCLUSIVE), 0);
