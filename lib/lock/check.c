@@ -10,8 +10,8 @@
 
 #include "lock/check.h"
 
-/* So many of those who wait are looked at: enough to find what is wrong in a
- * test, little enough to let a million wait. */
+/* The waiters that are checked: enough to find an error in a test, few enough for a queue of a
+ * million. */
 #define MOST_LOOKED_AT 256
 
 /* I1: what is held is within the limits. */
@@ -41,7 +41,7 @@ check_promoted(const struct evl_core *core)
 		    !evl_core_fits(core, first->mode, first->units));
 }
 
-/* Those who are gone are no more than those who wait, and none of them is the first. */
+/* GONE seats do not outnumber the waiters, and the first seat is not GONE. */
 static void
 check_gone(const struct evl_core *core)
 {
@@ -124,7 +124,7 @@ check_counts(const struct evl_body *body)
 		if (seat->role < EVL_CONVERSION && seat->state == EVL_GRANTED)
 			count(held, seat);
 	}
-	assert(n_over <= core->n_over);	/* some may be on their way to be told by evlock_free() */
+	assert(n_over <= core->n_over);	/* evlock_free() may be about to call some back */
 	assert(!memcmp(held, evl_core_held(core), core->n_modes * sizeof *held));
 }
 

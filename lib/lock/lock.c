@@ -81,7 +81,7 @@ evl_lock_create(const struct evlock_options *options, const struct evlock_modes 
 	return NULL;
 }
 
-/* What its kind keeps of it.  That may close descriptors. */
+/* Frees the kind's part of the body, which may close descriptors. */
 static void
 destroy(struct evl_body *body)
 {
@@ -106,7 +106,7 @@ evl_lock_drop(struct evl_body *body)
 	evl_mem_free(body);
 }
 
-/* --- Who watches, and who waits for other threads --------------------------- */
+/* --- Watchers, and waiting for other threads -------------------------------- */
 
 static unsigned
 watched_by(const struct evl_body *body)

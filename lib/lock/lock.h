@@ -2,7 +2,7 @@
 #ifndef EVL_LOCK_H_INCLUDED_
 #define EVL_LOCK_H_INCLUDED_
 
-/* What a lock is made of: the body, and one or more objects that stand for it. */
+/* A lock consists of one body and of one or more objects, which are what callers have. */
 
 #include "loop/letters.h"
 #include "requests/extra.h"
@@ -24,7 +24,7 @@ struct evl_observer {
 	void (*free)(struct evl_observer *observer);
 };
 
-/** What objects have in common if one was made from the other: handles, and the value. */
+/** Objects that evlock_share() made of one another share an identity: handles and the value. */
 struct evl_identity {
 	void *value;
 	void (*free_value)(void *);
@@ -38,14 +38,14 @@ struct evl_body {
 	char *name;			/**< NULL: none */
 	uint32_t n_objects;		/**< atomic: and who else keeps it */
 	uint32_t n_ports;		/**< that its objects are on, if it has a guard */
-	uint8_t is_far;			/**< who waits for it may wait for another thread */
+	uint8_t is_far;			/**< its waiters may wait for another thread */
 	const struct evl_kind *kind;	/**< what it does otherwise than a plain lock */
 	void *of_kind;			/**< what its kind keeps of it */
 	struct evl_identity identity;	/**< of the first object, and those made from it */
 	struct evl_link objects;	/**< struct evlock, by body_link */
 	struct evl_link sets;		/**< the sets that have it as a member: struct evl_member */
-	struct evl_link notifies;	/**< who wants to know if it could be had: evl_watch */
-	struct evl_link notices;	/**< holders who want to know of waiters: evl_extra */
+	struct evl_link notifies;	/**< the events of evlock_notify(): evl_watch */
+	struct evl_link notices;	/**< holders that want notices of waiters: evl_extra */
 	struct evl_observer *observer;	/**< NULL: none; see observe.h */
 	struct evl_core core;		/**< last: the units held lie behind it */
 };
@@ -64,8 +64,8 @@ struct evlock {
 	struct evlock_table *table;	/**< which has it for a key, or NULL */
 	uint32_t n_queued;		/**< waiting requests made through it; with a guard only */
 	uint32_t n_sent;		/**< those that its port has to deliver; with a guard only */
-	struct evl_link due;		/**< while it is freed: requests that are to be told so */
-	uint8_t is_ending;		/**< is being freed: takes no more requests */
+	struct evl_link due;		/**< while it is freed: requests to call back */
+	uint8_t is_ending;		/**< is being freed: refuses requests */
 };
 
 /** Puts the sole holder among the others, for whoever goes through all.  Writes nothing where
@@ -145,7 +145,7 @@ extern const struct evlock_modes evl_lock_standard_modes;
 /** Are these options that evlock_new() takes? */
 int evl_lock_takes(const struct evlock_options *options);
 
-/** Sets the bits of EVL_IS_WATCHED, when somebody has begun to watch, or watches no more. */
+/** Sets or clears the bits of EVL_IS_WATCHED after a watcher has come or gone. */
 void evl_lock_update_watched(struct evl_body *body);
 
 /* --- What a lock is asked --------------------------------------------------- */
@@ -168,7 +168,7 @@ void evl_lock_let_go(struct evl_step *step, struct evl_body *body, const struct 
 void evl_lock_await(struct evlock *lock);
 void evl_lock_unawait(struct evlock *lock);
 
-/** Sends a request, or what is left of one, to the loop that it is told from.  With a guard. */
+/** Sends a request, or what is left of one, to its loop.  The lock has a guard. */
 static inline void
 evl_lock_post(struct evlock *lock, struct evl_seat *seat)
 {

@@ -47,8 +47,8 @@ evl_member_each_holder(struct evl_step *step, const struct evl_body *body,
 	}
 }
 
-/* A request for the set may have come to be the first who waits here: the others of its members
- * may be asked for now. */
+/* A request for the set may be the first waiter of this member now, so that the set's other members
+ * may be asked for. */
 static int
 look_at_members(struct evl_step *step, const struct evl_set *set)
 {

@@ -2,7 +2,7 @@
 #ifndef EVL_MEMBER_H_INCLUDED_
 #define EVL_MEMBER_H_INCLUDED_
 
-/* What a lock knows of the sets that it is a member of.  The sets themselves are made in
+/* A lock as a member of sets.  The sets themselves are made in
  * kinds/set.c.  Called in a step. */
 
 #include "lock/lock.h"
@@ -54,7 +54,7 @@ evl_member_is_there(const struct evl_member *m)
 	return m->lock && m->is_seated;
 }
 
-/** What a group holds of a member, or NULL. */
+/** The ties of a group's seat in a member, if the seat holds; else NULL. */
 struct evl_ties *evl_member_part_held(const struct evl_member *m, struct evl_group *group);
 
 /** Ends each request for a set that holds `body` as a member; `end` ends no other. */

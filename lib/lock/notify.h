@@ -13,7 +13,7 @@
 /** An event of a caller's, which wants to know when the lock could be had in seat.mode. */
 struct evl_watch {
 	struct evl_seat seat;		/**< GRANTED while it is on its way, or VOID; else FREE */
-	uint8_t is_armed;		/**< is to be told when the lock can be had from outside */
+	uint8_t is_armed;		/**< wants to know when other processes give the lock up */
 	struct evl_link link;		/**< in body->notifies */
 	struct evlock *lock;
 	struct event *ev;
@@ -32,7 +32,7 @@ void evl_notify_tell_if_free(struct evl_change *change, struct evl_watch *watch)
 void evl_notify_hold(struct evl_change *change, struct evl_request *r);
 void evl_notify_release(struct evl_request *r);
 
-/** Makes the events of a lock wait for it to be had from outside, or wait no more. */
+/** Arms or disarms the events of a lock that other processes hold. */
 void evl_notify_arm(struct evl_body *body, int is_armed);
 
 /** The weakest mode that one of those waits for, or EVLOCK_MAX_MODES. */

@@ -29,8 +29,8 @@ struct evl_change {
 	struct evl_core *dirty;		/**< the last of a ring of cores to be promoted */
 	struct evl_core *touched;	/**< the last of a ring of cores that were noted */
 	unsigned unusual;		/**< of all of those */
-	struct evl_owner *doubted;	/**< owners of whom some may wait in vain now ... */
-	struct evl_core *doubted_cores;	/**< ... in one of these */
+	struct evl_owner *doubted;	/**< owners with requests that may now wait for ever ... */
+	struct evl_core *doubted_cores;	/**< ... in one of these locks */
 	void (*record)(struct evl_seat *lead, enum evl_event event, int error);
 };
 
@@ -60,8 +60,8 @@ evl_change_record(struct evl_change *change, const struct evl_core *core,
 void evl_change_fail(struct evl_change *change, struct evl_core *core, struct evl_seat *lead,
     int error);
 
-/** Something has happened in a core, by which nobody gains who waits there.  It is noted only
- * where somebody watches.  `has_room`: somebody left it, or took less. */
+/** Notes a change in a core that grants no waiter.  Nothing is noted unless somebody watches the
+ * lock.  `has_room`: a holder left the core, or took a weaker mode. */
 void evl_change_note_watched(struct evl_change *change, struct evl_core *core, int has_room);
 static inline void
 evl_change_note(struct evl_change *change, struct evl_core *core, int has_room)
@@ -70,10 +70,10 @@ evl_change_note(struct evl_change *change, struct evl_core *core, int has_room)
 		evl_change_note_watched(change, core, has_room);
 }
 
-/** The same, and those who wait there have to be looked at. */
+/** Notes a change in a core that may grant waiters: the step looks at them when it ends. */
 void evl_change_touch(struct evl_change *change, struct evl_core *core, int has_room);
 
-/** Takes the first core off that has to be promoted.  NULL: there is none. */
+/** Removes and returns the first core whose waiters the step must look at, or NULL. */
 struct evl_core *evl_change_next_dirty(struct evl_change *change);
 
 /** Goes through the cores that were touched, in order, and those touched meanwhile. */
@@ -92,19 +92,19 @@ evl_change_after(const struct evl_change *change, const struct evl_core *core)
 	return core == change->touched ? NULL : core->next_touched;
 }
 
-/** Takes the first core off that was touched.  NULL: there is none. */
+/** Removes and returns the first core that was touched, or NULL. */
 struct evl_core *evl_change_next_touched(struct evl_change *change);
 
-/** A seat leaves its queue, and its owner does not come to hold the lock by it. */
+/** Takes a seat out of its queue, not granted. */
 void evl_change_give_up(struct evl_change *change, struct evl_ties *ties);
 
-/** Whoever else of the owner waits in that lock may do so in vain now. */
+/** Marks the owner's other requests in that lock: they may now wait for ever. */
 void evl_change_doubt(struct evl_change *change, const struct evl_ties *ties);
 
-/** A request that waits would do so for ever, and gives up. */
+/** Makes a waiting request fail with EDEADLK, because it would wait for ever. */
 void evl_change_deny(struct evl_change *change, struct evl_ties *ties);
 
-/** The same for those who are doubted, and do wait in vain. */
+/** Does so for each marked request that would wait for ever. */
 void evl_change_deny_doubted(struct evl_change *change);
 
 #endif

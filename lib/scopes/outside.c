@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What other processes and machines have to do with a lock; see outside.h.
+/* The part that other processes and machines take in a lock; see outside.h.
  *
- * What is done about the outside is never done in the middle of a step, but at its end, when
- * the lock is looked at: so no call comes back into the rules. */
+ * A step asks the outside, or gives the lock back, only at its end, when look() is called.  So no
+ * call comes back into the rules. */
 
 #include <errno.h>
 
@@ -21,7 +21,7 @@
 
 #define BIT(mode) ((uint32_t)1 << (mode))
 
-/* What the outside holds, beyond the modes that there are. */
+/* The bits that the outside holds in core.held_mask, above those of the modes. */
 #define OTHERS_WRITE BIT(30)	/* or may: this process has nothing */
 #define OTHERS_READ  BIT(31)	/* or may: it shares */
 
@@ -174,7 +174,7 @@ withdraw(struct evl_outside *o)
 	leave_queue(o);
 }
 
-/* Puts the outside behind all who wait now. */
+/* Puts the outside at the end of the queue. */
 static void
 take_place(struct evl_step *step, struct evl_outside *o, unsigned rank)
 {
@@ -191,7 +191,7 @@ front(const struct evl_core *core)
 	return evl_list_is_empty(&core->ahead) ? core->queue.next : core->ahead.next;
 }
 
-/* The first of those of this process who wait, or NULL. */
+/* The first waiter of this process, or NULL. */
 static const struct evl_seat *
 first_of(const struct evl_core *core)
 {
@@ -305,7 +305,7 @@ ask(struct evl_step *step, struct evl_outside *o, unsigned mode)
 		evl_outside_fail(step, o, errno);
 }
 
-/* What those who are told when the lock could be had need, or NONE. */
+/* The mode that the events of evlock_notify() need, or NONE. */
 static unsigned
 watched_for(const struct evl_outside *o)
 {
@@ -353,7 +353,7 @@ may_join(const struct evl_outside *o)
 	    o->n_joined < MOST_JOINED && evl_core_seat_fits(core_of(o), first);
 }
 
-/* Those who hold it exclusive are gone, and nobody waits for more than others may share. */
+/* This process has no exclusive holder any longer, and its waiters may share with other processes. */
 static int
 may_weaken(const struct evl_outside *o, const struct evl_seat *first)
 {
@@ -418,7 +418,7 @@ look(struct evl_step *step, struct evl_body *body)
 
 /* --- News ------------------------------------------------------------------------- */
 
-/* Those who wait may be fewer by now, or none: then it is given back when it is looked at. */
+/* The waiters may have gone meanwhile: then look() gives the lock back. */
 void
 evl_outside_take(struct evl_step *step, struct evl_outside *o)
 {
@@ -438,7 +438,7 @@ fail_waiting(struct evl_step *step, struct evl_outside *o, int error)
 	evl_close_fail_sets(step, o->body, error);
 }
 
-/* The first of those who wait, if it waits for this lock alone and to be exclusive. */
+/* The first waiter, if it waits for this lock alone, in EXCLUSIVE; else NULL. */
 static struct evl_seat *
 first_exclusive(const struct evl_outside *o)
 {
@@ -493,7 +493,7 @@ evl_outside_failed(struct evl_outside *o, int error)
 
 /* --- Loss --------------------------------------------------------------------------- */
 
-/* What was held is held no more; whoever wanted notices is told, in place of a callback. */
+/* Ends a hold.  A granted request's callback gets ESTALE; a holder's notice_cb gets it. */
 static void
 lose(struct evl_step *step, struct evl_request *r)
 {
@@ -591,8 +591,7 @@ come_to_have(struct evl_outside *o, unsigned mode)
 	set_has(o, mode);
 }
 
-/* What is held is shared by one more.  The outside comes back to the queue when the lock is
- * looked at. */
+/* One more request shares the lock.  look() puts the outside back into the queue. */
 static void
 join(struct evl_outside *o)
 {
@@ -669,7 +668,7 @@ examined(struct evl_step *step, const struct evl_look *look)
 	struct evl_outside *o = look->body->of_kind;
 	int error = o->ops->looks->looked(o);
 
-	evl_step_touch(step, o->body, 0);	/* nobody was granted meanwhile, or looked at it */
+	evl_step_touch(step, o->body, 0);	/* no waiter was granted during the look */
 	if (error > 0 && o->has == EVLOCK_NONE)
 		evl_notify_arm(o->body, 1);
 	if (error)

@@ -2,35 +2,33 @@
 #ifndef EVL_OUTSIDE_H_INCLUDED_
 #define EVL_OUTSIDE_H_INCLUDED_
 
-/* The outside: other processes, or machines, that a lock is shared with.  It takes part
- * in the lock as one more holder and waiter:
+/* The outside of a lock: the other processes, or machines, that share the lock.  In this process's
+ * lock, the outside is one more holder and waiter:
  *
- *	NOTHING		it holds the lock: bits of its own in core.held_mask, that all
- *	  |		modes conflict with; whoever is first waits for it
+ *	NOTHING		The outside holds the lock: two bits in core.held_mask conflict with all
+ *	  |		modes.  The first waiter waits for the outside.
  *	  | want()
  *	  v
- *	SHARED or	this process has the lock, in that mode; the outside stands in the
- *	EXCLUSIVE	queue, behind those who waited when this process got it, so they are
- *	  |		the batch that is served before the others have their turn
+ *	SHARED or	This process has the lock in that mode.  The outside stands in the queue,
+ *	EXCLUSIVE	behind the requests that waited when this process got the lock.  They are
+ *	  |		the batch that is granted before other processes have their turn.
  *	  | its turn comes
  *	  v
- *	NOTHING		drop() is called
+ *	NOTHING		drop() is called.
  *
- * So a scope beyond the process needs no change to the core.  Here is when the outside is
- * asked; how, is up to the scope: struct evl_outside_ops.  Those are called in a step: in the
- * thread of the lock's base or, if it has a guard, with that entered.
+ * So a scope beyond the process needs no change to the core.  This file decides when the outside is
+ * asked.  The scope decides how: struct evl_outside_ops.  Its operations are called in a step, in
+ * the thread of the lock's base or, if the lock has a guard, with the guard entered.
  *
- * A request for a set keeps what it has of its members from other processes while it waits
- * for the rest.  It asks for a member, and keeps it, only while
+ * A request for a set keeps the members that it has from other processes while it waits for the
+ * other members.  It asks for a member, and keeps it, only while
  *
- *  - nobody of this process is before it in the queue of any of its members, and
- *  - all its members that are before that one in the order are kept for it.
+ *  - no request of this process is ahead of it in the queue of any of its members, and
+ *  - all its members that come before that one in the order are kept for it.
  *
- * So whoever keeps something waits for holders, who wait for nothing here, or for the next
- * member in the order, in another process.  There that is held, or kept in turn for one who
- * waits for a member that is further on in the order: no such row of processes leads back
- * to where it began.  And somebody may always ask: whoever is first of all who wait in a
- * process, by rank and arrival, is so in each queue.
+ * So a request that keeps a member waits only for a current holder, or for a member later in the
+ * order, and waits never form a cycle.  One request may always ask: the first waiter of the process,
+ * by rank and arrival, is the first in each queue that it stands in.
  */
 
 #include <evlock/evlock.h>
@@ -53,9 +51,9 @@ struct evl_outside_looks {
 };
 
 struct evl_outside_ops {
-	/** Asks for the lock.  Returns 1 if this process has it now, 0 if it will be told by
-	 * evl_outside_got() or evl_outside_failed(), or -1 with errno.  Called while it has
-	 * NOTHING, and is not asking. */
+	/** Asks for the lock.  Returns 1 if this process has the lock now, 0 if the scope will call
+	 * evl_outside_got() or evl_outside_failed() later, or -1 with errno.  Called while this
+	 * process has NOTHING and is not asking. */
 	int (*want)(struct evl_outside *o, unsigned mode);
 
 	/** The same, now or not at all: 0, or an errno such as EAGAIN.  While this process has
@@ -63,7 +61,7 @@ struct evl_outside_ops {
 	 * tell; see `looks`. */
 	int (*try_now)(struct evl_outside *o, unsigned mode);
 
-	/** Gives the lock back, or stops asking: after this nothing is told. */
+	/** Gives the lock back, or stops asking.  After this the scope calls nothing. */
 	void (*drop)(struct evl_outside *o);
 
 	/** From EXCLUSIVE to SHARED. */
@@ -72,20 +70,20 @@ struct evl_outside_ops {
 	/** The order in which the members of a set are asked for, the same in all processes. */
 	int (*compare)(const struct evl_outside *a, const struct evl_outside *b);
 
-	/** The lock is no more, and was given back: frees the memory.  In no step. */
+	/** Frees `o` after the lock, which was given back, has been freed.  In no step. */
 	void (*free)(struct evl_outside *o);
 
 	unsigned order;	/**< among scopes, for sets that have members of several */
 
-	/** This process has it, and those who waited then are served one after another: should
-	 * that end, as what it has is not what it would get now?  0, 1, or -1: it will be told by
-	 * evl_outside_checked().  May be NULL: never. */
+	/** This process has the lock and grants its batch.  Is the lock stale, so that the batch
+	 * must end?  (A lock file is stale after it was replaced.)  Returns 0, 1, or -1 if the scope
+	 * will call evl_outside_checked().  NULL: it is never stale. */
 	int (*is_stale)(struct evl_outside *o);
 
 	const struct evl_outside_looks *looks;	/**< NULL: try_now() never needs a look */
 };
 
-/** What a scope's own structure begins with, zeroed; see evl_outside_new(). */
+/** The first member of a scope's own structure, zeroed; see evl_outside_new(). */
 struct evl_outside {
 	const struct evl_outside_ops *ops;
 	struct evl_body *body;
@@ -123,15 +121,15 @@ struct evl_outside *evl_outside_of(const struct evlock *lock);
 
 /* The next four are steps of their own, for locks without a guard. */
 
-/** What was wanted, was got. */
+/** This process has got the lock that want() asked for. */
 void evl_outside_got(struct evl_outside *o);
 
-/** It was not: all who wait are told `error`.  If that is EACCES, and whoever is first wants it
- * exclusive, that one is told alone, and the next may ask. */
+/** This process cannot have the lock: all waiters fail with `error`.  If the error is EACCES and the
+ * first waiter wants the lock exclusive, only that waiter fails, and the next one may ask. */
 void evl_outside_failed(struct evl_outside *o, int error);
 
-/** What this process has is lost: the holders' notices are called with ESTALE, their
- * handles are gone, and all who wait are told `error`. */
+/** This process has lost the lock.  The holders' handles end, and their notices are called with
+ * ESTALE.  All waiters fail with `error`. */
 void evl_outside_lost(struct evl_outside *o, int error);
 
 /** Ends the waiting of one request, made through any object, with `error`, if it still waits. */
