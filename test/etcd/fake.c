@@ -25,11 +25,11 @@
 
 struct connection {
 	struct fake *fake;
-	struct bufferevent *be;		/* NULL: it was hung up */
+	struct bufferevent *be;		/* NULL: it was closed */
 	nghttp2_session *session;
 	struct event *pump;
 	struct fake_stream *streams;
-	int is_dead;			/* is to be hung up by the event */
+	int is_dead;			/* the event must close it */
 };
 
 struct fake_stream {
@@ -39,7 +39,7 @@ struct fake_stream {
 	char path[64], token[1000], authority[100];
 	int is_for_leader;
 	struct evbuffer *in, *out;
-	char status[16], text[200];	/* at the end; "": none */
+	char status[16], text[200];	/* sent at the end; "": none */
 	int is_answered, is_ending, is_closed;
 };
 

@@ -2,14 +2,14 @@
 #ifndef FAKE_TLS_H_INCLUDED_
 #define FAKE_TLS_H_INCLUDED_
 
-/* Servers for TLS with certificates that sign themselves, made on the spot. */
+/* TLS servers with self-signed certificates, which are made as needed. */
 
 #include <openssl/ssl.h>
 
 struct fake_certificate {
 	const char *common_name;
-	const char *names;		/**< as openssl has them: "DNS:a,IP:127.0.0.1"; NULL: none */
-	int has_no_h2;			/**< does not know of HTTP/2 */
+	const char *names;		/**< in openssl's form: "DNS:a,IP:127.0.0.1"; NULL: none */
+	int has_no_h2;			/**< does not offer HTTP/2 */
 };
 
 /** Writes the certificate to `path`, for ca_file.  The caller frees the context. */

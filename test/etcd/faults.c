@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What a real etcd will not do on demand: silence, lies, nonsense, and being somebody else. */
+/* A real etcd does not fail on demand.  These tests use one that keeps silent, lies, talks
+ * nonsense, or is another program. */
 
 #include <errno.h>
 #include <signal.h>
@@ -66,7 +67,7 @@ want_in(void)
 	want(&a, EXCLUSIVE);
 }
 
-/* What most tests begin with. */
+/* The usual start of a test. */
 static void
 play(void (*answer)(struct fake_request *))
 {
@@ -154,7 +155,7 @@ Test(etcd_faults, a_silent_connection_then_the_next)
 	end();
 }
 
-/* One that is slow to connect keeps its chance while the next is tried. */
+/* A slow address keeps its chance to connect while the next one is tried. */
 Test(etcd_faults, silent_then_itself)
 {
 	begin(fake_be_nice);
@@ -166,10 +167,10 @@ Test(etcd_faults, silent_then_itself)
 	end();
 }
 
-/* --- Being somebody else ------------------------------------------------------------------ */
+/* --- Another server in etcd's place ------------------------------------------------------- */
 
-/* Those who wait are told EPROTO; a person is told the reason at once, and the first time that all
- * waiting ones are told. */
+/* Waiters fail with EPROTO.  The session reports the reason at once, and again when the first full
+ * round of attempts has failed. */
 static void
 assert_met(const char *why)
 {
@@ -204,7 +205,7 @@ Test(etcd_faults, too_few_streams)
 	meet((struct fake_manners){ .max_streams = 1 }, "too few streams");
 }
 
-/* Nothing can be asked there, though it answers PINGs. */
+/* Such a server answers PINGs, but no request can be sent to it. */
 Test(etcd_faults, a_window_that_is_never_opened)
 {
 	begin(fake_be_nice);
@@ -226,7 +227,7 @@ Test(etcd_faults, a_flood_of_pings)
 	end();
 }
 
-/* Of one who would go on with HTTP/1.1. */
+/* The server would continue with HTTP/1.1. */
 static void
 meet_tls(int has_no_h2, const char *story)
 {
@@ -327,7 +328,8 @@ Test(etcd_faults, endless_small_messages)
 	    .is_open = 1 }, "too many messages");
 }
 
-/* It may have been a member of another cluster, which is put right: no need to open it again. */
+/* The member may have belonged to another cluster, and that has been repaired: the session need not
+ * be opened again. */
 static void
 be_strange_at_first(struct fake_request *q)
 {
@@ -345,7 +347,7 @@ Test(etcd_faults, what_was_no_etcd_may_become_one)
 	end();
 }
 
-/* --- Answers that do not come, or half ------------------------------------------ */
+/* --- Answers that are missing, or incomplete ------------------------------------ */
 
 static void
 break_the_first(struct fake_request *q)
@@ -381,7 +383,8 @@ Test(etcd_faults, half_an_answer_is_none)
 	end();
 }
 
-/* Neither is carried out: there is nothing to be unsure of, and nothing to wait for. */
+/* The server processes neither request, so nothing is uncertain and there is nothing to wait
+ * for. */
 static void
 refuse_the_first(struct fake_request *q)
 {
@@ -404,7 +407,7 @@ Test(etcd_faults, what_was_not_carried_out_is_asked_again_at_once)
 	end();
 }
 
-/* A member that goes finishes what it has begun, and another connection is made. */
+/* A member that shuts down finishes what it has begun.  The session makes another connection. */
 static void
 leave_politely(struct fake_request *q)
 {
@@ -436,8 +439,8 @@ Test(etcd_faults, a_member_that_goes_at_once_is_tried_again)
 	end();
 }
 
-/* The first attempt was carried out, but not answered; the second is told that there is such a
- * lease.  Then a keepalive tells for how long it is good. */
+/* The server carries out the first attempt but does not answer it.  The second attempt fails
+ * because the lease exists already.  Then a keepalive finds out how long the lease is valid. */
 #define EXISTS 9, "etcdserver: lease already exists"
 
 static void
@@ -543,7 +546,7 @@ Test(etcd_faults, silence_that_ends_in_time_is_no_loss)
 	end();
 }
 
-/* As many calls as there may be are under way, by places that get no answer. */
+/* As many calls as possible are in progress, made by places that get no answer. */
 static void
 answer_about_the_lease(struct fake_request *q)
 {
@@ -596,7 +599,7 @@ Test(etcd_faults, a_lease_is_lost_with_all_calls_in_use)
 	end_many();
 }
 
-/* Validity counts from when the keepalive was sent, not from when it was answered. */
+/* A lease's validity counts from when the keepalive was sent, not from when it was answered. */
 static struct fake_request late;
 static struct event *late_timer;
 
@@ -639,7 +642,7 @@ Test(etcd_faults, validity_counts_from_the_question)
 	end();
 }
 
-/* What cannot be given back ends with its lease: closing takes no longer than that. */
+/* A key that cannot be deleted ends with its lease, so closing takes no longer than the lease. */
 Test(etcd_faults, closing_ends_without_an_answer)
 {
 	begin(be_mute_on_demand);
@@ -649,7 +652,7 @@ Test(etcd_faults, closing_ends_without_an_answer)
 	end();
 }
 
-/* At once: a lease that nobody knows of ends by itself. */
+/* Closing ends at once: a lease whose id the session never learned expires by itself. */
 Test(etcd_faults, closing_what_was_never_open)
 {
 	struct evlock_etcd_options options = { .ttl = 60 };
@@ -665,7 +668,8 @@ Test(etcd_faults, closing_what_was_never_open)
 
 /* --- Entering a queue ----------------------------------------------------------- */
 
-/* The first attempt was carried out: the place, and the guard that was written with it. */
+/* The server carries out the first attempt: it creates the place, and the guard that is written
+ * with it. */
 static void
 enter_without_a_word(struct fake_request *q)
 {
@@ -702,7 +706,8 @@ Test(etcd_faults, entered_by_a_try_without_a_word)
 	end();
 }
 
-/* Somebody deleted or wrote the guard, or a late copy of our own did: it is learned anew. */
+/* Another client deleted or wrote the guard, or a late copy of the session's own request did.  The
+ * session reads the guard again. */
 static void
 move_the_guard(struct fake_request *q)
 {
@@ -728,8 +733,8 @@ do_not_answer_entries(struct fake_request *q)
 		fake_be_nice(q);
 }
 
-/* An attempt that is still under way may be carried out at any time: the guard that it needs is
- * removed, and the id is not used again. */
+/* An attempt in progress may be carried out at any time.  The session removes the guard that the
+ * attempt needs, and never uses the id again. */
 Test(etcd_faults, dropped_while_it_enters_leaves_no_way_in)
 {
 	char id[EVL_ID_MAX + 1];
@@ -761,7 +766,7 @@ Test(etcd_faults, dropped_before_anything_was_asked_asks_nothing)
 	end();
 }
 
-/* Two round trips a pair, after the first. */
+/* After the first time, acquire and release cost two round trips. */
 Test(etcd_faults, the_second_time_costs_two_questions)
 {
 	play(fake_be_nice);
@@ -778,7 +783,7 @@ Test(etcd_faults, the_second_time_costs_two_questions)
 	end();
 }
 
-/* Nothing is left where nobody will look: not even a guard. */
+/* Keys that no session would look at again are deleted, the guard included. */
 Test(etcd_faults, freed_is_cleared)
 {
 	play(fake_be_nice);
@@ -872,7 +877,7 @@ Test(etcd_faults, who_comes_after_one_that_may_not_leave_is_told)
 	end();
 }
 
-/* Others would wait for as long as this process lives. */
+/* Otherwise other clients would wait for as long as this process lives. */
 Test(etcd_faults, a_release_that_is_refused_costs_the_lease_in_the_end)
 {
 	const char *story;
@@ -904,7 +909,7 @@ be_full(struct fake_request *q)
 		fake_be_nice(q);
 }
 
-/* A person is told at once, who waits only if it lasts. */
+/* The session reports a full store at once; a waiter fails only if the store stays full. */
 Test(etcd_faults, a_full_store_is_told_at_once)
 {
 	is_full = 1;
@@ -987,8 +992,8 @@ be_slow_once(struct fake_request *q)
 		fake_be_nice(q);
 }
 
-/* An election may lose a question.  Asked again, but not before the member has shown that it is
- * alive, and on the same connection. */
+/* During an election a request may be lost.  The session repeats it on the same connection, but
+ * only after the member has shown that it is alive. */
 Test(etcd_faults, a_question_that_was_lost_is_asked_again)
 {
 	struct evlock_etcd_options options = { .ttl = 6 };
@@ -1006,7 +1011,7 @@ Test(etcd_faults, a_question_that_was_lost_is_asked_again)
 	end();
 }
 
-/* Answers everything so late. */
+/* The delay of every answer. */
 static unsigned delay_ms, n_delayed;
 
 static struct delayed {
@@ -1043,7 +1048,8 @@ answer_no_more(void)
 		event_free(delayed[--n_delayed].timer);
 }
 
-/* Patience grows with what a member needs: nothing is asked twice, and nobody is told. */
+/* The session's timeouts grow with the member's response time, so no request is repeated and no
+ * failure is reported. */
 Test(etcd_faults, a_slow_member_is_let_be)
 {
 	struct evlock_etcd_options options = { .ttl = 12 };
@@ -1062,7 +1068,8 @@ Test(etcd_faults, a_slow_member_is_let_be)
 	end();
 }
 
-/* Until a PING is answered that was sent after it, a question may be on its way, however late. */
+/* A request may still be on its way until the member answers a PING that was sent after it, however
+ * late. */
 static void
 be_far_away(struct fake_request *q)
 {
@@ -1131,7 +1138,8 @@ limit_descriptors(rlim_t n)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* Says nothing about the member: it is tried again, and no other one. */
+/* Such a failure says nothing about the member.  The session tries the same member again, and no
+ * other. */
 Test(etcd_faults, without_descriptors_there_is_a_pause)
 {
 	struct evlock_etcd_options options = { .ttl = 60 };
@@ -1161,8 +1169,8 @@ Test(etcd_faults, without_descriptors_there_is_a_pause)
 
 static struct fake_stream *watching;	/* the stream of watches */
 static int64_t watched;			/* the id of the last watch that waits for somebody */
-static unsigned n_behind;		/* looks that find somebody ahead */
-static int64_t set_revision;		/* that the first watch is told; 0: that of the store */
+static unsigned n_behind;		/* looks that find another client ahead */
+static int64_t set_revision;		/* reported to the first watch; 0: that of the store */
 static int is_first_denied;
 
 static void
@@ -1207,7 +1215,7 @@ Test(etcd_faults, a_deletion_is_seen)
 	end();
 }
 
-/* What lies between may forget a connection that is silent for long, and tells nobody. */
+/* A router or firewall may drop a connection that is silent for long, and notifies neither side. */
 Test(etcd_faults, a_silent_connection_is_seen_to_be_alive)
 {
 	int fd, is_on = 0, time = 0;
@@ -1224,7 +1232,8 @@ Test(etcd_faults, a_silent_connection_is_seen_to_be_alive)
 	end();
 }
 
-/* What was compacted away, or ended for any other reason, is watched anew. */
+/* The session watches again after a compaction, and after a watch has ended for any other
+ * reason. */
 Test(etcd_faults, a_watch_that_is_canceled_is_put_in_place_again)
 {
 	wait_in_row();
@@ -1236,8 +1245,8 @@ Test(etcd_faults, a_watch_that_is_canceled_is_put_in_place_again)
 	end();
 }
 
-/* The stream ends; the watches are put in place anew, and the store has not moved: nothing to
- * see. */
+/* The stream ends, and the session creates its watches again.  The store has not changed meanwhile,
+ * so the session need not look. */
 Test(etcd_faults, a_stream_that_ends_is_begun_again)
 {
 	wait_in_row();
@@ -1250,7 +1259,7 @@ Test(etcd_faults, a_stream_that_ends_is_begun_again)
 	end();
 }
 
-/* The store has moved on meanwhile. */
+/* The store has changed meanwhile. */
 Test(etcd_faults, what_happened_while_nobody_watched_is_looked_for)
 {
 	n_behind = 2;
@@ -1274,7 +1283,8 @@ Test(etcd_faults, a_watch_that_begins_late_looks_once_more)
 	end();
 }
 
-/* It is deleted after the look was carried out, and told before that is answered. */
+/* The key is deleted after the look was carried out.  The watch reports that before the look is
+ * answered. */
 static void
 delete_during_a_look(struct fake_request *q)
 {
@@ -1296,7 +1306,7 @@ Test(etcd_faults, a_deletion_that_is_told_during_a_look_is_not_missed)
 	end();
 }
 
-/* etcd 3.4 tells late of what happens around the beginning of a watch. */
+/* etcd 3.4 reports late what happens around the beginning of a watch. */
 static void
 be_old(struct fake_request *q)
 {
@@ -1413,8 +1423,7 @@ Test(etcd_faults, nonsense_on_a_stream_ends_it)
 	end();
 }
 
-/* A member that does not answer any more may keep its connections open: its watches are of no
- * use. */
+/* A member that no longer answers may keep its connections open, but its watches are useless. */
 static int is_stuck;
 
 static void
@@ -1444,7 +1453,7 @@ Test(etcd_faults, watches_leave_a_member_that_does_not_answer)
 
 /* --- Our own keys ------------------------------------------------------------------------ */
 
-static int64_t own;			/* the watch of our place; that of the mark comes after it */
+static int64_t own;			/* the watch of the place; that of the mark is the next */
 
 static void
 note_own(struct fake_request *q)
@@ -1495,7 +1504,7 @@ Test(etcd_faults, unless_it_was_weakened)
 	end();
 }
 
-/* What is told late of our own earlier keys is no loss. */
+/* A late report about earlier keys of this session is not a loss. */
 Test(etcd_faults, a_key_of_an_earlier_time_is_no_loss)
 {
 	hold();
@@ -1504,7 +1513,7 @@ Test(etcd_faults, a_key_of_an_earlier_time_is_no_loss)
 	end();
 }
 
-/* The watch of our place lasts, and may be quicker than the answer to the next entry. */
+/* The watch of the place lasts, and may report before the next entry is answered. */
 static void
 delete_before_the_answer(struct fake_request *q)
 {
@@ -1527,7 +1536,7 @@ Test(etcd_faults, a_key_that_is_deleted_before_we_know_of_it_is_a_loss)
 	end();
 }
 
-/* In a cluster that has lost its data, revisions begin anew. */
+/* In a cluster that has lost its data, revisions start again. */
 Test(etcd_faults, what_was_deleted_in_another_history_is_no_loss)
 {
 	hold();
@@ -1553,7 +1562,7 @@ be_gone(struct fake_request *q)
 		note_own(q);
 }
 
-/* What happened while nobody watched is looked for. */
+/* The session looks for what happened while it had no watch. */
 static void
 begin_to_watch_anew(void)
 {
@@ -1591,7 +1600,7 @@ Test(etcd_faults, one_look_will_do_for_both_keys)
 	end();
 }
 
-/* The watch of its mark stays for the next time, but is not heard. */
+/* The watch of the place's mark stays for the next time, but its reports are ignored. */
 Test(etcd_faults, a_weakened_place_looks_for_its_only_key)
 {
 	hold();
@@ -1629,7 +1638,7 @@ look_late(struct fake_request *q)
 		note_own(q);
 }
 
-/* The look may have been carried out before what is told now. */
+/* The look may have been carried out before the reported event. */
 Test(etcd_faults, what_is_told_during_a_look_leads_to_another)
 {
 	play(look_late);
@@ -1714,7 +1723,7 @@ change_users(struct fake_request *q)
 		fake_be_nice(q);
 }
 
-/* Whoever has a token gets another one; whoever is known by a certificate asks again. */
+/* A user with a token gets a new one.  A user known by a certificate repeats the request. */
 Test(etcd_faults, users_that_change_are_no_end)
 {
 	begin(change_users);
@@ -1736,7 +1745,7 @@ Test(etcd_faults, users_that_change_are_no_end_for_certificates)
 	end();
 }
 
-/* A stream keeps its token: new watches need a new one, and those that are there stay. */
+/* A stream keeps its token.  New watches need a new token, and existing watches stay. */
 static void
 forget_the_token_of_a_stream(struct fake_request *q)
 {
@@ -1835,7 +1844,7 @@ on_closed(struct evlock_etcd *closed, enum evlock_etcd_state state, const char *
 		write_down(who, "closed");
 }
 
-/* A call that fails says so; what happens later is tried again until there is memory. */
+/* A call that fails returns an error.  Later work is repeated until there is memory. */
 static void
 live_with_a_failure(void)
 {
@@ -1882,7 +1891,7 @@ counting_realloc(void *p, size_t size)
 	return realloc(p, size);
 }
 
-/* Names are asked for at a socket that nobody reads, which is returned. */
+/* The resolver sends its queries to a socket that nobody reads.  Returns that socket. */
 static int
 be_without_names(void)
 {

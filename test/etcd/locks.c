@@ -74,7 +74,7 @@ note_notice(struct evlock *lock, evlock_handle handle, int error, void *who)
 	write_down(who, error ? error_name(error) : "awaited");
 }
 
-/* The argument by which note() knows who asked. */
+/* The argument by which note() identifies the request. */
 static void *
 named(const char *who)
 {
@@ -99,7 +99,7 @@ try(struct evlock *lock, const char *who, unsigned mode)
 	return handle;
 }
 
-/* Acquires, from the cluster if need be. */
+/* Acquires the lock, from the cluster if this process does not have it. */
 static evlock_handle
 hold(struct evlock *lock, unsigned mode)
 {
@@ -115,7 +115,7 @@ drop(struct evlock *lock, evlock_handle handle)
 	cr_assert_eq(evlock_release(lock, handle), 0);
 }
 
-/* What is told next? */
+/* Releases the lock, then returns the next recorded outcome. */
 static const char *
 let_go(struct evlock *lock, evlock_handle handle)
 {
@@ -123,7 +123,7 @@ let_go(struct evlock *lock, evlock_handle handle)
 	return run_until(1);
 }
 
-/* Nobody has it any more, here or there. */
+/* Neither this session nor another one holds the lock any more. */
 static void
 assert_free(struct evlock *lock)
 {
@@ -155,8 +155,8 @@ EtcdTest(etcd_lock, shared_between_machines)
 	drop(a, z);
 }
 
-/* Those of this process who waited when it got the lock are served together; who comes later waits
- * for the others' turn. */
+/* Requests of this process that waited when it got the lock are granted together.  Later requests
+ * wait for the other session's turn. */
 EtcdTest(etcd_lock, batches_are_bounded)
 {
 	evlock_handle x = hold(b, X), a1 = ask(a, "a1", X), a2 = ask(a, "a2", X), b1, a3;
@@ -434,7 +434,7 @@ EtcdTest(etcd_lock, there_is_no_upgradable_mode)
 	cr_assert_eq(errno, EINVAL);
 }
 
-/* --- Being told ----------------------------------------------------------------- */
+/* --- Reports of the session ----------------------------------------------------- */
 
 static void
 on_event(evutil_socket_t fd, short what, void *who)
@@ -562,7 +562,7 @@ LeaseTest(etcd_lock, a_loss_while_waiting_is_told)
 	assert_free(a);
 }
 
-/* As soon as the loop runs, however late. */
+/* The callback runs as soon as the loop runs, however late. */
 LeaseTest(etcd_lock, a_loop_that_was_stopped_tells_first_what_was_lost)
 {
 	struct evlock_request q = { .mode = X, .cb = note, .notice_cb = note_notice,
@@ -654,7 +654,7 @@ make_again_for_request(struct evlock *lock, evlock_handle handle, int error, voi
 	make_again(session);
 }
 
-/* It is a lock like any other, and the session has it once. */
+/* It is a lock like any other, and the session lists it only once. */
 static void
 assert_again(void)
 {
@@ -679,7 +679,7 @@ EtcdTest(etcd_lock, a_waiter_that_is_cancelled_makes_the_lock_again)
 	assert_again();
 }
 
-/* The cluster is being asked. */
+/* A request to the cluster is in progress. */
 EtcdTest(etcd_lock, the_first_that_is_cancelled_makes_the_lock_again)
 {
 	struct evlock *lock = evlock_etcd_new(one, "again", NULL);
@@ -702,7 +702,7 @@ EtcdTest(etcd_lock, a_value_that_is_freed_makes_the_lock_again)
 	assert_again();
 }
 
-/* --- What others see ------------------------------------------------------------ */
+/* --- What other sessions see ---------------------------------------------------- */
 
 EtcdTest(etcd_lock, the_dump_has_the_name)
 {
@@ -716,7 +716,7 @@ EtcdTest(etcd_lock, the_dump_has_the_name)
 	free(text);
 }
 
-/* Two sets of "lock" and "other", of two machines that name them in opposite orders. */
+/* Two sessions have sets of "lock" and "other", and name the members in opposite orders. */
 static struct evlock *other_a, *other_b, *set_a, *set_b;
 
 static void
@@ -760,7 +760,8 @@ EtcdTest(etcd_lock, sets_do_not_wait_for_each_other_for_ever)
 	free_sets();
 }
 
-/* What a set has of other sessions is given back when it is lost. */
+/* A set loses a member when one session fails.  It gives back the member that it has from the other
+ * session. */
 static void
 lose_a_set(evlock_cb notice_cb, const char *story)
 {
@@ -794,7 +795,7 @@ LeaseTest(etcd_lock, a_set_that_is_lost_unseen_gives_back_the_rest)
 	lose_a_set(NULL, "one:lost one:ready waits:in");
 }
 
-/* Nobody keeps anybody out. */
+/* Modes that exclude nothing never wait. */
 EtcdTest(etcd_lock, sets_in_none_wait_for_nobody)
 {
 	evlock_handle x, y;
@@ -817,7 +818,7 @@ LeaseTest(etcd_lock, a_child_disturbs_nothing)
 	int status;
 	pid_t pid = fork();
 
-	if (pid == 0) {	/* what it sent would be sent on the parent's connections */
+	if (pid == 0) {	/* otherwise its messages would go out on the parent's connections */
 		evlock_free(a);
 		assert_bad("lock", NULL);
 		assert_bad("new", NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Users that are known by the common names of their certificates, on a real etcd; see named.sh.
- * "alice" may use what is under "open/". */
+ * "alice" may access the keys under "open/". */
 
 #include <signal.h>
 #include <stdio.h>

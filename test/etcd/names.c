@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/scopes/etcd/names.c: from names to what is kept for them. */
+/* lib/scopes/etcd/names.c: the table that maps names to records. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ enum { MANY = 1000 };
 static struct evl_names names;
 static struct evl_name all[MANY];
 static char texts[MANY][16];
-static long n_live, n_left = -1;	/* allocations: how many live, and until one fails */
+static long n_live, n_left = -1;	/* living allocations; allocations until one fails */
 
 static void *
 allocate(size_t size)
@@ -81,7 +81,7 @@ Test(etcd_names, are_found_until_they_are_removed)
 	evl_names_remove(&names, &all[7]);
 }
 
-/* Names may be chosen by an enemy, who must not know where they go. */
+/* An attacker may choose names, but must not be able to tell in which bucket a name goes. */
 Test(etcd_names, have_a_secret)
 {
 	static const unsigned char none[sizeof names.secret];

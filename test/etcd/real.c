@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Sessions and places on a real etcd, whose URL is in EVLOCK_ETCD_URL; see real.sh.  Each test has
- * keys of its own, under a prefix that nobody else has. */
+ * its own keys, under a unique prefix. */
 
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ begin(void)
 	cr_assert_str_eq(run_until_all(2), "one:ready two:ready");
 }
 
-/* What is left of a test in the store. */
+/* Returns the keys that a test has left in the store. */
 static long
 count_keys(void)
 {
@@ -67,7 +67,7 @@ wait_behind(struct player *p, int is_exclusive)
 	cr_assert_str_eq(run_for(300), "");
 }
 
-/* What is told next? */
+/* Drops the place, then returns the next recorded outcome. */
 static const char *
 leave(struct player *p)
 {
@@ -134,7 +134,8 @@ EtcdTest(etcd_place, shared_ones_share)
 	FREE(&a, &b, &c);
 }
 
-/* Whoever leaves the middle of the queue wakes those behind, who find that it is not their turn. */
+/* A waiter that leaves the middle of the queue wakes those behind it.  They find that it is not
+ * their turn. */
 EtcdTest(etcd_place, a_waiter_that_leaves_lets_nobody_in_too_early)
 {
 	PLAYER(a, one);
@@ -216,7 +217,7 @@ EtcdTest(etcd_place, of_other_names_do_not_meet)
 
 /* --- Who has it ----------------------------------------------------------------- */
 
-/* What whoever looks into the store reads in our place. */
+/* Returns the value of the session's place, as another client reads it from the store. */
 static const char *
 value_of_place(void)
 {
@@ -281,7 +282,8 @@ LeaseTest(etcd_session, lives_longer_than_the_ttl)
 	evl_place_free(a.place);
 }
 
-/* Somebody revokes the lease: an answer without a ttl, though all is well for HTTP. */
+/* Another client revokes the lease.  The keepalive's answer then has no ttl, although the HTTP
+ * status is OK. */
 LeaseTest(etcd_session, revoked_is_lost_and_begins_anew)
 {
 	PLAYER(a, one);
@@ -297,8 +299,8 @@ LeaseTest(etcd_session, revoked_is_lost_and_begins_anew)
 	evl_place_free(a.place);
 }
 
-/* Keys of ours that somebody deletes: the place is lost, and what was beside it is cleaned up.  Who
- * waits learns of it when it looks whether it is its turn. */
+/* Another client deletes keys of this session.  The place is lost, and its other keys are deleted.
+ * A waiter learns of it when it looks whether it is its turn. */
 EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 {
 	PLAYER(a, one);
@@ -312,7 +314,7 @@ EtcdTest(etcd_session, a_place_that_was_deleted_is_lost)
 	FREE(&a, &b);
 }
 
-/* The process was stopped for longer than the lease lasts; see the loop run late. */
+/* The process was stopped for longer than the lease lasts: its loop runs late. */
 LeaseTest(etcd_session, late_by_more_than_the_ttl_is_lost)
 {
 	PLAYER(a, one);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/scopes/etcd/ask.c, message.c and reply.c: what is asked, and what is made of what is answered, which
- * may be anything. */
+/* lib/scopes/etcd/ask.c, message.c and reply.c: how requests are written, and how answers are
+ * read.  An answer may contain anything. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ Test(etcd_reply, keepalive_of_a_lease_that_is_gone_has_no_ttl)
 	cr_assert_eq(reply.ttl, 0);
 }
 
-/* A transaction with two ranges, which found what the caller says. */
+/* The answer to a transaction with two ranges, which found what the arguments say. */
 static enum evl_verdict
 read_txn(const char *key, int64_t create_revision, int64_t guard_revision)
 {
@@ -161,7 +161,7 @@ Test(etcd_reply, status)
 	cr_assert_eq(reply.leader, UINT64_MAX);
 }
 
-/* It goes into a header. */
+/* The token is sent in a header. */
 Test(etcd_reply, token)
 {
 	static char longest[EVL_TOKEN_SIZE + 1];
@@ -181,7 +181,7 @@ Test(etcd_reply, token)
 	cr_assert_eq(verdict_of(EVL_TOKEN_REPLY, &token.base), EVL_ANSWERED);
 }
 
-/* Every answer has a revision, but for those that etcd gives without asking the store. */
+/* Every answer has a revision, except those that etcd gives without asking the store. */
 Test(etcd_reply, without_a_revision_it_is_none)
 {
 	static const enum evl_kind_of_reply kinds[] = { EVL_LEASE_REPLY, EVL_REVOKE_REPLY,
@@ -193,7 +193,8 @@ Test(etcd_reply, without_a_revision_it_is_none)
 		cr_assert_eq(read_bytes(kinds[i]), EVL_FOREIGN, "%u", i);
 }
 
-/* No beginning of an answer is an answer, unless a field ends there: then it is a smaller one. */
+/* No prefix of an answer is valid unless it ends at the end of a field.  Then it is a shorter
+ * answer. */
 Test(etcd_reply, truncated)
 {
 	Evl__LeaseResponse lease = new_lease(500);
@@ -368,7 +369,7 @@ Test(etcd_reply, errors_of_etcd)
 	}
 }
 
-/* A reason is shown to people, on terminals. */
+/* The reason is shown to users, on terminals. */
 Test(etcd_reply, reasons_are_printable)
 {
 	struct evl_ending ending = { 14, "\033[2J\n\xff" };
@@ -424,7 +425,7 @@ assert_key(const ProtobufCBinaryData *key, const char *expected)
 	cr_assert(!memcmp(key->data, expected, key->len), "%s", expected);
 }
 
-/* Without the order etcd 3.4.23 takes any one key, and sorts that. */
+/* Without the sort order, etcd 3.4.23 picks any one key and sorts only that. */
 static void
 assert_ahead(const Evl__RangeRequest *range, const char *from, const char *to, int64_t max)
 {
@@ -479,7 +480,7 @@ Test(etcd_ask, who_is_ahead_of_a_shared_one)
 	evbuffer_free(out);
 }
 
-/* A full store takes no puts: whoever leaves must be able to. */
+/* A full store accepts no puts, but a holder must still be able to leave. */
 Test(etcd_ask, leaving_puts_nothing)
 {
 	struct evbuffer *out = evbuffer_new();

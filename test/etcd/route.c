@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/scopes/etcd/route.c: every address of every name comes up, in rounds. */
+/* lib/scopes/etcd/route.c: every address of every name is tried, in rounds. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ on_stop(const struct evl_stop *stop, const char *why, void *arg)
 	snprintf(met + strlen(met), sizeof met - strlen(met), "%s%s", *met ? " " : "", text);
 }
 
-/* Names are those of a file of our own. */
+/* Names are looked up in a hosts file of the test's own. */
 static void
 begin(const char *urls, const char *hosts)
 {
@@ -94,7 +94,7 @@ Test(etcd_route, every_address_of_a_name)
 	end();
 }
 
-/* What could not be tried for want of something here comes up again. */
+/* An address that could not be tried because of a shortage on this machine is tried again. */
 Test(etcd_route, back)
 {
 	begin("http://two.test:1,http://127.0.0.9:2", "127.0.0.2 two.test\n127.0.0.3 two.test\n");

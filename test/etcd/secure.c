@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* TLS and users, on a real etcd; see secure.sh.  Its certificate is for 127.0.0.1 alone; the user
- * "guest", password "g", may use what is under "open/". */
+/* TLS and users, on a real etcd; see secure.sh.  Its certificate is valid for 127.0.0.1 only.  The
+ * user "guest", password "g", may access the keys under "open/". */
 
 #include <signal.h>
 #include <stdio.h>
@@ -94,7 +94,7 @@ Test(etcd_secure, tokens_end_and_are_renewed)
 	end();
 }
 
-/* Of somebody who wants in. */
+/* Makes a request, and checks what the session and the request report. */
 static void
 assert_told(const char *story)
 {
@@ -135,7 +135,7 @@ Test(etcd_secure, keys_that_are_not_allowed)
 	end();
 }
 
-/* Never in plain text, never with somebody who is not known. */
+/* The password is never sent in plain text, and never to a server that is not trusted. */
 static void
 assert_distrusted(const char *endpoint, const char *ca_file, const char *why)
 {
@@ -166,7 +166,7 @@ Test(etcd_secure, another_name_than_the_certificate_has)
 	assert_distrusted(named, trusted, "ostname mismatch");
 }
 
-/* What speaks TLS does not answer in plain text, and the other way round. */
+/* A TLS server does not answer plain text, and a plain server does not answer TLS. */
 Test(etcd_secure, plain_text_is_no_answer)
 {
 	char plain[100];

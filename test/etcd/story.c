@@ -24,7 +24,7 @@ char reason[200];
 
 static char story[1000];
 
-/* --- Being told -------------------------------------------------------------------- */
+/* --- The recorded words ------------------------------------------------------------ */
 
 void
 write_down(const char *who, const char *what)
@@ -74,7 +74,7 @@ on_late(evutil_socket_t fd, short what, void *is_late)
 	*(int *)is_late = 1;
 }
 
-/* Runs the loop until so many things have been told, or far too much time has passed. */
+/* Runs the loop until this many words have been recorded, or far too much time has passed. */
 const char *
 run_until(unsigned n)
 {
@@ -103,7 +103,7 @@ compare_words(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The same, where the order is of no interest: the words are sorted. */
+/* The same, where the order does not matter: the words are sorted. */
 const char *
 run_until_all(unsigned n)
 {
@@ -121,7 +121,7 @@ run_until_all(unsigned n)
 	return sorted;
 }
 
-/* Runs the loop for a while, for what is not to happen. */
+/* Runs the loop for a while, to show that nothing happens. */
 const char *
 run_for(long ms)
 {

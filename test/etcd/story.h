@@ -2,8 +2,8 @@
 #ifndef STORY_H_INCLUDED_
 #define STORY_H_INCLUDED_
 
-/* What the tests of lib/scopes/etcd share: sessions and places that write down what they are told, and
- * loops that run until so much has been told. */
+/* Shared by the tests of lib/scopes/etcd: sessions and places that record what they report, and
+ * functions that run the loop until there are enough records. */
 
 #include <event2/event.h>
 
@@ -13,35 +13,35 @@ extern struct event_base *base;
 
 void write_down(const char *who, const char *what);
 
-/** What was written down since the last look: "who:what who:what". */
+/** Returns the records since the last call: "who:what who:what". */
 const char *told(void);
 
-/** Runs the loop until so many things have been told, or far too much time has passed. */
+/** Runs the loop until this many words have been recorded, or far too much time has passed. */
 const char *run_until(unsigned n);
 
-/** The same, where the order is of no interest: the words are sorted. */
+/** The same, where the order does not matter: the words are sorted. */
 const char *run_until_all(unsigned n);
 
-/** Runs the loop for a while, for what is not to happen. */
+/** Runs the loop for a while, to show that nothing happens. */
 const char *run_for(long ms);
 
-/** Opens a session that writes its states down. */
+/** Opens a session that records its states. */
 struct evlock_etcd *open_session(const char *who, const struct evlock_etcd_options *options);
 
 /** Two sessions on the real etcd at EVLOCK_ETCD_URL, whose keys nobody else has. */
 extern struct evlock_etcd *one, *two;
 extern char prefix[64];
 
-/** Seconds, of all that begin_on_etcd() and open_on_etcd() open. */
+/** The ttl, in seconds, of the sessions that begin_on_etcd() and open_on_etcd() open. */
 extern int ttl;
 
 void begin_on_etcd(void);
 void end_on_etcd(void);
 
-/** One more such session. */
+/** Opens one more such session. */
 struct evlock_etcd *open_on_etcd(const char *who);
 
-/** The command, on that etcd: etcdctl("del %s", key).  What it prints is lost. */
+/** Runs etcdctl on that etcd: etcdctl("del %s", key).  Its output is dropped. */
 __attribute__((format(printf, 1, 2))) void etcdctl(const char *format, ...);
 
 void revoke_lease_of(const struct evlock_etcd *session);
@@ -59,22 +59,22 @@ void revoke_lease_of(const struct evlock_etcd *session);
 	static void \
 	suite##_##name##_body(void)
 
-/** One in which no session ends by itself, however slow the machine. */
+/** A test in which no session expires, however slow the machine. */
 #define EtcdTest(suite, name) TtlTest(suite, name, 60)
 
-/** One that waits for a lease to be renewed, missed or at its end. */
+/** A test that waits for a lease to be renewed, missed or expired. */
 #define LeaseTest(suite, name) TtlTest(suite, name, 5)
 
-/** The reason of the last state. */
+/** Returns the reason for the last state. */
 extern char reason[200];
 
-/** A place that writes down how it is. */
+/** A place that records its states. */
 struct player {
 	const char *name;
 	struct evl_place *place;
 };
 
-/** What its place calls. */
+/** The callback of such a place. */
 void on_granted_player(void *player);
 void on_ended_player(void *player, int error);
 

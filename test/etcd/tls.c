@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/scopes/etcd/tls.c: who is trusted. */
+/* lib/scopes/etcd/tls.c: which servers are trusted. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #include "../shim.h"
 
-/* Each says what it has to say until both have no more. */
+/* Lets each side send until neither has anything left. */
 static int
 shake_hands(SSL *client, SSL *server)
 {
@@ -41,7 +41,7 @@ connect_both(SSL *client, SSL *server)
 	SSL_set_accept_state(server);
 }
 
-/* "": trusted, and HTTP/2 was agreed upon. */
+/* Returns "" if the server is trusted and HTTP/2 was agreed upon. */
 static const char *
 meet(const char *host, int is_address, struct fake_certificate certificate)
 {
@@ -85,7 +85,7 @@ Test(etcd_tls, names)
 	cr_assert_str_eq(meet("127.0.0.1", 1, NAMES("DNS:127.0.0.1")), "IP address mismatch");
 }
 
-/* A * stands for a whole label, or for nothing. */
+/* A * matches a whole label, or nothing. */
 Test(etcd_tls, a_part_of_a_name_is_not_enough)
 {
 	cr_assert_str_eq(meet("node1.etcd.example", 0, NAMES("DNS:node*.etcd.example")), MISMATCH);

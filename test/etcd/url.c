@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/scopes/etcd/url.c: which endpoints are taken, and how they are read. */
+/* lib/scopes/etcd/url.c: which endpoints are accepted, and how they are parsed. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -96,7 +96,7 @@ Test(etcd_url, without_memory)
 	cr_assert_eq(errno, ENOMEM);
 }
 
-/* A connection that breaks must not make a session go on in plain text. */
+/* After a connection breaks, a session must not continue in plain text. */
 Test(etcd_url, plain_and_encrypted_do_not_mix)
 {
 	assert_bad("https://a,http://b");

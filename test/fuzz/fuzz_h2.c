@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* From bytes on a connection to messages, steered by libFuzzer: the other side of an HTTP/2
- * connection says anything, in pieces whose lengths the input has, too, while a question and a
- * stream are open. Whatever it says, the calls end, and nothing is left. */
+/* Bytes on a connection become messages.  libFuzzer plays the other side of an HTTP/2 connection,
+ * which says anything, in pieces whose lengths the input also chooses, while a request and a stream
+ * are open.  Whatever it says, the calls end and nothing is left. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -76,8 +76,7 @@ on_h2(struct evl_h2 *h2, void *arg)
 	stream = ask(h2, 0);
 }
 
-/* The settings that a connection opens with come by themselves, unless the input begins with a
- * 0. */
+/* The initial settings of a connection are sent first, unless the input begins with a 0. */
 static void
 talk(struct bufferevent *peer, const uint8_t *data, size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What lib/scopes/etcd makes of answers, steered by libFuzzer: whatever is read, what comes of it is safe
- * to use.  The first byte says which kind of answer is expected, the second with what status it
- * ended; what follows is the message or, if it did not end well, the text. */
+/* lib/scopes/etcd reads answers that libFuzzer makes.  Whatever an answer contains, its result must
+ * be safe to use.  The first byte of an input chooses the kind of answer that is expected, and the
+ * second byte its status.  The rest is the message or, if the status is an error, its text. */
 
 #include <ctype.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@ must(int condition)
 		abort();
 }
 
-/* Does a text end within its room, and have nothing in it that could do harm where it goes? */
+/* Does a text end within its array, and contain no byte that could do harm where it is printed? */
 static void
 must_be_text(const char *text, size_t room)
 {
