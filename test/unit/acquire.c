@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_acquire(), evlock_acquire_nowait() and evlock_acquire_request(): what the
- * caller gets, and what the callback is told. */
+/* evlock_acquire(), evlock_acquire_nowait() and evlock_acquire_request(): what the caller gets, and
+ * which arguments the callback gets. */
 
 #include "../shim.h"
 #include "../util.h"
 
-/* What a callback was told, in full. */
+/* The arguments of the last callback. */
 static struct {
 	struct evlock *lock;
 	evlock_handle handle;
@@ -107,7 +107,7 @@ LockTest(acquire, callback_is_never_inside_the_call_from_an_event)
 	cr_assert_str_eq(run(), "end a");
 }
 
-/* --- When it holds -------------------------------------------------------- */
+/* --- When the request holds the lock -------------------------------------- */
 
 LockTest(acquire, holds_from_the_grant_on)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Bad input for every parameter of every public function that says what happens
- * then: errno is clear, nothing changes, nothing is told. */
+/* Bad input for every parameter of every public function that documents it.  The call sets errno,
+ * changes nothing and calls nothing back. */
 
 #include <limits.h>
 
@@ -12,7 +12,7 @@ static const unsigned bad_mode[] = { 4, 5, 31, 32, 33, 255, 256, 1u << 16, INT_M
 
 #define EACH_BAD_MODE(i) ((i) = 0; (i) < sizeof bad_mode / sizeof bad_mode[0]; (i)++)
 
-/* A lock that is free, held, waited for: what is bad is bad in each case. */
+/* Checks with the lock free, held, and waited for.  Bad input fails in each of these states. */
 static void
 in_each_state(void (*check)(void))
 {
@@ -76,7 +76,7 @@ LockTest(bad, with)
 	in_each_state(check_with);
 }
 
-/* Both with and without a callback. */
+/* Checks with a callback and without one. */
 static void
 check_bad_request(struct evlock_request request)
 {

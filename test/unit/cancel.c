@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Threads that are cancelled: what a call has begun is finished, nobody who was granted
- * something is left asleep, and no mutex stays locked.  A thread with a cancellation pending
- * makes one call, and ends at its next cancellation point, which no call of evlock is.  Whoever
- * waits for what it did is a loop in another thread. */
+/* Threads that are cancelled inside a call.  The call is completed, no loop misses a wake-up, and
+ * no mutex stays locked.  A thread with a cancellation pending makes one call and ends at its next
+ * cancellation point.  No call of evlock is one.  A loop in another thread waits for the effect of
+ * the call. */
 
 #include "../shim.h"
 
@@ -30,7 +30,7 @@ static evlock_handle held;
 static int n_told;		/* atomic */
 static int is_back;		/* the call returned */
 
-/* --- Who is cancelled -------------------------------------------------------------------- */
+/* --- The cancelled thread ---------------------------------------------------------------- */
 
 static void *
 call_cancelled(void *call)
@@ -42,7 +42,7 @@ call_cancelled(void *call)
 	return NULL;
 }
 
-/* Makes `call` in a thread that is cancelled already. */
+/* Makes `call` in a thread that has been cancelled. */
 static void
 cancel_in(void (*call)(void))
 {
@@ -56,7 +56,7 @@ cancel_in(void (*call)(void))
 	cr_assert_eq(result, PTHREAD_CANCELED, "cancellation was not enabled again");
 }
 
-/* --- Who waits --------------------------------------------------------------------------- */
+/* --- The waiting thread ------------------------------------------------------------------ */
 
 static void
 on_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
@@ -89,7 +89,7 @@ set_up(unsigned flags)
 {
 	const struct evlock_options options = { .flags = flags };
 
-	alarm(60);	/* or a lost wake-up would hang the test */
+	alarm(60);	/* otherwise a lost wake-up would hang the test */
 	evthread_use_pthreads();
 	here = event_base_new();
 	there = event_base_new();
@@ -106,7 +106,7 @@ tear_down(void)
 	event_base_free(here);
 }
 
-/* Runs the other loop in a thread, which is asleep there when it is called. */
+/* Runs the other loop in a thread.  Cancels the call while that loop sleeps. */
 static void
 cancel_while_they_wait(void (*call)(void))
 {
@@ -179,8 +179,8 @@ Test(cancel, release_of_a_key_wakes_whoever_waits)
 	tear_down();
 }
 
-/* That loop does not wait for the lock, and has no bell: libevent wakes it, with several
- * mutexes held, or it stays asleep. */
+/* The other loop does not wait for the lock and has no bell.  Unless libevent wakes it, with
+ * several mutexes held, it keeps sleeping. */
 Test(cancel, release_notifies)
 {
 	struct timeval hour = { 3600, 0 };
@@ -210,8 +210,8 @@ cancel_self(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	pthread_cancel(pthread_self());
 }
 
-/* The lock is of one loop, but the event is another's.  The thread is cancelled by the callback
- * before it. */
+/* The lock belongs to one loop, and the event to another.  A callback that runs earlier cancels the
+ * thread. */
 Test(cancel, an_event_of_another_loop_is_activated)
 {
 	struct timeval hour = { 3600, 0 };
@@ -223,7 +223,7 @@ Test(cancel, an_event_of_another_loop_is_activated)
 	timer = event_new(there, -1, 0, on_event, there);
 	event_add(timer, &hour);
 	evlock_acquire(ours, S, NULL, cancel_self, NULL);
-	cr_assert_eq(evlock_notify(ours, S, ev), 0);	/* it can be had: told from the loop */
+	cr_assert_eq(evlock_notify(ours, S, ev), 0);	/* it is available: the loop notifies */
 	pthread_create(&other, NULL, run, there);
 	usleep(50000);
 	pthread_create(&one, NULL, run, here);
@@ -257,7 +257,7 @@ use_file(void)
 	evlock_release(file, held);
 }
 
-/* Each of them opens, or closes, a file with a mutex held. */
+/* Each call opens or closes a file while it holds a mutex. */
 Test(cancel, lock_files_stay_usable)
 {
 	unsigned n_descriptors;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* A build with --enable-debug notices when an invariant is broken: here one is, on
- * purpose, and the next step must abort. */
+/* A build with --enable-debug detects broken invariants.  Each test breaks one on purpose, and the
+ * next step must abort. */
 
 #include <signal.h>
 
@@ -16,7 +16,7 @@
 #define IS_OFF 1
 #endif
 
-/* The body of a test breaks something; then a step is made. */
+/* The body of a test breaks something.  Then a step follows. */
 #define Broken(name) \
 	static void name(struct evl_core *core); \
 	Test(check, name, .signal = SIGABRT, .disabled = IS_OFF) \
@@ -33,7 +33,7 @@
 	static void \
 	name(struct evl_core *core)
 
-/* The second in the queue, which is in the middle. */
+/* Returns the second waiter, which is the middle one. */
 static struct evl_seat *
 second(struct evl_core *core)
 {
@@ -67,5 +67,5 @@ Broken(first_is_gone)
 	core->n_gone++;
 }
 
-/* The first could be granted, and was not. */
+/* The first waiter could be granted, but is not. */
 Broken(nobody_promoted) { EVL_SEAT(core->queue.next)->mode = S; }

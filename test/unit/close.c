@@ -128,7 +128,7 @@ LockTest(close, in_the_callback_of_a_timeout)
 	cr_assert_str_eq(run(), "a:ETIMEDOUT b:ECANCELED");
 }
 
-/* The handle of one that was cancelled is gone when its callback runs. */
+/* When the callback of a cancelled request runs, its handle is already unknown. */
 static void
 look_for_handle(struct evlock *l, evlock_handle handle, int error, void *who)
 {

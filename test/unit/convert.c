@@ -168,7 +168,7 @@ LockTest(convert, up_each_as_soon_as_it_fits)
 	evlock_handle up = hold(lock, U), s = hold(lock, S);
 
 	convert(lock, "up", up, X);
-	convert(lock, "other", other, U);	/* waits for `up` to have been and gone */
+	convert(lock, "other", other, U);	/* waits until `up` has held and released */
 	cr_assert_eq(evlock_convert_nowait(lock, none, S), 0, "those who hold allow it");
 	cr_assert_str_eq(run(), "");
 	cr_assert_str_eq(let_go(lock, up), "other");
@@ -250,7 +250,7 @@ LockTest(convert, two_that_wait_for_a_third_are_no_deadlock)
 	cr_assert_str_eq(let_go(lock, a), "b");
 }
 
-/* Three in a ring: each waits for the next one's old mode. */
+/* Three holders in a ring: each waits for the old mode of the next one. */
 LockTest(convert, ring_of_three)
 {
 	static const struct evlock_mode mode[] = {
@@ -306,7 +306,7 @@ LockTest(convert, upgradable_is_never_refused)
 	cr_assert_str_eq(run(), "up");
 }
 
-/* --- That fails ----------------------------------------------------------- */
+/* --- Conversions that fail ------------------------------------------------ */
 
 LockTest(convert, timed_out_keeps_the_former_mode)
 {
@@ -379,7 +379,7 @@ LockTest(convert, cancelled_keeps_the_former_mode)
 	drop(lock, a);
 }
 
-/* --- That is ended by a release ------------------------------------------- */
+/* --- Ended by a release --------------------------------------------------- */
 
 LockTest(convert, release_ends_it)
 {
@@ -402,7 +402,7 @@ LockTest(convert, release_ends_it_when_it_is_done_and_not_told)
 	cr_assert_str_eq(let_go(lock, a), "writer");
 }
 
-/* --- Whose handle it is --------------------------------------------------- */
+/* --- Which handle it is --------------------------------------------------- */
 
 static evlock_handle told_handle;
 

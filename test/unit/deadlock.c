@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Deadlocks of owners, conversions and sets: EDEADLK for the request that closes the
- * cycle, and for no other. */
+/* Deadlocks of owners, conversions and sets.  EDEADLK goes to the request that closes the wait
+ * cycle, and to no other. */
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "../util.h"
 #include "../util3.h"
 
-/** A test with owners a to d and locks x, y, z and w, that end before it does. */
+/** A test with owners a to d and locks x, y, z and w, which are freed before it ends. */
 #define DeadlockTest(suite, name) \
 	static void suite##_##name##_with_owners(void); \
 	LockTest(suite, name) \
@@ -64,7 +64,7 @@ unmake(void)
 	told();
 }
 
-/* Who still waits is told. */
+/* Frees the set.  The requests that still wait for it are called back. */
 static void
 end_set(const char *who_is_told)
 {
@@ -116,7 +116,7 @@ DeadlockTest(deadlock, nowait_does_not_wait)
 	assert_refused(NOW(x, .mode = X, .owner = b), EAGAIN);
 }
 
-/* The handle of the one that was refused is free again. */
+/* The caller's handle of a refused request can be used again. */
 DeadlockTest(deadlock, refused_request_leaves_nothing)
 {
 	evlock_handle mine = EVLOCK_HANDLE_FROM(&a), b_handle;
@@ -164,7 +164,7 @@ DeadlockTest(deadlock, of_readers_and_writers)
 	cr_assert_str_eq(let_all_go(b), "a");
 }
 
-/* A reader that waits behind a writer in the queue waits for it. */
+/* A reader in the queue behind a writer waits for that writer. */
 DeadlockTest(deadlock, behind_someone_in_a_queue)
 {
 	hold(x, S);
@@ -187,7 +187,7 @@ DeadlockTest(deadlock, behind_someone_without_an_owner_in_a_queue)
 	cr_assert_str_eq(let_all_go(b), "a");
 }
 
-/* A writer would have kept b waiting for a, but it is gone. */
+/* A writer would have made b wait for a, but it has withdrawn. */
 DeadlockTest(deadlock, not_behind_someone_who_is_gone)
 {
 	evlock_handle upgradable = hold(x, U);
@@ -202,7 +202,8 @@ DeadlockTest(deadlock, not_behind_someone_who_is_gone)
 	cr_assert_str_eq(let_go(x, upgradable), "first b");
 }
 
-/* What it asks for would fit, but somebody waits ahead of the queue. */
+/* c's request is compatible with the holders, but it must wait behind b, which waits ahead of the
+ * queue. */
 DeadlockTest(deadlock, behind_someone_ahead_of_the_queue)
 {
 	hold_by(a, x, S);
@@ -215,7 +216,7 @@ DeadlockTest(deadlock, behind_someone_ahead_of_the_queue)
 	cr_assert_str_eq(let_all_go(a), "b");
 }
 
-/* Someone without an owner who holds will let go. */
+/* A holder without an owner is assumed to release. */
 DeadlockTest(deadlock, of_holders_without_an_owner_is_none)
 {
 	evlock_handle handle = hold(x, X);
@@ -252,7 +253,8 @@ DeadlockTest(deadlock, chain_of_four_is_none)
 	cr_assert_str_eq(let_all_go(d), "c");
 }
 
-/* Only the owner that closes the cycle is refused; one who waits beside it is not. */
+/* Only the owner that closes the cycle is refused.  An owner that waits outside the cycle is
+ * not. */
 DeadlockTest(deadlock, bystander_may_wait)
 {
 	a_waits_for_b();
@@ -264,7 +266,7 @@ DeadlockTest(deadlock, bystander_may_wait)
 	cr_assert_str_eq(let_all_go(a), "c");
 }
 
-/* An owner may wait for several things at once; one of them closes the cycle. */
+/* An owner may wait for several locks at once.  One of them closes the cycle. */
 DeadlockTest(deadlock, of_an_owner_that_waits_twice)
 {
 	each_holds_one();
@@ -333,7 +335,8 @@ DeadlockTest(deadlock, of_a_request_and_a_conversion_over_two_locks)
 	cr_assert_str_eq(let_all_go(b), "a");
 }
 
-/* The conversion of a handle without an owner has to wait for one that waits for it. */
+/* The conversion of a handle without an owner would wait for a request that waits for that
+ * handle. */
 DeadlockTest(deadlock, of_a_plain_conversion_and_an_owner)
 {
 	evlock_handle plain = hold(x, S), a_handle = hold_by(a, x, S);
@@ -413,7 +416,8 @@ SetTest(deadlock, behind_a_set_without_an_owner)
 	cr_assert_str_eq(let_all_go(b), "plain");
 }
 
-/* A set is not reentrant ahead of the queue: its owner would wait for itself. */
+/* A set does not pass the queue, even if its owner holds a member.  Its owner would wait for
+ * itself. */
 SetTest(deadlock, of_a_set_behind_someone_who_waits_for_its_owner)
 {
 	hold_by(a, x, S);
@@ -422,7 +426,7 @@ SetTest(deadlock, of_a_set_behind_someone_who_waits_for_its_owner)
 	cr_assert_str_eq(let_all_go(a), "writer");
 }
 
-/* An owner may have a set with what it holds, if nobody waits. */
+/* A set may be granted to an owner that holds a member of it, if nobody waits. */
 SetTest(deadlock, of_a_set_with_a_member_of_its_own_is_none)
 {
 	evlock_handle other = hold(y, X);
@@ -442,7 +446,7 @@ SetTest(deadlock, of_set_conversions)
 	cr_assert_str_eq(let_go(set, two), "one");
 }
 
-/* Over crosswise sets: {x, y} and {y, z}, which meet in y. */
+/* Two sets overlap: {x, y} and {y, z} meet in y. */
 DeadlockTest(deadlock, of_conversions_of_crossing_sets)
 {
 	struct evlock *xy = SET(x, y), *yz = SET(y, z);
@@ -464,7 +468,7 @@ SetTest(deadlock, of_a_set_conversion_and_a_members)
 	cr_assert_str_eq(let_go(set, one), "two");
 }
 
-/* {x, y} and {y, x}, and the single ones: no deadlock, whatever waits. */
+/* {x, y}, {y, x} and single locks: no combination of waiters is a deadlock. */
 DeadlockTest(deadlock, of_sets_in_opposite_orders_is_none)
 {
 	struct evlock *xy = SET(x, y), *yx = SET(y, x);
@@ -482,8 +486,8 @@ DeadlockTest(deadlock, of_sets_in_opposite_orders_is_none)
 
 /* --- Queue-jumpers ---------------------------------------------------------------- */
 
-/* b has a set in the queue of x and holds y; whoever passes the set there, and waits for
- * y, closes a cycle. */
+/* b has a set in the queue of x, and holds y.  An owner that passes the set in that queue, and
+ * waits for y, closes a wait cycle. */
 DeadlockTest(deadlock, of_a_jumper_without_an_owner)
 {
 	struct evlock *xz = SET(x, z);
@@ -512,7 +516,8 @@ DeadlockTest(deadlock, of_a_preferred_jumper)
 	evlock_free(p);
 }
 
-/* It would be granted at once, and would keep out one who was let wait for others. */
+/* The request would be granted at once.  It would then exclude a request that is allowed to
+ * wait. */
 DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
 {
 	evlock_handle other = hold(x, S);
@@ -524,7 +529,7 @@ DeadlockTest(deadlock, of_a_jumper_that_is_granted_at_once)
 	cr_assert_str_eq(let_all_go(b), "a");
 }
 
-/* What the jump is refused for does not touch what its owner waits for already. */
+/* A refused jump does not change the places of its owner's waiting requests. */
 SetTest(deadlock, refused_jumper_leaves_its_owners_places)
 {
 	evlock_handle reader = hold(x, S), writer = ASK(x, "writer", .mode = X, .priority = 1);
@@ -571,7 +576,7 @@ DeadlockTest(deadlock, of_a_reentrant_request_given_at_once)
 	cr_assert_str_eq(let_go(x, other), "b");
 }
 
-/* Somebody ahead of the queue would wait for ever. */
+/* A request ahead of the queue would wait for ever. */
 DeadlockTest(deadlock, of_a_grant_that_blocks_somebody_ahead)
 {
 	evlock_handle up = hold_by(b, x, S), other = hold(x, S);
@@ -614,7 +619,7 @@ DeadlockTest(deadlock, of_two_who_want_both_permits)
 	evlock_free(s);
 }
 
-/* One unit would do, but two are asked for. */
+/* One unit would be available, but the request needs two. */
 DeadlockTest(deadlock, of_units)
 {
 	struct evlock *s = evlock_semaphore_new(base, 3, NULL);
@@ -630,8 +635,8 @@ DeadlockTest(deadlock, of_units)
 	evlock_free(s);
 }
 
-/* "late" will make b a holder again, so that "one" goes ahead of the queue; then "two" comes
- * too late, and if it came first, "one" would. */
+/* "late" will make b a holder again, so that "one" goes ahead of the queue.  Then "two" comes too
+ * late.  If "two" came first, "one" would come too late. */
 DeadlockTest(deadlock, of_units_that_go_ahead_and_others_of_the_same_owner)
 {
 	enum { GUEST, PERMIT, GATE, LATE };
@@ -679,9 +684,9 @@ DeadlockTest(deadlock, over_keys_of_a_table)
 	evlock_table_free(table);
 }
 
-/* --- Once it is granted, a request cannot be refused any more --------------------- */
+/* --- A granted request cannot be refused afterwards ------------------------------- */
 
-/* An owner that waits for nothing can always be waited for. */
+/* An owner that waits for nothing will release, so waiting for it is no deadlock. */
 DeadlockTest(deadlock, waiting_for_a_runner_is_none)
 {
 	unsigned i;
@@ -697,9 +702,9 @@ DeadlockTest(deadlock, waiting_for_a_runner_is_none)
 	cr_assert_eq(evlock_waiting(x), 200);
 }
 
-/* --- What the model tests found first ------------------------------------------------ */
+/* --- First found by the model tests -------------------------------------------------- */
 
-/* Of a set whose conversion does not touch the member that is waited for. */
+/* The set's conversion does not change its mode in y, for which a waits. */
 DeadlockTest(deadlock, of_a_conversion_that_leaves_a_member_alone)
 {
 	struct evlock *partly = new_set(x, EVLOCK_SAME_MODE, y, S);
@@ -712,7 +717,7 @@ DeadlockTest(deadlock, of_a_conversion_that_leaves_a_member_alone)
 	evlock_free(partly);
 }
 
-/* Who goes ahead may be granted before others come to hold. */
+/* A request that goes ahead may be granted before another owner becomes a holder. */
 SetTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
 {
 	evlock_handle other = hold(x, S);
@@ -725,7 +730,8 @@ SetTest(deadlock, of_one_that_waits_behind_two_of_another_is_none)
 	cr_assert_str_eq(let_all_go(a), "b b set");
 }
 
-/* The newcomer is granted some day, and by that another of its owner's never. */
+/* The newcomer would be granted some day, and after that another request of its owner never could
+ * be. */
 SetTest(deadlock, of_a_jumper_that_has_to_wait)
 {
 	evlock_handle other = hold(x, S);
@@ -768,7 +774,7 @@ SetTest(deadlock, of_a_reentrant_request_that_keeps_a_set_out)
 	end_set("plain:ECANCELED");
 }
 
-/* b comes to hold x again by "b", and "b too" goes ahead with it, although a waits there. */
+/* "b" makes b hold x again, and "b too" then goes ahead of the queue, although a waits there. */
 DeadlockTest(deadlock, of_one_that_goes_ahead_while_others_wait_ahead_is_none)
 {
 	evlock_handle b_handle;
@@ -789,7 +795,7 @@ static const struct evlock_mode permit_mode[] = {
 };
 static const struct evlock_modes permit_modes = { permit_mode, 2, NULL };
 
-/* The conversion waits for z as well; the one permit of p is for it. */
+/* The conversion also waits for z.  It takes the one permit of p. */
 DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permit)
 {
 	struct evlock_options options = { .modes = &permit_modes };
@@ -808,7 +814,7 @@ DeadlockTest(deadlock, of_a_conversion_and_its_owners_request_for_the_same_permi
 	evlock_free(q);
 }
 
-/* Conversions are given as each fits: that of a, which comes later, makes room for the
+/* A conversion is granted when it fits.  a's conversion arrived later, but makes room for the
  * guest's, which then makes room for a's request. */
 DeadlockTest(deadlock, of_a_conversion_that_lets_an_earlier_one_go_on_is_none)
 {
@@ -831,7 +837,7 @@ DeadlockTest(deadlock, of_a_conversion_that_lets_an_earlier_one_go_on_is_none)
 	evlock_free(l);
 }
 
-/* The set's conversion will be first, and keep b out. */
+/* The set's conversion will be granted first and will exclude b. */
 DeadlockTest(deadlock, of_a_request_behind_the_conversion_of_a_set)
 {
 	struct evlock *xz = SET(x, z);
@@ -848,9 +854,9 @@ DeadlockTest(deadlock, of_a_request_behind_the_conversion_of_a_set)
 	evlock_free(xz);
 }
 
-/* --- Who goes ahead as its owner came to hold ------------------------------------- */
+/* --- A request that goes ahead because its owner holds the lock ------------------- */
 
-/* b would have had its turn before "a writes", which now keeps it out. */
+/* b would have been granted before "a writes", which now excludes it. */
 DeadlockTest(deadlock, of_one_that_goes_ahead)
 {
 	evlock_handle other = hold(x, U);
@@ -866,8 +872,8 @@ DeadlockTest(deadlock, of_one_that_goes_ahead)
 	cr_assert_str_eq(let_all_go(b), "a");
 }
 
-/* Behind a set, which waits behind their owner; they are let wait, as they are to go ahead
- * when "first" is granted. */
+/* Queues requests of a behind a set, which waits behind a.  They may wait, because they will go
+ * ahead once "first" is granted. */
 static evlock_handle
 wait_behind_first(const struct timeval *timeout)
 {
@@ -915,14 +921,14 @@ SetTest(deadlock, of_those_who_counted_on_a_set_that_is_closed)
 	end_set("set:ECANCELED");
 }
 
-/* One of two kinds of holders may be inside at a time. */
+/* Only one of two kinds of holders may be inside at a time. */
 static const struct evlock_mode side[] = {
 	{ .name = "left", .conflicts = 1 << 1 }, { .name = "right", .conflicts = 1 << 0 }
 };
 static const struct evlock_modes sides = { side, 2, NULL };
 enum { LEFT, RIGHT };
 
-/* b waits for a to be on the right, and a for b. */
+/* b waits for a to enter on the right, and a waits for b. */
 DeadlockTest(deadlock, of_one_that_counted_on_a_conversion_that_times_out)
 {
 	static const struct timeval soon = { 0, 1000 };
@@ -939,7 +945,7 @@ DeadlockTest(deadlock, of_one_that_counted_on_a_conversion_that_times_out)
 	cr_assert_str_eq(told(), "b:ECANCELED");
 }
 
-/* Those that still can be granted are. */
+/* The requests that can still be granted are granted. */
 SetTest(deadlock, of_none_who_may_count_on_another)
 {
 	evlock_handle hx = hold(x, X), first, another;
@@ -953,8 +959,8 @@ SetTest(deadlock, of_none_who_may_count_on_another)
 	end_set("set:ECANCELED");
 }
 
-/* a's "writes" came before b's "upgradable", and waits for the reader; once b is granted, as
- * its own holder goes first, a would wait for b, whose set waits behind a. */
+/* a's "writes" arrived before b's "upgradable", and also waits for the reader.  When the upgradable
+ * hold ends first, granting b would make a wait for b, whose set waits behind a. */
 SetTest(deadlock, of_one_that_is_granted_before_another)
 {
 	evlock_handle reader = hold(x, S), upgradable = hold(x, U);
@@ -969,7 +975,7 @@ SetTest(deadlock, of_one_that_is_granted_before_another)
 	cr_assert_str_eq(let_all_go(a), "set");
 }
 
-/* The same of a set's conversion, behind which somebody waits in the other member. */
+/* The same with the conversion of a set, behind which a request waits in the other member. */
 SetTest(deadlock, of_a_conversion_that_is_granted_before_another)
 {
 	struct evlock *xz = SET(x, z);
@@ -986,7 +992,7 @@ SetTest(deadlock, of_a_conversion_that_is_granted_before_another)
 	evlock_free(xz);
 }
 
-/* What a lets go of would let "upgradable" be granted before "writes". */
+/* If a released its upgradable hold, b's "upgradable" would be granted before a's "writes". */
 SetTest(deadlock, of_one_whose_owner_lets_go_of_something)
 {
 	evlock_handle reader = hold(x, S), upgradable = hold_by(a, x, U);
@@ -1000,8 +1006,8 @@ SetTest(deadlock, of_one_whose_owner_lets_go_of_something)
 }
 
 /* --- At random --------------------------------------------------------------------
- * Owners that hold many locks, X only, and wait for one: the graph is a function, so an
- * independent search for a cycle is a walk. */
+ * Owners hold many locks, always exclusively, and wait for one at a time.  Each owner waits for at
+ * most one other, so a simple walk finds a wait cycle. */
 
 #define N_OWNERS 6
 #define N_LOCKS 6

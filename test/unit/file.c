@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* <evlock/file.h>: what is said there of evlock_file_new(), and the calls of
- * <evlock/evlock.h> on such a lock.  Other programs are played by open file descriptions of
- * their own, other processes that use evlock by claims (lib/file/claim.h). */
+/* <evlock/file.h>: what it says about evlock_file_new(), and the calls of <evlock/evlock.h> on a
+ * lock file.  Separate open file descriptions play other programs.  Claims
+ * (lib/scopes/file/claim.h) play other processes that use evlock. */
 
 #include <fcntl.h>
 #include <limits.h>
@@ -36,13 +36,13 @@
 
 static unsigned n_descriptors;
 
-static int n_jobs;	/* that helpers were given; atomic */
+static int n_jobs;	/* jobs given to helpers; atomic */
 
 struct evl_job;
 int __real_evl_helper_start(struct evl_job *job);
 int __wrap_evl_helper_start(struct evl_job *job);
 
-/* In place of the library's: see test/local.mk. */
+/* Replaces the library's function: see test/local.mk. */
 int
 __wrap_evl_helper_start(struct evl_job *job)
 {
@@ -76,7 +76,7 @@ set_up(unsigned flags)
 	lock = make("file", flags);
 }
 
-/* The descriptor of who waited is closed a moment after it was freed. */
+/* A waiter's descriptor is closed a moment after the lock is freed. */
 static void
 tear_down(void)
 {
@@ -102,7 +102,7 @@ tear_down(void)
 
 #define FileTest(suite, name) TestWith(suite, name, 0)
 
-/* The same for one in which something waits for others. */
+/* The same for a test in which something waits for another process. */
 #define WaitTest(suite, name) \
 	static void suite##_##name##_wait(void); \
 	FileTest(suite, name) \
@@ -113,7 +113,7 @@ tear_down(void)
 	static void \
 	suite##_##name##_wait(void)
 
-/* Runs the loop until `n` were told. */
+/* Runs the loop until `n` callbacks have run. */
 static const char *
 run_for(int n)
 {
@@ -397,7 +397,8 @@ FileTest(file, none_holds_nothing)
 	drop(lock, none);
 }
 
-/* A file whose ctime is old enough to be trusted, and that was looked at a moment before. */
+/* Makes two requests.  The ctime of the file is old enough to be trusted, and the library has just
+ * looked at it. */
 static int
 asks_without_a_helper(void)
 {
@@ -458,7 +459,7 @@ WaitTest(file, waits_for_others)
 	cr_assert(is_free("file", F_RDLCK));
 }
 
-/* Waiting for another process keeps the loop alive, and ends. */
+/* A wait for another process keeps the loop alive until it ends. */
 static void *
 close_later(void *fd)
 {
@@ -555,7 +556,7 @@ WaitTest(file, freed_while_it_waits)
 
 	for (i = 0; i < 50; i++) {
 		while (lock_other(fd, F_WRLCK))
-			usleep(1000);	/* one that is leaving may have been granted it */
+			usleep(1000);	/* the leaving waiter may have been granted it */
 		ask(lock, "a", X);
 		if (i % 2)
 			await_blocked("file", 1);
@@ -600,7 +601,7 @@ FileTest(file, objects_of_one_file_exclude_each_other)
 	assert_fails(evlock_release(other, a), ENOENT);
 	drop(lock, a);
 	cr_assert_str_eq(run_for(1), "b");
-	evlock_free(other);	/* and what it held */
+	evlock_free(other);	/* and its holds with it */
 	cr_assert_eq(evlock_mode_of(lock, b), -1);
 	cr_assert_str_eq(run_for(1), "c");
 }
@@ -642,7 +643,7 @@ FileTest(file, value_belongs_to_the_object)
 	cr_assert(one == 1 && two == 1);
 }
 
-/* In threads of their own, whoever has it counts. */
+/* Counts exclusive holds.  Each thread counts while it holds the lock. */
 static int canary;
 
 static void
@@ -708,7 +709,7 @@ WaitTest(file, others_have_their_turn_after_the_batch)
 	b = ask(lock, "b", X);
 	await_blocked("file", 1);
 	close(fd);
-	cr_assert_str_eq(run_for(1), "a");	/* the lock is got, and `b` in the batch */
+	cr_assert_str_eq(run_for(1), "a");	/* the lock is acquired, and `b` is in its batch */
 	ask_other(&other, 1);
 	await_blocked("file", 1);
 	ask(lock, "late", X);
@@ -831,8 +832,8 @@ inode_of(const char *path)
 	return st.st_ino;
 }
 
-/* While another program has the one that comes first, nothing is taken; and the first is,
- * while another has the second. */
+/* While another program has the first file, the set takes nothing.  While another has the second,
+ * the set takes the first. */
 static void
 see_order_of_set(struct evlock *set)
 {
@@ -865,7 +866,7 @@ WaitTest(file, sets_ask_by_inode)
 	cr_assert_eq(rename("file", "between"), 0);
 	cr_assert_eq(rename("other", "file"), 0);
 	cr_assert_eq(rename("between", "other"), 0);
-	drop(lock, hold(lock, X));	/* by which it is seen */
+	drop(lock, hold(lock, X));	/* the library notices the change here */
 	drop(other, hold(other, X));
 	see_order_of_set(set);
 	evlock_free(set);
@@ -910,7 +911,8 @@ check_moved(void (*move)(void))
 	lock = make("file", 0);
 }
 
-/* The same for one who was to follow at once, as both waited when the lock was got. */
+/* The same for a waiter that would follow at once, because both waited when the lock was
+ * acquired. */
 WaitTest(file, removed_under_a_holder_of_a_batch)
 {
 	int fd = open_other("file");
@@ -1030,7 +1032,7 @@ FileTest(check, of_a_set)
 	close(open_other("file"));
 }
 
-/* --- What the caller has open ------------------------------------------------------ */
+/* --- Descriptors of the caller ----------------------------------------------------- */
 
 static void check_child(int (*f)(void));
 static int free_all(void);
@@ -1149,7 +1151,7 @@ WaitTest(fd, waits_for_others)
 	close(fd);
 }
 
-/* A child that has inherited it keeps the lock, and unlocks nothing. */
+/* A child that inherits the descriptor keeps the lock, and does not unlock it. */
 FileTest(fd, child_keeps_it)
 {
 	int fd = open_other("other"), ends[2];
@@ -1226,8 +1228,8 @@ start_anew(void)
 	base = event_base_new();
 }
 
-/* Returns 0, or the number of the first line that is not so.  This process may read the file,
- * and nothing else. */
+/* Returns 0, or the number of the first line that fails.  This process may read the file, and do
+ * nothing else. */
 static int
 read_only(void)
 {
@@ -1286,7 +1288,7 @@ FileTest(read_only, is_shared)
 	int i, status;
 
 	if (getuid() != 0)
-		return;	/* there is nobody to become */
+		return;	/* only root can become another user */
 	cr_assert_eq(chmod(".", 0755), 0);
 	for (i = 0; i < 2; i++) {
 		int fd = open("file", O_RDWR);
@@ -1299,7 +1301,7 @@ FileTest(read_only, is_shared)
 	}
 }
 
-/* The file is replaced by one that can only be read, while one of each kind waits. */
+/* The file is replaced by a read-only one while one request of each kind waits. */
 static int
 becomes_read_only(void)
 {
@@ -1331,8 +1333,8 @@ WaitTest(read_only, fails_those_who_would_write)
 
 /* --- A mount that does not answer ----------------------------------------------------------- */
 
-/* Mounts a folder that nobody serves at "dead", which this process alone sees.  Returns the
- * descriptor that ends it, or -1. */
+/* Mounts a folder that no server answers for at "dead", visible to this process alone.  Returns the
+ * descriptor that ends the mount, or -1. */
 static int
 mount_dead(void)
 {
@@ -1429,8 +1431,8 @@ FileTest(dead, stops_nobody_else_when_it_is_opened)
 	cr_assert_eq(umount2("dead", MNT_DETACH), 0);
 }
 
-/* A lock is made through a link that leads to a dead mount later.  `try` may block its thread;
- * another thread's wait for the same file, its release and withdrawal do not. */
+/* A lock is made through a link that later leads to a dead mount.  `try` may block its own thread.
+ * It must not block another thread's wait for the same file, nor its release or withdrawal. */
 FileTest(dead, stops_nobody_else_when_it_is_looked_at)
 {
 	struct event_base *far = event_base_new();
@@ -1464,7 +1466,7 @@ FileTest(dead, stops_nobody_else_when_it_is_looked_at)
 
 /* --- fork() -------------------------------------------------------------------- */
 
-/* Runs `f` in a child: 0 for well. */
+/* Runs `f` in a child.  Returns 0 if all is well. */
 static void
 check_child(int (*f)(void))
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* After fork(): the parent goes on, the child frees its locks and disturbs nothing. */
+/* After fork(): the parent continues.  The child frees its locks and disturbs nothing. */
 
 #include <string.h>
 #include <sys/wait.h>
@@ -128,7 +128,7 @@ LockTest(fork, in_a_callback)
 	cr_assert_str_eq(run(), "a b c");
 }
 
-/* A child of one's own base and locks is a process like any other. */
+/* A child whose base and locks are its own is a process like any other. */
 LockTest(fork, child_makes_its_own)
 {
 	int status;

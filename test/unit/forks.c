@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* fork() in programs of several threads, and children that go on.  Another thread is stopped
- * where fork() finds it in the middle of something: in a step, by a condition or an allocator
- * that does not return, or with the mutex of its base.  A child that hangs is ended by an
- * alarm. */
+/* fork() in programs with several threads, and children that go on.  fork() finds another thread
+ * stopped in the middle of something: in a step, by a condition or an allocator that does not
+ * return, or holding the mutex of its base.  An alarm ends a child that hangs. */
 
 #include "../shim.h"
 
@@ -36,7 +35,7 @@
 static struct event_base *here, *there;
 static int n_told;
 
-/* --- Memory, and where a thread stands still ----------------------------------------------- */
+/* --- Memory, and where a thread stops ------------------------------------------------------ */
 
 static sem_t is_there, goes_on;
 static __thread int stops_in_malloc, stops_in_free;
@@ -85,7 +84,7 @@ set_up(void)
 	there = event_base_new();
 }
 
-/* The helper of a lock file, a thread, may be the last to use the file. */
+/* The helper thread of a lock file may be the last to use the file. */
 static long
 n_left(void)
 {
@@ -130,7 +129,7 @@ turn(struct event_base *base)
 
 /* --- Children --------------------------------------------------------------------------- */
 
-/* Runs `f` in a child, which must end with 0. */
+/* Runs `f` in a child, which must exit with 0. */
 static void
 check_child(int (*f)(void))
 {
@@ -148,8 +147,8 @@ check_child(int (*f)(void))
 	cr_assert_eq(WEXITSTATUS(status), 0);
 }
 
-/* What a child makes for itself works: of each kind, with a timeout, and told when it is
- * freed. */
+/* A child makes a lock of each kind for itself.  Each works, also with a timeout, and calls its
+ * waiters back when it is freed. */
 static int
 make_and_use(struct event_base *base)
 {
@@ -233,7 +232,7 @@ stop(void)
 	pthread_join(other, NULL);
 }
 
-/* Asks for their object, with an owner if there is one, and before all who wait. */
+/* Makes a request through `theirs`, ahead of all waiters, with the owner if there is one. */
 static void *
 ask_theirs(void *arg)
 {
@@ -259,7 +258,7 @@ free_both_but_ours_first(void)
 	return live_on();
 }
 
-/* The thread is in a step of the lock's. */
+/* The other thread is in a step of the lock. */
 Test(forks, child_frees_what_is_in_a_step)
 {
 	set_up();
@@ -280,8 +279,8 @@ Test(forks, child_frees_what_is_in_a_step)
 	tear_down();
 }
 
-/* Adds handles of its own until their table has become larger: it stands still when the old
- * one has been freed. */
+/* Adds handles of the caller's until the table of handles grows.  The thread stops when the old
+ * table has been freed. */
 static void *
 ask_by_many_handles(void *arg)
 {
@@ -307,7 +306,7 @@ Test(forks, child_frees_handles_that_are_being_added)
 	check_child(free_both);
 	check_child(free_both_but_ours_first);
 	for (n_told = 0; n_told < 20; n_told++)
-		sem_post(&goes_on);	/* it may become larger still */
+		sem_post(&goes_on);	/* it may grow again */
 	stop();
 	turn(here);
 	evlock_free(theirs);
@@ -337,8 +336,8 @@ free_tied_otherwise(void)
 	return live_on();
 }
 
-/* The thread has the mutex that the locks of sets and owners have in common; the set's lock is
- * another. */
+/* The other thread holds the common mutex of the locks of sets and owners.  The set's lock is a
+ * different one. */
 Test(forks, child_frees_what_is_tied)
 {
 	set_up();
@@ -376,7 +375,7 @@ hold_it(const struct event_base *base, const struct event *ev, void *arg)
 	return 1;
 }
 
-/* libevent's mutex is held while its events are gone through. */
+/* libevent holds its mutex while it lists its events. */
 static void *
 hold_base(void *arg)
 {
@@ -385,7 +384,7 @@ hold_base(void *arg)
 	return arg;
 }
 
-/* The thread has the mutex of its base, in which a timer of the lock's is. */
+/* The other thread holds the mutex of its base, which has a timer of the lock. */
 static void
 fork_while_base_is_held(const struct evlock_options *options)
 {
@@ -414,7 +413,7 @@ Test(forks, child_leaves_the_base_of_another_thread_alone)
 	fork_while_base_is_held(&threadsafe);
 }
 
-/* That thread made requests without a look at anything but the lock. */
+/* The other thread made requests that touched nothing but the lock. */
 Test(forks, child_leaves_a_loops_base_of_another_thread_alone)
 {
 	fork_while_base_is_held(NULL);
@@ -422,7 +421,7 @@ Test(forks, child_leaves_a_loops_base_of_another_thread_alone)
 
 static struct evlock *others;
 
-/* Uses evlock on another base than the one that it is stopped with. */
+/* Uses evlock on a base that is not the one with which the thread is stopped. */
 static void *
 hold_unused_base(void *arg)
 {
@@ -431,8 +430,8 @@ hold_unused_base(void *arg)
 	return arg;
 }
 
-/* Who made the lock has not used it since: the loop is another thread's, which has not used it
- * either. */
+/* The thread that made the lock has not used it since.  The loop belongs to another thread, which
+ * has not used it either. */
 Test(forks, child_leaves_a_base_alone_that_locks_were_made_for)
 {
 	struct event_base *elsewhere;
@@ -455,12 +454,12 @@ Test(forks, child_leaves_a_base_alone_that_locks_were_made_for)
 	tear_down();
 }
 
-/* --- What is one's own ------------------------------------------------------------------------ */
+/* --- The forking thread's own locks ----------------------------------------------------------- */
 
 static struct timeval soon = { 0, 20000 };
 
-/* The loop goes on in a child without a word about what it inherited, and ends, as nothing is
- * waited for. */
+/* The loop goes on in a child.  It calls back nothing about inherited requests, and ends, because
+ * nothing is waited for. */
 static int
 run_and_hear_nothing(void)
 {
@@ -519,8 +518,8 @@ Test(forks, nothing_is_told_in_a_child_of_threads)
 	fork_while_all_wait(&threadsafe);
 }
 
-/* A step was under way in another thread: its timers end all the same, and nothing is left of
- * the lock's in the base. */
+/* Another thread was in the middle of a step.  Its timers end all the same, and no event of the
+ * lock is left in the base. */
 static int
 free_and_run(void)
 {
@@ -562,7 +561,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* What gets the lowest number is watched; the bell's is still the bell's. */
+/* The socket with the lowest number is watched.  The bell keeps its number. */
 static int
 watch_a_socket(void)
 {
@@ -638,7 +637,7 @@ Test(forks, event_reinit_works)
 	int lower = dup(0);
 
 	set_up_with_a_bell();
-	close(lower);	/* a number before the bell's is to be had */
+	close(lower);	/* leaves a number below the bell's free */
 	for (frees = 0; frees < 2; frees++) {
 		check_child(watch_a_socket);
 		check_child(fork_again);
@@ -656,7 +655,7 @@ reinit_with_more(void)
 	return watch_a_socket();
 }
 
-/* There is no number left but the bell's. */
+/* Only the bell's number is free. */
 Test(forks, event_reinit_works_at_the_limit_of_descriptors)
 {
 	struct rlimit none;
@@ -672,7 +671,7 @@ Test(forks, event_reinit_works_at_the_limit_of_descriptors)
 	tear_down_with_a_bell();
 }
 
-/* --- All is freed --------------------------------------------------------------------------- */
+/* --- Everything is freed -------------------------------------------------------------------- */
 
 static struct evlock *lock[6], *key;
 static struct event *ev;
@@ -687,7 +686,7 @@ note(struct evlock *l, evlock_handle handle, int error, void *arg)
 	(void)arg;
 }
 
-/* Something of everything that few requests have, held and waited for. */
+/* Makes requests with every feature that few requests have, held and waiting. */
 static void
 make_all(unsigned flags)
 {
@@ -784,7 +783,7 @@ Test(forks, child_frees_all_of_threads_in_any_order)
 	fork_with_all(EVLOCK_OPT_THREADSAFE);
 }
 
-/* Nobody has asked for it yet, and there is no other thread. */
+/* Nobody has requested the lock yet, and there is no other thread. */
 static int
 free_the_unused(void)
 {
@@ -827,8 +826,8 @@ end_child(void)
 	cr_assert_eq(status, 0);
 }
 
-/* The child, which comes back from the callback, has nothing to release: it is told nothing,
- * and does not ask for the file. */
+/* The child returns from the callback and has nothing to release.  No callback runs, and the child
+ * does not try to lock the file. */
 Test(forks, child_comes_back_from_a_callback)
 {
 	struct evlock *file;
@@ -839,7 +838,7 @@ Test(forks, child_comes_back_from_a_callback)
 	child = -1;
 	cr_assert_neq(evlock_with(file, X, NULL, fork_here, NULL), 0);
 	ask(file, X);
-	while (child == -1)	/* a helper may have to look at the file first */
+	while (child == -1)	/* a helper may first have to look at the file */
 		event_base_loop(here, EVLOOP_ONCE);
 	if (child == 0) {
 		turn(here);
@@ -857,7 +856,8 @@ Test(forks, child_comes_back_from_a_callback)
 	leave_folder();
 }
 
-/* A callback of a key that ends with it; another thread is in a step of the table's. */
+/* Asks for a key that exists only during the callback.  Another thread is in a step of the
+ * table. */
 static void *
 ask_for_key(void *arg)
 {
@@ -905,7 +905,8 @@ Test(forks, child_comes_back_from_the_callback_of_a_key)
 static struct evlock *file;
 static int asked[2];
 
-/* A lock of its own, while it has its parent's: not to be had while the parent holds it. */
+/* Makes a second lock of the file, besides the inherited one.  It is not available while the parent
+ * holds the file. */
 static int
 lock_the_same_file(void)
 {
@@ -1009,7 +1010,7 @@ ask_for_the_file(void *arg)
 	return arg;
 }
 
-/* The thread is in a step of the file's lock, which the parent has. */
+/* The other thread is in a step of the file's lock, which the parent holds. */
 Test(forks, child_frees_a_file_that_is_in_a_step)
 {
 	evlock_handle held;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_free(): from anywhere, with requests in every state. */
+/* evlock_free(): called from anywhere, with requests in every state. */
 
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 #include "../util.h"
 #include "../util3.h"
 
-/* Requests in every state that they can be in, for what frees their lock. */
+/* Makes requests in every state, for tests that free their lock. */
 static void
 fill(struct evlock *l)
 {
@@ -93,8 +93,8 @@ free_victim(evutil_socket_t fd, short what, void *who)
 	evlock_free(victim);
 }
 
-/* The timer of the request and the event that frees its lock come up in one pass
- * of the loop, in this order; the callback would be the third. */
+/* The request's timer and the event that frees its lock become active in one pass of the loop, in
+ * this order.  The callback would come third. */
 LockTest(free, tells_those_that_timed_out_and_were_not_told)
 {
 	struct timeval soon = milliseconds(2);
@@ -180,7 +180,7 @@ LockTest(free, order_does_not_matter)
 	}
 }
 
-/* --- In a callback of its own --------------------------------------------- */
+/* --- In a callback of the same lock --------------------------------------- */
 
 static void
 free_own(struct evlock *l, evlock_handle handle, int error, void *who)
@@ -392,7 +392,7 @@ LockTest(free, callbacks_make_another_lock)
 	cr_assert_str_eq(told(), "new:ECANCELED");
 }
 
-/* --- With much to do ------------------------------------------------------ */
+/* --- With many requests --------------------------------------------------- */
 
 LockTest(free, many_waiting)
 {
@@ -419,7 +419,7 @@ LockTest(free, many_granted)
 	cr_assert_eq(evlock_held(lock, S), 1);
 }
 
-/* What it has to tell of stands between others', at both ends and in the middle. */
+/* The lock's outcomes stand among those of other locks, at both ends and in the middle. */
 LockTest(free, tells_in_the_order_of_the_grants)
 {
 	struct evlock *l = evlock_new(base, NULL);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What ends many at once is linear: four times as many cost four times the instructions.
- *
- * Instructions, not time: the program runs itself under callgrind, twice, as a worker that
- * goes through all scenes; what measured() does is counted.  Without valgrind, and where the
- * program is run by a sanitizer or a wrapper, nothing is tested. */
+/* The cost of ending many requests at once is linear: four times as many cost four times the
+ * instructions.  The test counts instructions, not time.  The program runs itself twice under
+ * callgrind, as a worker that plays all scenes, and callgrind counts what measured() does.  Nothing
+ * is tested without valgrind, or when a sanitizer or a wrapper runs the program. */
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,14 +43,14 @@ want(struct evlock *l, struct evlock_owner *owner)
 	    .cb = ignore });
 }
 
-/* Some order that is neither that of the numbers nor the reverse. */
+/* An order that is neither that of the numbers nor its reverse. */
 static unsigned
 shuffled(unsigned i)
 {
-	return i * 7 % n;	/* n is no multiple of 7 */
+	return i * 7 % n;	/* n is not a multiple of 7 */
 }
 
-/* --- What is measured --------------------------------------------------------------- */
+/* --- The measured calls ------------------------------------------------------------- */
 
 static void
 free_lock(void)
@@ -144,7 +143,7 @@ one_held(void)
 		hold_by(owners[i] = new_owner(NULL), lock, S);
 }
 
-/* A set whose requests wait for a member, which is `lock`. */
+/* Requests for a set wait for its member `lock`. */
 static void
 one_member(void)
 {
@@ -202,7 +201,7 @@ many_failed(void)
 		evlock_close(locks[i]);
 }
 
-/* Locks that nothing is due for, while much is for another. */
+/* Many locks have no outcome due, and another lock has many. */
 static void
 many_idle(void)
 {
@@ -284,7 +283,7 @@ keys_granted(void)
 		want_key(i, NULL, ignore);
 	EACH(i)
 		evlock_table_release(table, handles[shuffled(i)]);
-	one_granted();	/* not of the table */
+	one_granted();	/* of a lock outside the table */
 }
 
 /* Each release leaves a letter. */
@@ -318,7 +317,7 @@ keys_waited_for(void)
 
 /* --- Locks of other processes -------------------------------------------------------- */
 
-/* An outside that lets this process have all that it wants. */
+/* An outside that grants this process everything. */
 static int
 yes(struct evl_outside *o, unsigned mode)
 {
@@ -365,7 +364,7 @@ lose_lock(void)
 	evl_outside_lost(evl_outside_of(lock), ESTALE);
 }
 
-/* Behind what is due for another lock. */
+/* The outcomes of one lock stand behind those of another. */
 static void
 lost_granted(void)
 {
@@ -385,7 +384,7 @@ lost_by_sets(void)
 	EACH(i)
 		evlock_acquire_request(sets[0], &(struct evlock_request){ .mode = S,
 		    .notice_cb = ignore });
-	EACH(i)	/* more that wait, and will be looked at */
+	EACH(i)	/* more waiters, which will be looked at */
 		ask_then(sets[0], "", X, ignore);
 }
 
@@ -395,8 +394,8 @@ static const struct scene {
 	const char *name;
 	void (*prepare)(void);
 	void (*act)(void);
-	unsigned divisor;	/* of the number of what ends, where it takes long to prepare, as each
-				   request looks for deadlocks */
+	unsigned divisor;	/* of the number of requests; large where preparing them takes long,
+				   because each looks for deadlocks */
 } scenes[] = {
 	{ "evlock_free() with waiters", one_waits, free_lock, 1 },
 	{ "evlock_close() with waiters", one_waits, close_lock, 1 },
@@ -429,7 +428,7 @@ static const struct scene {
 
 void measured(void (*act)(void));
 
-/* Known to callgrind by its name. */
+/* callgrind knows this function by its name. */
 __attribute__((noinline)) void
 measured(void (*act)(void))
 {
@@ -437,7 +436,7 @@ measured(void (*act)(void))
 	__asm__ volatile("");	/* no tail call */
 }
 
-/* An allocator whose cost does not depend on what was done before. */
+/* An allocator whose cost does not depend on earlier calls. */
 static void *
 take_new(size_t size)
 {
@@ -460,7 +459,7 @@ leave(void *p)
 	(void)p;
 }
 
-/* Each scene has a base of its own; what it leaves goes with the process. */
+/* Each scene has its own base.  The process ends with what the scene leaves. */
 static void
 play(const struct scene *scene, unsigned number)
 {
@@ -491,7 +490,7 @@ static int
 can_be_counted(void)
 {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || defined EVLOCK_DEBUG
-	return 0;	/* with --enable-debug, each step looks at more than it concerns */
+	return 0;	/* with --enable-debug, each step checks more than its own lock */
 #endif
 #if defined __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -501,7 +500,7 @@ can_be_counted(void)
 	return !getenv("EVLOCK_TEST_WRAPPER") && system("valgrind --version >/dev/null 2>&1") == 0;
 }
 
-/* What callgrind wrote of scene number `i`. */
+/* Returns the instructions that callgrind counted for scene number `i`. */
 static long
 read_count(const char *folder, unsigned i)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Handles that locks make: unique, and harmless once they are gone.  Those that
- * callers make are in own.c. */
+/* Handles that locks make are unique, and harmless once they have ended.  own.c tests handles that
+ * callers make. */
 
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 #include "../shim.h"
 #include "../util.h"
 
-/* --- Whatever is thrown at a lock ----------------------------------------- */
+/* --- Any value as a handle ------------------------------------------------ */
 
 static evlock_handle held, waiting;
 
@@ -31,7 +31,7 @@ check_unknown(evlock_handle handle)
 	cr_assert_null(evlock_value(lock, handle));
 }
 
-/* One in use for each way that a slot is used, and free slots. */
+/* Uses a slot in each way that slots are used, and leaves free slots. */
 static void
 use_some(void)
 {
@@ -80,7 +80,7 @@ LockTest(handles, any_value_is_harmless)
 	cr_assert_str_eq(let_go(lock, held), "waiting");
 }
 
-/* A conversion is a request inside, and cannot be reached by a handle. */
+/* Internally a conversion is a request, but no handle leads to it. */
 LockTest(handles, any_value_is_harmless_to_a_conversion)
 {
 	evlock_handle first = hold(lock, N), slot, generation, other;
@@ -214,7 +214,7 @@ check_all_differ(void)
 		    (unsigned long long)seen[i]);
 }
 
-/* Holds so many at the same time, and releases them. */
+/* Holds `n` requests at the same time, and releases them. */
 static void
 see_at_once(struct evlock *l, unsigned n)
 {
@@ -235,7 +235,7 @@ LockTest(handles, differ_on_one_lock)
 	check_all_differ();
 }
 
-/* Slots are given back when a busy time is over, and made again. */
+/* Slots are freed after a busy time, and made again. */
 LockTest(handles, differ_after_busy_times)
 {
 	static const unsigned n[] = {
@@ -291,8 +291,8 @@ LockTest(handles, differ_on_many_bases)
 #define LAST (((evlock_handle)0x7fffffff) * EVL_GENERATION)
 #define N_MANY 3000	/* some runs of slots */
 
-/* Makes the slot of `handle`, which is released, as good as worn out: with the
- * generation of its next use the last one. */
+/* Makes the slot of `handle`, which has been released, as good as worn out: its next generation is
+ * its last. */
 static void
 wear_out(evlock_handle handle)
 {
@@ -320,13 +320,13 @@ LockTest(handles, worn_out_slot_is_retired)
 		cr_assert_neq((uint32_t)hold(lock, S), (uint32_t)handle, "it is used again");
 }
 
-/* A slot that waits behind others, and would stay where it is if it could be used again. */
+/* The slot of a waiter behind others would stay in the queue if it could be used again. */
 LockTest(handles, worn_out_slot_of_a_waiter_is_retired)
 {
 	struct evlock *other = evlock_new(base, NULL);
 	evlock_handle handle, last;
 
-	if (is_threadsafe()) {	/* no two locks share slots */
+	if (is_threadsafe()) {	/* locks do not share slots */
 		evlock_free(other);
 		return;
 	}
@@ -347,7 +347,7 @@ LockTest(handles, worn_out_slot_of_a_waiter_is_retired)
 	evlock_free(other);
 }
 
-/* Returns the last one's slot. */
+/* Returns the slot of the last hold. */
 static uint32_t
 hold_many(void)
 {
@@ -365,7 +365,7 @@ make_new_lock(void)
 	lock = evlock_new(base, NULL);
 }
 
-/* Neither while the pool lasts, nor by one that comes after it. */
+/* The slot is used again neither while the pool exists nor by a later pool. */
 LockTest(handles, worn_out_slot_is_retired_for_ever)
 {
 	unsigned i, round;
@@ -386,7 +386,7 @@ LockTest(handles, worn_out_slot_is_retired_for_ever)
 	}
 }
 
-/* One that has a last use to come is not given a new life by those that come after. */
+/* Later requests do not renew a slot that has one use left. */
 LockTest(handles, nearly_worn_out_slot_is_not_renewed)
 {
 	unsigned i, round;
@@ -410,7 +410,7 @@ LockTest(handles, nearly_worn_out_slot_is_not_renewed)
 
 static struct evl_pool pool[200];
 
-/* Takes all the slot numbers that there are, in large runs, then in smaller ones. */
+/* Takes all slot numbers that are left, in large runs, then in smaller ones. */
 static unsigned
 take_all_numbers(void)
 {
@@ -429,8 +429,8 @@ take_all_numbers(void)
 	return n;
 }
 
-/* There are 2^32 for all bases together.  Who gets none is told so, and those who have
- * some go on. */
+/* There are 2^32 numbers for all bases together.  A request that gets none fails, and requests that
+ * have one continue. */
 LockTest(handles, numbers_run_out)
 {
 	struct event_base *other_base = event_base_new();

@@ -102,7 +102,7 @@ LockTest(look, base)
 
 /* --- evlock_dump() -------------------------------------------------------- */
 
-/* How many lines of the state hold all three words? */
+/* Counts the lines of the dump that contain all three words. */
 static unsigned
 n_lines(const char *a, const char *b, const char *c)
 {
@@ -115,7 +115,8 @@ n_lines(const char *a, const char *b, const char *c)
 	return n;
 }
 
-/* As it is dumped, all digits: fewer may be part of an address. */
+/* Returns the handle as the dump prints it, with all digits.  Fewer digits may be part of an
+ * address. */
 static const char *
 hex(evlock_handle handle)
 {
@@ -238,8 +239,8 @@ LockTest(look, dump_escapes_names)
 
 static const char left_out[] = "(out of memory: the rest is left out)\n";
 
-/* With the n-th allocation of a dump failing, what there is begins as `all` does and ends with
- * a whole line.  Returns 0 if there are less. */
+/* The n-th allocation of a dump fails.  The text must begin as `all` does, and end with a whole
+ * line.  Returns 0 if there are fewer allocations. */
 static int
 check_cut_dump(long n, const char *all)
 {
