@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_set_mem_functions(), and what happens when memory runs out: every
- * allocation of a scenario that uses everything fails, once and for ever. */
+/* evlock_set_mem_functions(), and how the library behaves without memory.  A scenario that uses
+ * everything is played with each allocation failing, once and for ever. */
 
 #include <limits.h>
 #include <stdlib.h>
@@ -91,8 +91,8 @@ Test(mem, functions_need_not_set_errno)
 
 /* --- Every allocation fails ----------------------------------------------- */
 
-#define N_HELD 70	/* more than the slots that a pool begins with */
-#define N_TIMED 20	/* more than libevent's heap begins with */
+#define N_HELD 70	/* more than a pool's first slots */
+#define N_TIMED 20	/* more than libevent's first heap */
 #define N_OWN 400	/* makes the hash table grow */
 
 static struct event *ev[2];
@@ -136,7 +136,7 @@ use_everything(void)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
-/* Whatever was asked is told, once. */
+/* Each request that was made is called back once. */
 static void
 check_all_told(void)
 {
@@ -187,7 +187,7 @@ LockTest(mem, every_allocation_fails_for_ever)
 	fail_each_allocation(&everything, 1, N_OWN);
 }
 
-/* --- A drain that finds no memory for its timer --------------------------- */
+/* --- A drain without memory for its timer --------------------------------- */
 
 LockTest(mem, all_are_called_back_without_memory)
 {

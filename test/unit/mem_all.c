@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* As mem.c, for semaphores, owners, sets and tables: every allocation of a scenario that uses
- * them all fails, once and for ever.  The call says so, and nothing has changed. */
+/* As mem.c, for semaphores, owners, sets and tables.  Each allocation of a scenario that uses them
+ * all fails, once and for ever.  The call returns the error and changes nothing. */
 
 #include <string.h>
 
@@ -121,7 +121,8 @@ use_everything(void)
 		use_tables();
 }
 
-/* Whatever was asked is told, once; or twice, where it is told of those who wait, too. */
+/* Each request that was made is called back once, or twice where it also gets a notice of a
+ * waiter. */
 static void
 check_all_told(void)
 {

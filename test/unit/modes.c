@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Which modes may be held together: the table of the standard ones, tables of
- * one's own, limits, units, predicates. */
+/* Which modes may be held together: the standard table, callers' tables, limits, units,
+ * predicates. */
 
 #include "../shim.h"
 #include "../util.h"
@@ -18,7 +18,7 @@ new_lock(const struct evlock_mode *mode, unsigned n, void *arg)
 	return evlock_new(base, &(struct evlock_options){ .modes = &modes });
 }
 
-/* Holds one mode and asks for another, at once and with patience. */
+/* Holds one mode and asks for another, without waiting and with waiting. */
 static void
 check_pair(struct evlock *l, unsigned held, unsigned wanted, int is_compatible)
 {
@@ -110,7 +110,8 @@ LockTest(modes, intention)
 	evlock_free(l);
 }
 
-/* The bits are of what is held; they need not be the same both ways. */
+/* The bits name the modes that exclude this one when they are held.  The relation need not be
+ * mutual. */
 LockTest(modes, conflict_in_one_direction)
 {
 	static const struct evlock_mode mode[] = {
@@ -255,7 +256,7 @@ struct question {
 	uint32_t units;
 	uint32_t held[2];
 	unsigned n;
-	uint32_t most;	/* that may be held in both modes together */
+	uint32_t most;	/* that both modes together may hold */
 };
 
 static int

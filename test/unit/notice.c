@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* notice_cb: a holder is told that someone waits for it. */
+/* notice_cb: a holder is notified that a request waits for it. */
 
 #include <stdio.h>
 
@@ -126,7 +126,8 @@ LockTest(notice, not_of_those_kept_out_by_others)
 	cr_assert_str_eq(run(), "a");
 }
 
-/* Who waits is kept out by another, and who would be kept out by the holder is gone. */
+/* The waiter is excluded by another request, and the waiter that the holder would exclude has
+ * withdrawn. */
 LockTest(notice, not_of_those_who_are_gone)
 {
 	evlock_handle held = hold(lock, X), writer;
@@ -196,8 +197,8 @@ is_at_most_three(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
 	return held[0] + held[1] + units <= 3;
 }
 
-/* The conversion waits for the third holder alone: without the units that it has itself,
- * the predicate has nothing against it. */
+/* The conversion waits only for the third holder.  The predicate does not count the units that the
+ * converting handle holds. */
 LockTest(notice, not_of_a_predicate_that_counts_the_converting_handle)
 {
 	static const struct evlock_mode mode[] = {
@@ -272,7 +273,7 @@ LockTest(notice, to_a_handle_of_the_callers)
 	cr_assert_str_eq(let_go(lock, handle), "a");
 }
 
-/* --- What it may do ------------------------------------------------------- */
+/* --- What a notice callback may do ---------------------------------------- */
 
 static void
 give_way(struct evlock *l, evlock_handle handle, int error, void *who)

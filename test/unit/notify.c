@@ -25,7 +25,7 @@ unnotify(struct evlock *l, struct event *ev)
 	event_free(ev);
 }
 
-/* --- When it is told ------------------------------------------------------ */
+/* --- When the event is activated ------------------------------------------ */
 
 LockTest(notify, at_once_if_it_is_free)
 {
@@ -206,7 +206,7 @@ LockTest(notify, of_the_preferred_mode)
 	evlock_free(l);
 }
 
-/* --- What it is not ------------------------------------------------------- */
+/* --- What a notification is not ------------------------------------------- */
 
 LockTest(notify, reserves_nothing)
 {
@@ -245,7 +245,8 @@ acquire_and_release(evutil_socket_t fd, short what, void *arg)
 	write_down("used");
 }
 
-/* The second time comes when the event is active, and waits for its lower priority. */
+/* The second notification comes while the event is active and waits because of its lower
+ * priority. */
 LockTest(notify, many_times_is_once_while_the_event_is_active)
 {
 	struct event *use = event_new(base, -1, 0, acquire_and_release, NULL), *ev;
@@ -460,7 +461,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(base);
 }
 
-/* Each uses the lock, which activates all of them again. */
+/* Each event uses the lock, which activates all events again. */
 static void
 check_descriptor_is_served(unsigned n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What a call fails with if several things are wrong at once: every combination of them that
- * there can be, at every call that has some. */
+/* The errno of a call when several things are wrong at once.  Every possible combination is tried,
+ * at every call that has one. */
 
 #include <limits.h>
 
@@ -16,12 +16,12 @@ static int mine, yours;
 /* In the order of <evlock/evlock.h>. */
 enum {
 	UNKNOWN   = 1 << 0,	/* ENOENT */
-	INVALID   = 1 << 1,	/* EINVAL, by what is looked at first ... */
+	INVALID   = 1 << 1,	/* EINVAL, for what is checked first ... */
 	MALFORMED = 1 << 2,	/* ... and last */
 	CLOSED    = 1 << 3,	/* ECANCELED */
 	CONVERTED = 1 << 4,	/* EBUSY */
 	USED      = 1 << 5,	/* EEXIST */
-	IN_USE    = 1 << 6,	/* EAGAIN, or EDEADLK if it may wait: that would be for ever */
+	IN_USE    = 1 << 6,	/* EAGAIN, or EDEADLK if it may wait: it would never end */
 	NO_MEMORY = 1 << 7,	/* ENOMEM */
 	ALL       = 1 << 8
 };
@@ -34,7 +34,7 @@ first_of(unsigned wrong, int waits)
 	    : wrong & IN_USE ? (waits ? EDEADLK : EAGAIN) : wrong & NO_MEMORY ? ENOMEM : 0;
 }
 
-/* It may take memory to see a deadlock; and there may be some left from earlier requests. */
+/* Finding a deadlock may take memory, and earlier requests may have left some. */
 static void
 check(int error, unsigned wrong, int waits)
 {
@@ -62,7 +62,7 @@ find_memory(void)
 
 /* --- Acquiring --------------------------------------------------------------------- */
 
-/* What is asked for: a lock, for an owner or not, a set, the lock of a key. */
+/* The target of a request: a lock, with or without an owner, a set, or the lock of a key. */
 struct target {
 	struct evlock *lock, *member;
 	struct evlock_table *table;
@@ -76,7 +76,7 @@ acquire(const struct target *t, const struct evlock_request *q)
 	    : evlock_acquire_request(t->lock, q);
 }
 
-/* Another owner holds it, and waits for what this one holds. */
+/* Another owner holds the lock, and waits for what this owner holds. */
 static void
 make_deadlock(const struct target *t, struct evlock_owner *other)
 {
@@ -107,7 +107,7 @@ check_acquiring(const struct target *t, unsigned wrong, int waits)
 	    .handle = EVLOCK_HANDLE_FROM(&yours), .cb = waits ? note : NULL,
 	    .arg = (void *)(uintptr_t)"q" };
 	struct evlock_request held = { .mode = N, .handle = MINE };
-	evlock_handle keeper = acquire(t, &held);	/* the key stays in any case */
+	evlock_handle keeper = acquire(t, &held);	/* keeps the key alive in all cases */
 	evlock_handle got;
 
 	cr_assert_eq(keeper, MINE);
@@ -139,7 +139,7 @@ can_be(unsigned wrong, const struct target *t, int waits)
 	return !(wrong & IN_USE) || !waits || t->owner;
 }
 
-/* Each on locks of its own. */
+/* Each combination uses new locks. */
 static void
 check_target(unsigned wrong, int waits, int has_owner, int is_set, int is_table)
 {
@@ -177,7 +177,7 @@ LockTest(order, of_a_set_now)		{ check_each(0, 1, 0); }
 LockTest(order, of_a_key)		{ check_each(1, 0, 1); }
 LockTest(order, of_a_key_now)		{ check_each(0, 0, 1); }
 
-/* A key that is not there, by a handle that another key has. */
+/* Asks for a key that does not exist, with a handle that another key uses. */
 LockTest(order, of_a_new_key)
 {
 	struct evlock_table *table = evlock_table_new(base, NULL);
@@ -213,7 +213,7 @@ LockTest(order, of_the_plain_calls)
 	assert_errno(evlock_with(lock, X, NULL, note, NULL), 0, ECANCELED);
 }
 
-/* Memory that a timer takes is asked for when it is known that the request may wait. */
+/* A timer's memory is allocated only when it is known that the request may wait. */
 LockTest(order, of_a_deadlock_and_memory_for_a_timer)
 {
 	struct evlock_owner *a = new_owner("a"), *b = new_owner("b");
@@ -232,7 +232,7 @@ LockTest(order, of_a_deadlock_and_memory_for_a_timer)
 	evlock_free(l);
 }
 
-/* An owner whose requests are of another kind. */
+/* An owner that already has requests of another kind. */
 LockTest(order, of_an_owner_of_another_kind)
 {
 	const struct evlock_options other = { .flags = is_threadsafe() ? 0 : EVLOCK_OPT_THREADSAFE };
@@ -374,7 +374,7 @@ LockTest(order, of_what_makes_locks)
 	evlock_free(l);
 }
 
-/* A handle that is not known is the only thing that these look at. */
+/* These calls check nothing but the handle. */
 LockTest(order, of_unknown_handles)
 {
 	evlock_close(lock);

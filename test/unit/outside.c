@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/scopes/outside.c with an outside that is played: when this process is asked for, got, shared,
- * given back, and in what order it lets others have their turn. */
+/* lib/scopes/outside.c with a played outside: when this process asks for the lock, gets, shares and
+ * gives it back, and in which order others have their turn. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,10 +16,10 @@
 #include "../shim.h"
 #include "../util.h"
 
-/* What the played outside was asked, a letter each: wS wX, dropped, weakened, tS tX. */
+/* The calls to the played outside, as letters: wS wX, dropped, weakened, tS tX. */
 static char asked[200];
 static int is_free = 1;		/* want() and try_now() succeed at once */
-static int is_old;		/* what this process has is stale */
+static int is_old;		/* this process has a stale hold */
 
 static void
 add(char what, unsigned mode)
@@ -146,7 +146,7 @@ LockTest(outside, is_asked_once_and_given_back)
 	finish(l);
 }
 
-/* The others may let go of what they share only if this process does. */
+/* The other holders would give up their share only if this process gave up its own. */
 LockTest(outside, owner_that_shares_is_refused_to_be_alone)
 {
 	struct evlock_owner *owner = evlock_owner_new("owner"), *other = evlock_owner_new("other");
@@ -283,7 +283,7 @@ LockTest(outside, lets_readers_join_while_it_allows_it)
 	finish(l);
 }
 
-/* How many follow each other without a gap, before the others have their turn. */
+/* Counts the requests that follow each other without a gap before the others have their turn. */
 static int
 count_joining(struct evlock *l, evlock_handle (*next)(struct evlock *))
 {
@@ -320,7 +320,7 @@ share_nowait(struct evlock *l)
 	return evlock_acquire_nowait(l, S);
 }
 
-/* And as many when it was got anew. */
+/* And as many again when the lock is acquired anew. */
 static void
 see_that_joining_ends(evlock_handle (*next)(struct evlock *))
 {
@@ -490,7 +490,7 @@ LockTest(outside, none_waits_and_holds_nothing)
 	finish(l);
 }
 
-/* Whoever comes while one of this process holds it, is behind the others. */
+/* A request that arrives while this process holds the lock waits behind the others. */
 static void
 see_that_others_have_their_turn(struct evlock *l)
 {
@@ -545,7 +545,7 @@ LockTest(outside, freed_while_it_is_held_is_given_back)
 	cr_assert_str_eq(seen(), "df");
 }
 
-/* What was got is on its way to who asked for it. */
+/* The lock is being granted to the request, which is not called back yet. */
 LockTest(outside, what_nobody_waits_for_any_more_is_given_back)
 {
 	struct evlock *l = play();
@@ -908,7 +908,8 @@ finish_three(void)
 	finish(third);
 }
 
-/* One that no outside has, but used by one loop as theirs are, or no set can have both. */
+/* A lock without an outside, but used by one loop as the outside ones are.  Otherwise no set could
+ * have both. */
 static struct evlock *
 make_inside(void)
 {
@@ -934,7 +935,7 @@ is_ours(const struct evlock *l)
 	return evl_outside_of(l)->has != EVLOCK_NONE;
 }
 
-/* Another process might have the first, and wait for the second. */
+/* Another process might hold the first lock and wait for the second. */
 LockTest(outside, set_keeps_nothing_behind_one_that_waits_for_an_earlier_member)
 {
 	struct evlock *before, *behind;
@@ -979,7 +980,7 @@ LockTest(outside, set_keeps_nothing_when_one_that_waits_for_an_earlier_member_pa
 	finish_three();
 }
 
-/* The grant concerns a lock that only its set leads to. */
+/* The grant concerns a lock that only a set leads to. */
 LockTest(outside, set_asks_for_more_when_one_before_it_is_granted)
 {
 	struct evlock *before, *behind;
@@ -1003,7 +1004,7 @@ LockTest(outside, set_asks_for_more_when_one_before_it_is_granted)
 	finish_three();
 }
 
-/* As the last thing that is looked at, its other members before. */
+/* The set asks as the last member is looked at, after its other members. */
 LockTest(outside, set_asks_for_more_when_it_joins_those_who_share)
 {
 	struct evlock *inside = make_inside(), *set;
@@ -1116,7 +1117,7 @@ come_first(const struct evl_outside *a, const struct evl_outside *b)
 	return -1;
 }
 
-/* Each scope compares its own. */
+/* Each scope compares only its own objects. */
 LockTest(outside, set_asks_one_scope_after_another)
 {
 	static const struct evl_outside_ops near = {
@@ -1140,7 +1141,7 @@ LockTest(outside, set_asks_one_scope_after_another)
 
 /* --- The short paths of a lock that has a guard ------------------------------------------- */
 
-/* A request that needs memory takes a step, so there is some already. */
+/* A request that needs memory takes a step.  So the memory is made first. */
 static struct evlock *
 play_alone(void)
 {
@@ -1395,7 +1396,7 @@ LockTest(outside, who_asks_during_a_look_follows)
 	seen();
 }
 
-/* Two threads look at once, and a third begins to wait: the first look to end is for that one. */
+/* Two threads look at once, and a third begins to wait.  The first look to end serves the third. */
 LockTest(outside, what_a_look_gets_is_granted_while_another_looks)
 {
 	struct evlock *l = play_unsure();
@@ -1408,7 +1409,7 @@ LockTest(outside, what_a_look_gets_is_granted_while_another_looks)
 	seen();
 }
 
-/* What was got of one member is not given back while another is looked at. */
+/* A member that was acquired is not given back while another member is looked at. */
 LockTest(outside, set_looks_at_each_member_once)
 {
 	struct evlock *l = play_unsure(), *m = play_unsure(), *set = pair(l, m);
@@ -1458,7 +1459,7 @@ LockTest(outside, who_may_not_write_fails_alone)
 	finish(l);
 }
 
-/* Three of a batch; the first lets go, and what it has is in doubt. */
+/* Three requests of a batch.  The first releases, and the hold that passes on is in doubt. */
 static struct evlock *
 play_doubt(evlock_handle h[3])
 {
@@ -1575,7 +1576,7 @@ LockTest(outside, loss_is_told_to_holders)
 	finish(l);
 }
 
-/* How many pass the others, who wait since the first was granted. */
+/* Counts the requests that pass the others, which have waited since the first was granted. */
 static int
 count_passing(struct evlock *l)
 {

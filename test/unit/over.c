@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* A request that is over, but not told of yet: nothing that its owner does meanwhile looks at
- * a lock that was freed.  The allocator here makes freed memory unreadable. */
+/* A request that has ended, but has not been called back.  Nothing that its owner does meanwhile
+ * may look at a freed lock.  The allocator here makes freed memory unreadable. */
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "../util.h"
 #include "../util3.h"
 
-/* --- Memory that cannot be looked at once it is freed ---------------------------- */
+/* --- Memory that cannot be read once it is freed --------------------------------- */
 
 static long n_live;
 
@@ -41,11 +41,11 @@ fenced_realloc(void *ptr, size_t size)
 {
 	void *p = fenced_malloc(size);
 
-	(void)ptr;	/* evlock does not need it */
+	(void)ptr;	/* evlock does not need the address */
 	return p;
 }
 
-/* --- A set that an owner waits for, or holds --------------------------------------- */
+/* --- A set that an owner waits for or holds ---------------------------------------- */
 
 static struct evlock *one, *two, *busy, *set;
 static struct evlock_owner *owner;
@@ -86,7 +86,7 @@ lose(struct evlock **member)
 	*member = NULL;
 }
 
-/* What goes through all that the owner has. */
+/* Calls that go through everything that the owner has. */
 static void
 ask_for_busy(void)
 {
@@ -107,7 +107,7 @@ wait_for_set(void)
 	ask_by(owner, set, "set", X);
 }
 
-/* --- That failed ------------------------------------------------------------------- */
+/* --- Requests that failed ---------------------------------------------------------- */
 
 Test(over, failed_as_a_member_was_freed)
 {
@@ -162,8 +162,8 @@ lose_two_and_ask(evutil_socket_t fd, short what, void *arg)
 	ask_for_busy();
 }
 
-/* The timers of the request and of the event come up in one pass of the loop, in this order;
- * the callback would be the third. */
+/* The request's timer and the event become active in one pass of the loop, in this order.  The
+ * callback would come third. */
 Test(over, failed_as_the_time_was_up)
 {
 	struct timeval soon = milliseconds(1), later = milliseconds(2);
@@ -177,7 +177,7 @@ Test(over, failed_as_the_time_was_up)
 	tear_down();
 }
 
-/* --- That was taken from its holder ------------------------------------------------ */
+/* --- Holds that ended without a release -------------------------------------------- */
 
 static void
 lose_all_and_ask(struct evlock *l, evlock_handle handle, int error, void *who)
@@ -208,7 +208,7 @@ Test(over, granted_by_a_set_that_is_being_freed)
 	tear_down();
 }
 
-/* --- A conversion that was given --------------------------------------------------- */
+/* --- Conversions that were granted ------------------------------------------------- */
 
 Test(over, converted)
 {
@@ -252,7 +252,7 @@ Test(over, not_converted)
 	tear_down();
 }
 
-/* --- It still is its owner's --------------------------------------------------------- */
+/* --- The request still belongs to its owner ------------------------------------------ */
 
 Test(over, ends_with_its_owner)
 {
@@ -286,7 +286,7 @@ Test(over, conversion_ends_with_its_owner)
 	tear_down();
 }
 
-/* While its request has not been told of, an owner is of one kind. */
+/* Until its request is called back, an owner can use locks of one kind only. */
 Test(over, keeps_its_owner_from_locks_of_another_kind)
 {
 	const struct evlock_options other = { .flags = is_threadsafe() ? 0 : EVLOCK_OPT_THREADSAFE };

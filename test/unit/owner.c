@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* <evlock/owner.h>: what an owner may, and what ends with it.  Deadlocks: see deadlock.c. */
+/* <evlock/owner.h>: what an owner may do, and what ends with it.  Deadlocks: see deadlock.c. */
 
 #include <string.h>
 
@@ -97,7 +97,7 @@ LockTest(owner, that_has_nothing)
 	evlock_owner_free(owner);
 }
 
-/* Locks may end before an owner of theirs. */
+/* Locks may be freed before an owner that uses them. */
 LockTest(owner, outlives_a_lock)
 {
 	struct evlock_owner *owner = new_owner("o");
@@ -126,7 +126,7 @@ LockTest(owner, outlives_a_base)
 	evlock_owner_free(owner);
 }
 
-/* --- What it holds is not in its way ---------------------------------------------- */
+/* --- An owner's holds do not exclude its own requests ----------------------------- */
 
 /* An owner that holds one mode acquires another, while nobody else does. */
 static void
@@ -159,7 +159,7 @@ OwnerTest(owner, reenters_in_any_mode)
 			check_reentrant(first, second);
 }
 
-/* Of a lock's modes, only the others' holds count. */
+/* Only holds of other owners are checked against the lock's modes. */
 OwnerTest(owner, reenters_in_modes_that_the_others_allow)
 {
 	evlock_handle other = hold(lock, S);
@@ -182,7 +182,7 @@ OwnerTest(owner, other_owners_are_in_the_way)
 	assert_refused(NOW(lock, .mode = N, .owner = b), EAGAIN);
 }
 
-/* A hold without an owner is nobody's. */
+/* A hold without an owner excludes every owner. */
 OwnerTest(owner, holds_without_an_owner_are_in_the_way)
 {
 	hold(lock, X);
@@ -207,7 +207,7 @@ OwnerTest(owner, passes_the_queue)
 	cr_assert_str_eq(run(), "urgent");
 }
 
-/* Who passes the queue and still has to wait does that ahead of it. */
+/* A request that passes the queue and still has to wait waits ahead of the queue. */
 OwnerTest(owner, waits_ahead_of_the_queue)
 {
 	evlock_handle other = hold(lock, S);
@@ -245,7 +245,7 @@ OwnerTest(owner, does_not_pass_before_it_holds)
 	cr_assert_str_eq(let_go(lock, handle), "writer");
 }
 
-/* Granted counts as held, before the callback. */
+/* A granted request counts as held before its callback runs. */
 OwnerTest(owner, passes_when_granted_and_not_told)
 {
 	ask_by(a, lock, "first", S);
@@ -317,7 +317,7 @@ is_first(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
 	return held[0] + units <= 1;
 }
 
-/* held[] leaves out those of the request's own owner. */
+/* held[] leaves out holds of the request's own owner. */
 OwnerTest(owner, conditions_do_not_see_its_own_holds)
 {
 	static const struct evlock_mode mode[] = { { .name = "m", .is_compatible = is_first } };
@@ -338,7 +338,7 @@ OwnerTest(owner, of_an_upgradable_hold_may_have_another)
 	assert_refused(NOW(lock, .mode = U, .owner = b), EAGAIN);
 }
 
-/* --- Requests queued before the owner came to hold -------------------------------- */
+/* --- Requests queued before their owner became a holder --------------------------- */
 
 OwnerTest(owner, request_queued_before_it_held_is_treated_as_made_after)
 {
@@ -352,7 +352,7 @@ OwnerTest(owner, request_queued_before_it_held_is_treated_as_made_after)
 	cr_assert_str_eq(let_all_go(a), "stranger");
 }
 
-/* The same where it comes to hold by a request that is granted at once. */
+/* The same where the owner becomes a holder by a request that is granted at once. */
 OwnerTest(owner, request_queued_before_it_held_goes_ahead_when_it_holds)
 {
 	evlock_handle other = hold(lock, S);
@@ -376,7 +376,7 @@ OwnerTest(owner, request_queued_before_is_granted_in_the_same_step)
 	drop(lock, other);
 }
 
-/* --- What it holds: evlock_owner_mode() ------------------------------------------- */
+/* --- The modes that it holds: evlock_owner_mode() --------------------------------- */
 
 OwnerTest(owner, mode_is_the_strongest)
 {
@@ -447,9 +447,9 @@ OwnerTest(owner, mode_of_one_that_timed_out)
 	cr_assert_eq(evlock_owner_release_all(a), 0);
 }
 
-/* --- Ending all ------------------------------------------------------------------- */
+/* --- Ending everything ------------------------------------------------------------ */
 
-/* An owner with acquisitions in every state on several locks.  Returns how many. */
+/* Gives an owner acquisitions in every state, on several locks.  Returns their number. */
 static size_t
 fill(struct evlock_owner *owner, struct evlock **l, struct evlock *set, struct evlock_table *table)
 {
@@ -463,7 +463,7 @@ fill(struct evlock_owner *owner, struct evlock **l, struct evlock *set, struct e
 	hold(l[1], S);
 	convert(l[1], "converting", up, X);				/* one with a conversion */
 	given = hold_by(owner, l[2], U);
-	convert(l[2], "converted", given, S);			/* its conversion is not told */
+	convert(l[2], "converted", given, S);			/* this callback has not run yet */
 	hold(l[3], X);
 	ask_by(owner, l[3], "waiting", S);				/* queued */
 	ASK(l[3], "timed", .mode = X, .owner = owner, .timeout = &late);
@@ -540,7 +540,8 @@ LockTest(owner, release_all_ends_everything_and_counts)
 	free_all();
 }
 
-/* Others gain by the whole of it: after half, "third" would fit, and "second" not. */
+/* Others gain only when the whole step is done.  After half of it, "third" would fit and "second"
+ * would not. */
 OwnerTest(owner, release_all_is_one_step)
 {
 	struct evlock *other = new_lock("other"), *both = SET(lock, other);
@@ -585,7 +586,7 @@ LockTest(owner, free_ends_everything)
 	free_all();
 }
 
-/* The other way around: the locks go first, and tell. */
+/* The other order: the locks are freed first, and call their waiters back. */
 LockTest(owner, everything_ends_with_the_locks)
 {
 	struct evlock_owner *owner = new_owner("o");
@@ -622,7 +623,7 @@ OwnerTest(owner, release_all_withdraws_who_is_first_in_line)
 	cr_assert_str_eq(run(), "reader");
 }
 
-/* What it waits for is not granted in between. */
+/* A waiting request of the owner is not granted in between. */
 OwnerTest(owner, release_all_of_holder_and_waiter_of_one_lock)
 {
 	struct evlock *l = new_lock("l");
@@ -721,7 +722,7 @@ LockTest(owner, free_in_a_notice)
 	cr_assert_str_eq(run(), "wanted next");
 }
 
-/* Callbacks that evlock_free() runs, of a lock on which the owner has all sorts. */
+/* evlock_free() of a lock runs callbacks.  The owner has requests in every state on that lock. */
 static void
 check_free_inside_free(struct evlock_owner *owner_of_first)
 {
@@ -798,7 +799,7 @@ LockTest(owner, release_all_inside_evlock_free_counts_nothing_that_was_told)
 	evlock_owner_free(mortal);
 }
 
-/* What the callback's own request was in becomes another lock's, which goes. */
+/* The memory of the callback's own request is used by another lock, which is then freed. */
 static void
 release_all_and_reuse(struct evlock *l, evlock_handle handle, int error, void *who)
 {
@@ -885,7 +886,7 @@ OwnerTest(owner, request_that_fails_leaves_nothing)
 	cr_assert_str_eq(run(), ":ECANCELED");
 }
 
-/* --- Notices, and being told ------------------------------------------------------ */
+/* --- Notices and callbacks -------------------------------------------------------- */
 
 OwnerTest(owner, is_not_told_that_it_waits_for_itself)
 {
@@ -901,8 +902,8 @@ OwnerTest(owner, is_not_told_that_it_waits_for_itself)
 	evlock_owner_release_all(b);
 }
 
-/* The request waits for the third alone: without what its owner holds, the condition has
- * nothing against it. */
+/* The request waits only for the third holder.  The condition does not count what its owner
+ * holds. */
 OwnerTest(owner, is_not_told_of_a_condition_that_counts_the_waiters_own_holds)
 {
 	static const struct evlock_mode mode[] = {

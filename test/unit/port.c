@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Delivery: in which order the callbacks of one base run, how many of them between
- * two looks at its descriptors and timers, and what keeps its loop alive. */
+/* Delivery: the order in which one base's callbacks run, how many run between two looks at its
+ * descriptors and timers, and what keeps its loop alive. */
 
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ LockTest(port, order_of_the_grants_in_callbacks)
 	ask_then(l[1], "c", X, note_and_drop);
 	ask_then(l[2], "d", X, note_and_drop);
 	ask_then(l[1], "e", X, note_and_drop);
-	/* a, c and d were granted first; b by a, e by c */
+	/* a, c and d were granted first; a's release granted b, and c's granted e */
 	cr_assert_str_eq(run(), "a c d b e");
 	for (i = 0; i < 3; i++)
 		evlock_free(l[i]);
@@ -190,7 +190,7 @@ count(struct evlock *l, evlock_handle handle, int error, void *arg)
 	n_counted += !error;
 }
 
-/* How many of `n` are called back by a loop that looks but once? */
+/* Returns how many of `n` callbacks run in a loop that looks at its descriptors once. */
 static unsigned
 count_of_one_look(unsigned n)
 {
@@ -201,7 +201,8 @@ count_of_one_look(unsigned n)
 	return n_counted;
 }
 
-/* Hardly any is left when a look comes, and with it a new one: what is drained first counts. */
+/* Little of the budget is left when a look brings a new one.  What is left is part of the new
+ * budget. */
 LockTest(port, budget_that_is_left_is_part_of_the_new_one)
 {
 	cr_assert_eq(count_of_one_look(EVL_BUDGET - 4), EVL_BUDGET - 4);
@@ -211,7 +212,7 @@ LockTest(port, budget_that_is_left_is_part_of_the_new_one)
 	cr_assert_eq(count_of_one_look(1), 1);
 }
 
-/* A callback of a chain, which goes on for ever, was run. */
+/* Counts the callbacks of a chain that goes on for ever. */
 static unsigned n_run, n_when_due, longest;
 static unsigned due_at;
 static int ends[2];
@@ -220,7 +221,7 @@ static struct event *due;
 static int
 is_counted(int error)
 {
-	if (error == ECANCELED)	/* by evlock_free(), at the end */
+	if (error == ECANCELED)	/* evlock_free() cancels it at the end */
 		return 0;
 	n_run++;
 	if (n_run == due_at) {
@@ -234,7 +235,7 @@ is_counted(int error)
 	return 1;
 }
 
-/* Every so often, at another place in the budget. */
+/* Every so often, at a different point of the budget. */
 static void
 on_due(evutil_socket_t fd, short what, void *arg)
 {
@@ -250,7 +251,7 @@ on_due(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(base);
 }
 
-/* Something is always about to be called back; how many callbacks does what is due wait for? */
+/* A callback is always due.  How many callbacks run before the next due event? */
 static void
 check_longest_wait(const char *what)
 {
@@ -365,7 +366,7 @@ release_and_share(struct evlock *l, evlock_handle handle, int error, void *arg)
 	evlock_acquire(l, S, NULL, release_and_share, arg);
 }
 
-/* When the writer has had its turn, all the readers are granted at once. */
+/* When the writer has released, all readers are granted together. */
 LockTest(port, herd_lets_a_descriptor_in)
 {
 	unsigned i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_base_set_priority() and evlock_base_end(): at which of its base's priorities
- * callbacks run.  What other threads send is in share.c. */
+/* evlock_base_set_priority() and evlock_base_end(): the priority of a base at which callbacks run.
+ * share.c tests what other threads send. */
 
 #include <limits.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ have_priorities(int n)
 	cr_assert_eq(event_base_priority_init(base, n), 0);
 }
 
-/* `lock` anew, made when the base has `n` priorities. */
+/* Makes `lock` again, when the base has `n` priorities. */
 static void
 make_lock_with(int n)
 {
@@ -31,7 +31,7 @@ make_lock_with(int n)
 	cr_assert_not_null(lock);
 }
 
-/* An event that writes down its priority, and is active. */
+/* Makes an active event that records its priority when it runs. */
 static struct event *
 activate(const char *name, int priority)
 {
@@ -42,8 +42,7 @@ activate(const char *name, int priority)
 	return ev;
 }
 
-/* What runs in which order when a callback is due, and events of the priorities 1 and 3 are
- * active. */
+/* Returns the order in which a due callback and events of the priorities 1 and 3 run. */
 static const char *
 order(void)
 {
@@ -59,10 +58,10 @@ order(void)
 	return words;
 }
 
-/* If callbacks are of priority 0, 2, 4. */
+/* The order when callbacks have priority 0, 2 or 4. */
 static const char highest[] = "lock 1 3", middle[] = "1 lock 3", lowest[] = "1 3 lock";
 
-/* --- Which one it is --------------------------------------------------------- */
+/* --- Which priority it is ---------------------------------------------------- */
 
 LockTest(priority, is_the_middle_one_by_default)
 {
@@ -142,7 +141,7 @@ LockTest(priority, too_low_is_the_lowest)
 	evlock_base_end(base);
 }
 
-/* --- The end of it ------------------------------------------------------------ */
+/* --- Ending the setting ------------------------------------------------------- */
 
 LockTest(priority, ends_with_the_base)
 {
@@ -167,7 +166,7 @@ LockTest(priority, nothing_to_end)
 	event_base_free(other);
 }
 
-/* --- What cannot be set --------------------------------------------------------- */
+/* --- Priorities that cannot be set ---------------------------------------------- */
 
 LockTest(priority, bad)
 {
@@ -195,7 +194,7 @@ LockTest(priority, without_memory)
 	evlock_base_end(base);
 }
 
-/* --- Fewer priorities than there were --------------------------------------------- */
+/* --- Fewer priorities than before ------------------------------------------------- */
 
 LockTest(priority, fewer_before_a_callback)
 {
@@ -224,7 +223,7 @@ LockTest(priority, fewer_before_a_timeout)
 	cr_assert_str_eq(run(), "b:ETIMEDOUT");
 }
 
-/* --- The events behind it ---------------------------------------------------------- */
+/* --- The events behind the callbacks ----------------------------------------------- */
 
 static unsigned n_told;
 
@@ -248,8 +247,8 @@ ask_many(void)
 		ask_then(lock, "", S, count);
 }
 
-/* More than are told between two looks: a new budget comes at priority 0, the callbacks at
- * theirs. */
+/* More callbacks than one budget allows: the next budget arrives at priority 0, and the callbacks
+ * run at theirs. */
 static void
 check_many(int priority, int n_priorities)
 {
@@ -271,7 +270,7 @@ LockTest(priority, fewer_before_a_new_budget)
 	ask_many();
 	cr_assert_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 	cr_assert(n_told && n_told < 300);
-	event_base_priority_init(base, 1);	/* may be refused: something is active */
+	event_base_priority_init(base, 1);	/* may fail: an event is active */
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(n_told, 300);
 }
@@ -284,7 +283,7 @@ see_count(evutil_socket_t fd, short what, void *n)
 	*(unsigned *)n = n_told;
 }
 
-/* A timer of a higher priority does not wait for all callbacks that are due. */
+/* A timer of a higher priority does not wait for all due callbacks. */
 LockTest(priority, higher_ones_come_in_between)
 {
 	unsigned n = UINT_MAX;
@@ -315,8 +314,8 @@ release_it(evutil_socket_t fd, short what, void *arg)
 	drop(lock, to_be_released);
 }
 
-/* A timeout that has passed is seen before an event of the callbacks' priority, which was
- * active first, makes that the request is granted. */
+/* An expired timeout is noticed before an event of the callbacks' priority.  That event became
+ * active earlier, and would grant the request. */
 LockTest(priority, of_timeouts_is_the_highest)
 {
 	struct event *releaser = event_new(base, -1, 0, release_it, NULL);

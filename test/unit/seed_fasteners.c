@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What fasteners' tests of ReaderWriterLock say, by behaviour, with threads: each has a loop,
- * an object of the lock and an owner, by which it may come again.  What needs no second
- * thread is in seed_fasteners_owner.c, which test/threadsafe.sh runs with shared locks, too. */
+/* Behaviours that fasteners' tests of ReaderWriterLock check, with threads.  Each thread has a
+ * loop, an object of the lock and an owner, by which it may reenter.  Tests that need no second
+ * thread are in seed_fasteners_owner.c, which test/threadsafe.sh also runs with shared locks. */
 
 #include "../shim.h"
 
@@ -29,12 +29,12 @@ struct visitor {
 static struct visitor visitor[MOST];
 static unsigned n_visitors;
 static int readers_in;		/* atomic */
-static long value, copy;	/* guarded; plain, so that ThreadSanitizer sees who else is in */
+static long value, copy;	/* guarded; plain, so that ThreadSanitizer sees two holders */
 static long n_writes;		/* atomic */
 
 static void visit(struct visitor *v);
 
-/* --- What they do inside ----------------------------------------------------------- */
+/* --- What visitors do inside ------------------------------------------------------- */
 
 static void
 look(void)
@@ -53,7 +53,7 @@ change(void)
 	__atomic_add_fetch(&n_writes, 1, __ATOMIC_RELAXED);
 }
 
-/* May come in again, whoever waits; and goes. */
+/* A visitor may reenter whoever waits.  It leaves again. */
 static void
 come_again(struct visitor *v, unsigned mode)
 {
@@ -63,7 +63,7 @@ come_again(struct visitor *v, unsigned mode)
 	MUST(evlock_release(v->lock, again) == 0);
 }
 
-/* Leaves in one way or another, and comes back. */
+/* Leaves, one way or another, and comes back. */
 static void
 leave(struct visitor *v, evlock_handle handle)
 {
@@ -82,11 +82,11 @@ write_(struct visitor *v, evlock_handle handle)
 	come_again(v, S);	/* a writer may read */
 	change();
 	MUST(evlock_convert_nowait(v->lock, handle, S) == 0);
-	look();			/* and keeps reading when it ends its write */
+	look();			/* it keeps reading when its write ends */
 	leave(v, handle);
 }
 
-/* A reader that was let write, or that was refused, and still reads. */
+/* A reader that became a writer, or was refused and still reads. */
 static void
 on_escalated(struct evlock *lock_, evlock_handle handle, int error, void *arg)
 {
@@ -104,7 +104,7 @@ static void
 read_(struct visitor *v, evlock_handle handle)
 {
 	look();
-	come_again(v, S);	/* passes writers that wait */
+	come_again(v, S);	/* passes waiting writers */
 	if (v->n_left % 4 || !v->is_chaotic) {
 		leave(v, handle);
 		return;
@@ -172,7 +172,7 @@ arrive(unsigned i, int is_writer, int is_chaotic, unsigned n)
 	v->n_left = n;
 }
 
-/* All go before any lock is freed. */
+/* All visitors leave before any lock is freed. */
 static void
 check_and_free(unsigned n)
 {
@@ -218,7 +218,7 @@ Test(seed_fasteners_threads, ten_writers) { meet(0, 10, 0); }
 Test(seed_fasteners_threads, chaotic_readers_and_writers) { meet(6, 4, 1); }
 Test(seed_fasteners_threads, chaotic_readers) { meet(8, 0, 1); }
 
-/* Two readers, each on its own loop, that both ask to write: the second is refused at once. */
+/* Two readers, each on its own loop, both ask to write.  The second is refused at once. */
 Test(seed_fasteners_threads, escalation_is_refused)
 {
 	evlock_handle handle[2];
@@ -241,7 +241,7 @@ Test(seed_fasteners_threads, escalation_is_refused)
 	check_and_free(0);
 }
 
-/* Whoever does not hold may not release. */
+/* A visitor that does not hold the lock cannot release it. */
 Test(seed_fasteners_threads, unowned_release_fails)
 {
 	cr_assert_eq(evthread_use_pthreads(), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What fasteners' tests of ReaderWriterLock say that makes sense in one loop, by behaviour: an
- * owner of ours stands for a thread of theirs. */
+/* Behaviours that fasteners' tests of ReaderWriterLock check and that make sense in one loop.  An
+ * owner here stands for a thread there. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "../util3.h"
 #include "../owners.h"
 
-/* --- Who may be in ---------------------------------------------------------------- */
+/* --- Which holders may be inside -------------------------------------------------- */
 
 OwnerTest(seed_fasteners, no_two_writers)
 {
@@ -85,7 +85,7 @@ OwnerTest(seed_fasteners, aborted_nested_reader)
 	hold_by(b, lock, X);
 }
 
-/* An exception while waiting left a phantom writer there. */
+/* In fasteners, an exception while waiting left a phantom writer. */
 OwnerTest(seed_fasteners, aborted_waiting_writer_leaves_nothing)
 {
 	hold_by(a, lock, S);
@@ -151,7 +151,7 @@ OwnerTest(seed_fasteners, writer_may_read_and_goes_back)
 	drop(lock, writer);
 }
 
-/* Write, then read: it silently held less there. */
+/* Write, then read.  In fasteners, the owner then silently held less. */
 OwnerTest(seed_fasteners, writer_keeps_reading_when_it_ends_its_write)
 {
 	evlock_handle writer = hold_by(a, lock, X), reader = hold_by(a, lock, S);
@@ -167,7 +167,7 @@ OwnerTest(seed_fasteners, writer_keeps_reading_when_it_ends_its_write)
 	cr_assert_str_eq(let_go(lock, reader), "writer");
 }
 
-/* The read may be asked for while another waits to write: no deadlock. */
+/* The read may be asked for while another request waits to write: no deadlock. */
 OwnerTest(seed_fasteners, write_read_against_write_is_no_deadlock)
 {
 	hold_by(a, lock, X);
@@ -179,7 +179,8 @@ OwnerTest(seed_fasteners, write_read_against_write_is_no_deadlock)
 
 /* --- From reading to writing ------------------------------------------------------ */
 
-/* Refused there in any case; here only where two of them would wait for each other. */
+/* fasteners always refuses this.  evlock refuses only where two readers would wait for each
+ * other. */
 OwnerTest(seed_fasteners, reader_alone_may_write)
 {
 	hold_by(a, lock, S);
@@ -206,7 +207,7 @@ OwnerTest(seed_fasteners, second_reader_that_asks_to_write_is_refused)
 	cr_assert_str_eq(let_all_go(b), "a writes");
 }
 
-/* --- Who does not own ------------------------------------------------------------- */
+/* --- Releases without a hold ------------------------------------------------------ */
 
 OwnerTest(seed_fasteners, unowned_release_fails)
 {
@@ -310,7 +311,7 @@ LockTest(seed_fasteners, ten_readers)
 
 static unsigned n_rounds;
 
-/* Chaotic: whoever is in asks again, for something else, and ends something at random. */
+/* Chaotic: a visitor inside asks again, for something else, and ends a random hold. */
 static void
 be_chaotic(struct evlock *l, evlock_handle handle, int error, void *arg)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What fifolock's tests ask of it, asked of evlock: its mutex, read/write lock and
- * semaphore as tables of modes, one test for each of its cases. */
+/* What fifolock's tests check, one test for each case: its mutex, read/write lock and semaphore, as
+ * tables of modes. */
 
 #include "../shim.h"
 #include "../util.h"
@@ -35,13 +35,13 @@ static const struct evlock_modes semaphore = { .mode = semaphore_mode, .n_modes 
 
 enum { A, B, C };
 
-/* Who lets go, and who is let in by that? */
+/* A release, and who is granted because of it. */
 struct step {
 	int who;
 	const char *told;
 };
 
-/* a, b and c ask in these modes; then two of them let go. */
+/* a, b and c make requests in these modes.  Then two of them release. */
 static void
 play_three(struct evlock *l, const unsigned mode[3], const char *at_once, struct step one,
     struct step two)
@@ -72,7 +72,7 @@ check_blocks(struct evlock *l, unsigned first, unsigned second)
 
 SeedTest(mutex_blocks_mutex, mutex) { check_blocks(l, 0, 0); }
 
-/* A mode is a number: nothing is left in it by its use. */
+/* A mode is a number.  Using it leaves nothing behind. */
 SeedTest(mutex_mode_can_be_reused, mutex)
 {
 	evlock_handle a = ask(l, "a", 0), b;
@@ -96,7 +96,7 @@ SeedTest(mutexes_are_independent, mutex)
 	evlock_free(other);
 }
 
-/* C has no exceptions: evlock_with() releases however its callback is left. */
+/* C has no exceptions: evlock_with() releases however the callback returns. */
 SeedTest(mutex_holder_that_fails_lets_the_next_in, mutex)
 {
 	evlock_with(l, 0, NULL, note, (void *)(uintptr_t)"a");
@@ -118,7 +118,8 @@ SeedTest(mutex_cancelled_before_it_acquires, mutex)
 	play_three(l, mode, "a", STEP(B, ""), STEP(A, "c"));
 }
 
-/* The holder is cancelled, and in turn cancels the second: granted by then, or not. */
+/* The holder is cancelled and then cancels the second, which may have been granted by then or
+ * not. */
 SeedTest(mutex_cancelled_that_cancels_the_second, mutex)
 {
 	evlock_handle a = ask(l, "a", 0), b = ask(l, "b", 0);
@@ -184,9 +185,9 @@ SeedTest(semaphore_out_of_order, semaphore)
 	play_three(l, mode, "a b", STEP(B, "c"), STEP(A, ""));
 }
 
-/* --- Its defects ---------------------------------------------------------- */
+/* --- Defects of fifolock -------------------------------------------------- */
 
-/* There, the one behind a cancelled waiter at the head sleeps on. */
+/* In fifolock, the waiter behind a cancelled head of the queue is never woken up. */
 SeedTest(cancelled_waiter_at_the_head_lets_the_next_in, read_write)
 {
 	evlock_handle b;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What asyncio-multilock's tests ask of it, asked of evlock: one test for each of
- * their cases, mode by mode. */
+/* What asyncio-multilock's tests check, one test for each of their cases, mode by mode. */
 
 #include "../shim.h"
 #include "../util.h"
@@ -18,7 +17,7 @@ LockTest(multilock, release_of_what_was_not_acquired)
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
-/* --- At once -------------------------------------------------------------- */
+/* --- Without waiting ------------------------------------------------------ */
 
 InEachMode(nowait_when_unlocked)
 {
@@ -63,7 +62,7 @@ LockTest(multilock, nowait_shared_under_shared)
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
-/* --- With patience -------------------------------------------------------- */
+/* --- With waiting --------------------------------------------------------- */
 
 InEachMode(acquire_is_immediate_when_unlocked)
 {
@@ -75,7 +74,7 @@ InEachMode(acquire_is_immediate_when_unlocked)
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
-/* The handle is the caller's own, and the one that is told. */
+/* The handle is the caller's own, and the callback gets it. */
 static void
 check_waits(unsigned held, unsigned mode)
 {
@@ -121,7 +120,7 @@ LockTest(multilock, a_handle_in_use_is_an_error)
 	cr_assert_str_eq(run(), "a");
 }
 
-/* --- Being told ----------------------------------------------------------- */
+/* --- Notifications -------------------------------------------------------- */
 
 static void
 check_told_after_release(unsigned held, unsigned mode)
@@ -199,9 +198,9 @@ InEachMode(context)
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
-/* --- Its defects ---------------------------------------------------------- */
+/* --- Defects of asyncio-multilock ----------------------------------------- */
 
-/* There, readers that keep coming starve a writer. */
+/* There, readers that keep arriving starve a writer. */
 LockTest(multilock, newcomers_do_not_pass_a_writer)
 {
 	hold(lock, S);
@@ -211,7 +210,7 @@ LockTest(multilock, newcomers_do_not_pass_a_writer)
 	cr_assert_str_eq(run(), "");
 }
 
-/* There, each release wakes all: 100 writers, 5050 wake-ups. */
+/* There, each release wakes all waiters: 100 writers, 5050 wake-ups. */
 LockTest(multilock, each_release_wakes_one)
 {
 	unsigned i, n = 0;

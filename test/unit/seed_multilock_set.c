@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What asyncio-multilock's tests of MultiLockSet say, by behaviour, in evlock's terms: those
- * of its lock, of sets of three, and the members asserted too; some start from one member
- * held alone. */
+/* Behaviours that asyncio-multilock's tests of MultiLockSet check, in evlock's terms: single locks,
+ * sets of three, with the members asserted as well.  Some tests start from one member held
+ * alone. */
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ static struct evlock *member[3], *set;
 	static void \
 	suite##_##name##_with_set(void)
 
-/** One test for each of the modes. */
+/** One test for each mode. */
 #define SetTestInMode(suite, name, mode_) \
 	SetTest(suite, name##_##mode_) { suite##_##name(mode_); }
 
@@ -87,7 +87,7 @@ SetTest(seed_multilock_set, unknown_release_is_harmless)
 	assert_locked(N);
 }
 
-/* A failed acquisition's roll-back released a stranger's hold there. */
+/* In MultiLockSet, rolling back a failed acquisition released a stranger's hold. */
 SetTest(seed_multilock_set, failed_acquisition_releases_nobody)
 {
 	evlock_handle handle = hold(member[1], S);
@@ -99,7 +99,7 @@ SetTest(seed_multilock_set, failed_acquisition_releases_nobody)
 	assert_nobody_waits();
 }
 
-/* --- Now or not at all ------------------------------------------------------------ */
+/* --- Without waiting -------------------------------------------------------------- */
 
 InEachMode(nowait_when_unlocked)
 {
@@ -235,7 +235,7 @@ SetTest(seed_multilock_set, own_handle_twice_at_a_time_is_an_error)
 	cr_assert_eq(NOW(set, .mode = S, .handle = handle), handle);
 }
 
-/* Its wait spun while one member was held; and waited not in its turn. */
+/* In MultiLockSet, the wait polled while a member was held, and did not keep its turn. */
 SetTest(seed_multilock_set, waits_without_running)
 {
 	hold(member[0], X);
@@ -282,7 +282,7 @@ SetTest(seed_multilock_set, notify_of_shared_is_set_under_shared)
 	event_free(ev);
 }
 
-/* Any member was enough there. */
+/* There, one free member was enough. */
 SetTest(seed_multilock_set, notify_means_all_members)
 {
 	struct event *ev = new_event("set");

@@ -76,7 +76,7 @@ count_freed(void *value)
 	++*(int *)value;
 }
 
-/* One that cannot be made does not take the value along. */
+/* If the semaphore cannot be made, the caller keeps the value. */
 LockTest(semaphore, of_bad_parameters_leaves_the_value)
 {
 	struct evlock_options options = { .flags = ~0u, .value = &n_freed,
@@ -197,7 +197,8 @@ LockTest(semaphore, large_request_is_not_passed_by_small_ones)
 	evlock_free(s);
 }
 
-/* The first defect of them all: who leaves the queue lets those behind it go on. */
+/* The most basic defect of semaphores: a waiter that withdraws must let the waiters behind it go
+ * on. */
 LockTest(semaphore, large_request_that_is_withdrawn_lets_small_ones_pass)
 {
 	struct evlock *s = new_semaphore(4);
@@ -276,7 +277,7 @@ LockTest(semaphore, own_handles)
 	evlock_free(s);
 }
 
-/* To the mode that it has: it waits for nothing. */
+/* A conversion to the same mode waits for nothing. */
 LockTest(semaphore, convert_is_idle)
 {
 	struct evlock *s = new_semaphore(2);
@@ -336,7 +337,7 @@ LockTest(semaphore, close)
 	evlock_free(s);
 }
 
-/* --- More permits than there are -------------------------------------------------- */
+/* --- More permits than the semaphore has ------------------------------------------ */
 
 LockTest(semaphore, without_permits)
 {
@@ -458,7 +459,7 @@ LockTest(semaphore, resize_to_none_and_back)
 	evlock_free(s);
 }
 
-/* What was granted before its callback ran is held, too. */
+/* A permit that was granted before its callback ran is also held. */
 LockTest(semaphore, resize_to_less_leaves_what_is_granted)
 {
 	struct evlock *s = new_semaphore(1);
@@ -608,7 +609,7 @@ LockTest(semaphore, owner_waits_for_two_holders_who_wait_for_it)
 	evlock_free(s);
 }
 
-/* Who asks for more permits than there are waits for a resize, not for an owner. */
+/* A request for more permits than there are waits for a resize, not for an owner. */
 LockTest(semaphore, waiting_for_a_resize_is_no_deadlock)
 {
 	struct evlock *s = new_semaphore(2);
@@ -642,7 +643,8 @@ LockTest(semaphore, waiting_for_a_resize_of_none_is_no_deadlock)
 	evlock_free(s);
 }
 
-/* Since the limit went down, the second comes to wait for the first, its owner's own. */
+/* The limit went down, so the second request waits for the first, which belongs to the same
+ * owner. */
 LockTest(semaphore, own_request_that_a_resize_makes_wait_for_itself)
 {
 	struct evlock *s = new_semaphore(2);
