@@ -62,7 +62,7 @@ static const char *const kind_names[] = {
 	"weaken", "leave", "clear", "watch", "unwatch", "other"
 };
 
-/* --- What is asked ------------------------------------------------------------------ */
+/* --- Requests ----------------------------------------------------------------------- */
 
 static enum fake_kind
 kind_of_txn(const Evl__TxnRequest *txn)
@@ -596,7 +596,7 @@ fake_txn(struct fake_request *q, int is_succeeded, int64_t create_revision, int6
 	fake_answer(q, &txn.base);
 }
 
-/* --- Being nice ------------------------------------------------------------------- */
+/* --- The answers of a healthy etcd ------------------------------------------------ */
 
 static void
 answer_lease(struct fake_request *q)
@@ -654,7 +654,7 @@ fake_be_nice(struct fake_request *q)
 	}
 }
 
-/* --- Telling ---------------------------------------------------------------------- */
+/* --- Events of watches ------------------------------------------------------------ */
 
 /* The first message begins the answer. */
 static void

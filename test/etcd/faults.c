@@ -1451,7 +1451,7 @@ Test(etcd_faults, watches_leave_a_member_that_does_not_answer)
 	end();
 }
 
-/* --- Our own keys ------------------------------------------------------------------------ */
+/* --- The session's own keys -------------------------------------------------------------- */
 
 static int64_t own;			/* the watch of the place; that of the mark is the next */
 

@@ -215,7 +215,7 @@ EtcdTest(etcd_place, of_other_names_do_not_meet)
 	FREE(&a, &b);
 }
 
-/* --- Who has it ----------------------------------------------------------------- */
+/* --- Holders -------------------------------------------------------------------- */
 
 /* Returns the value of the session's place, as another client reads it from the store. */
 static const char *

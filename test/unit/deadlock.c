@@ -90,7 +90,7 @@ a_waits_for_b_which_waits_for_x(void)
 	ask_by(a, y, "a", X);
 }
 
-/* And d none. */
+/* The same, and d holds nothing. */
 static void
 each_holds_one(void)
 {

@@ -804,7 +804,7 @@ Test(forks, child_frees_what_was_never_used)
 
 static pid_t child;
 
-/* Both come back. */
+/* Parent and child return from the callback. */
 static void
 fork_here(struct evlock *l, evlock_handle handle, int error, void *arg)
 {

@@ -49,7 +49,7 @@ use_owners(void)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	evlock_owner_release_all(a);
 	evlock_owner_release_all(b);
-	is_due[0] = was_told[0];	/* told or withdrawn */
+	is_due[0] = was_told[0];	/* called back or withdrawn */
 	is_due[1] = was_told[1];
 	is_due[2] = was_told[2];
 }

@@ -11,9 +11,9 @@
 
 #define SAME EVLOCK_SAME_MODE
 
-static struct evlock *x, *y, *z, *set;	/* set: {x, y}, both in its mode */
+static struct evlock *x, *y, *z, *set;	/* {x, y}, in the mode of the set's request */
 
-/** A test with three locks, and a set of the first two, which end before it does. */
+/** A test with three locks, and a set of the first two, which are freed before it ends. */
 #define SetTest(suite, name) \
 	static void suite##_##name##_with_set(void); \
 	LockTest(suite, name) \
@@ -34,7 +34,7 @@ make(void)
 	set = SET(x, y);
 }
 
-/* What a test has freed itself, it sets to NULL. */
+/* A test that frees one of these itself sets it to NULL. */
 static void
 unmake(void)
 {
@@ -45,7 +45,7 @@ unmake(void)
 	told();
 }
 
-/* What is held of x and y, and who waits: "x:3 y:0+1". */
+/* Returns what is held of x and y, and the number of waiters: "x:3 y:0+1". */
 static const char *
 members(void)
 {
@@ -144,7 +144,7 @@ LockTest(set, of_two_objects_of_a_key)
 	evlock_table_free(table);
 }
 
-/* What was refused has no effect on the locks. */
+/* A refused request has no effect on the locks. */
 SetTest(set, refused_is_not_there)
 {
 	assert_refused(try_to_make(x, SAME, x, SAME), EINVAL);
@@ -201,7 +201,7 @@ LockTest(set, of_many)
 	}
 }
 
-/* --- Holding nothing before, and all at once -------------------------------------- */
+/* --- Holding nothing until all members are held ----------------------------------- */
 
 SetTest(set, holds_nothing_before)
 {
@@ -249,7 +249,7 @@ SetTest(set, nowait_does_not_pass_who_waits_for_a_member)
 	cr_assert_str_eq(members(), "x:0 y:1+1");
 }
 
-/* In its place in each queue: what came before goes first, what comes after, later. */
+/* A set has a place in each queue: earlier requests are granted first, later ones after it. */
 SetTest(set, stands_in_every_queue)
 {
 	evlock_handle hx = hold(x, X), hy = hold(y, X);
@@ -264,7 +264,7 @@ SetTest(set, stands_in_every_queue)
 	cr_assert_str_eq(let_go(x, hx), "x1 set x2 y2");
 }
 
-/* The first in the queue of a lock that is free, it keeps that for itself. */
+/* When a set is first in the queue of a free lock, it reserves that lock. */
 SetTest(set, first_in_a_queue_holds_it_back)
 {
 	evlock_handle hy = hold(y, X);
@@ -300,7 +300,7 @@ SetTest(set, priority)
 	assert_refused(ASK(set, "", .mode = X, .priority = 4), EINVAL);
 }
 
-/* A preference for a mode lets single requests pass, and no others. */
+/* A mode's preference lets single requests pass, and no others. */
 LockTest(set, preferred_single_requests_pass)
 {
 	struct evlock_options options = { .flags = EVLOCK_OPT_PREFER_EXCLUSIVE };
@@ -370,7 +370,7 @@ stop(struct evlock *l, evlock_handle handle, int error, void *who)
 	event_base_loopbreak(base);
 }
 
-/* At each moment, somebody waits for x, and somebody for y. */
+/* At each moment, one request waits for x and another for y. */
 SetTest(set, stream_of_single_requests_does_not_starve_it)
 {
 	unsigned i;
@@ -480,7 +480,7 @@ SetTest(set, mode_must_be_one_of_every_member_in_it)
 	assert_refused(evlock_acquire(set, 1u << 31, NULL, note, NULL), EINVAL);
 }
 
-/* Each in a mode of its table's, with a limit of its own. */
+/* Each member has a mode of its own table, with its own limit. */
 SetTest(set, limits_of_members)
 {
 	static const struct evlock_mode mode[] = { { .name = "two", .limit = 2 } };
@@ -558,7 +558,7 @@ SetTest(set, three_deep)
 	evlock_free(two);
 }
 
-/* Its members are the outer one's: who is freed first does not matter. */
+/* The outer set has the same members, so it does not matter which set is freed first. */
 SetTest(set, inner_set_ends_before_the_outer)
 {
 	struct evlock *outer = new_set(set, SAME, z, SAME);
@@ -639,7 +639,7 @@ SetTest(set, handle_is_good_for_the_members_to_look_at)
 	evlock_free(w);
 }
 
-/* ... and to nothing else. */
+/* ... and to no other lock. */
 SetTest(set, handle_is_not_good_for_the_members_to_change)
 {
 	evlock_handle handle = hold(set, X);
@@ -744,7 +744,7 @@ SetTest(set, withdrawn_while_it_waits)
 	assert_fails(evlock_release(set, handle), ENOENT);
 }
 
-/* It is first in one queue and not in the other. */
+/* The set is first in one queue but not in the other. */
 SetTest(set, withdrawn_while_it_waits_lets_another_set_go_on)
 {
 	struct evlock *yz = SET(y, z);
@@ -930,7 +930,7 @@ SetTest(set, convert_of_who_holds_nothing)
 	assert_fails(try_to_convert(set, "", 5, X), ENOENT);
 }
 
-/* --- Being told ------------------------------------------------------------------- */
+/* --- Notifications ---------------------------------------------------------------- */
 
 SetTest(set, notify)
 {
@@ -953,7 +953,8 @@ SetTest(set, notify)
 	event_free(ev);
 }
 
-/* What happens to a set is told to those of its members, and of other sets that share one. */
+/* A change to a set activates the events that watch its members, or other sets that share a
+ * member. */
 SetTest(set, notify_of_members)
 {
 	struct evlock *yz = SET(y, z);
@@ -970,14 +971,14 @@ SetTest(set, notify_of_members)
 	convert(set, "none", handle, N);
 	cr_assert_str_eq(run(), "none x");
 	drop(y, hy);
-	cr_assert_not_null(strstr(run(), "yz writes"));	/* x may be told again: it is free */
+	cr_assert_not_null(strstr(run(), "yz writes"));	/* x's event may run again: x is free */
 	evlock_free(yz);
 	evlock_unnotify(x, ev_x);
 	event_free(ev_x);
 	event_free(ev_yz);
 }
 
-/* A set that waits stands in the way of those told; its withdrawal is told. */
+/* A waiting set excludes the requests that watchers would make.  Its withdrawal notifies them. */
 SetTest(set, notify_of_a_withdrawal)
 {
 	struct event *ev = new_event("y");
@@ -1131,7 +1132,7 @@ SetTest(set, close_of_a_member_while_it_converts)
 	cr_assert_str_eq(members(), "x:1 y:1");
 }
 
-/* Nobody gains by it that others who wait for the member fail first. */
+/* Other waiters for the member fail first, but that grants no request. */
 static void
 end_a_member_of_two_sets(void (*end_member)(struct evlock *))
 {
@@ -1158,7 +1159,7 @@ SetTest(set, free_of_a_member_of_two_sets)
 	y = NULL;
 }
 
-/* One that is closed already makes a closed set. */
+/* A set with a closed member is closed from the start. */
 SetTest(set, of_a_closed_member)
 {
 	struct evlock *xz;
@@ -1235,7 +1236,7 @@ SetTest(set, free_of_a_member_when_converted)
 	cr_assert(could_hold(x, X));
 }
 
-/* With an owner, whose list of what it has is longer than the lock's life. */
+/* The owner's list of holds lasts longer than the lock. */
 SetTest(set, free_of_a_member_that_an_owner_holds)
 {
 	struct evlock_owner *owner = new_owner("o");
@@ -1306,7 +1307,7 @@ SetTest(set, free_with_requests_in_every_state)
 	evlock_owner_free(owner);
 }
 
-/* The member goes first, then the set. */
+/* The member is freed first, then the set. */
 SetTest(set, free_of_a_member_with_requests_in_every_state)
 {
 	struct evlock_owner *owner = new_owner("o");
@@ -1357,7 +1358,7 @@ SetTest(set, free_of_everything_in_its_callback)
 	cr_assert_str_eq(run(), "set x:ECANCELED more:ECANCELED");
 }
 
-/* The members, inside evlock_free() of the set. */
+/* Frees the members, inside evlock_free() of the set. */
 SetTest(set, free_of_members_inside_free)
 {
 	hold(x, X);
@@ -1377,7 +1378,7 @@ free_set(struct evlock *l, evlock_handle handle, int error, void *who)
 	set = NULL;
 }
 
-/* The set, inside evlock_free() of a member. */
+/* Frees the set, inside evlock_free() of a member. */
 SetTest(set, free_inside_free_of_a_member)
 {
 	hold(x, X);
@@ -1421,7 +1422,7 @@ SetTest(set, dump)
 	cr_assert_not_null(strstr(text, "in a set"), "%s", text);
 }
 
-/* Who looks at a lock sees who holds it, also through a set. */
+/* A dump of a lock names its holders, also those that hold it through a set. */
 SetTest(set, dump_of_a_member_has_the_holder)
 {
 	evlock_handle handle = hold(set, X);
@@ -1437,7 +1438,7 @@ SetTest(set, dump_of_a_member_has_the_holder)
 	cr_assert(at && at < of_y, "%s", text);
 }
 
-/* --- Members of which there are several objects ------------------------------------ */
+/* --- Members with several objects -------------------------------------------------- */
 
 LockTest(set, waiter_through_another_object_gains_by_the_free_of_a_member)
 {
@@ -1473,13 +1474,14 @@ SetTest(set, steady_load_allocates_nothing)
 		convert(set, "", handle, X);
 		run();
 		drop(set, handle);
-		if (i == 50)	/* the port has had to set its timer by then */
+		if (i == 50)	/* by now the port has set its timer */
 			made = memory.made;
 	}
 	cr_assert_eq(memory.made, made);
 }
 
-/* Closing one member ends those who wait for the set, and stood before others in the rest. */
+/* Closing one member fails the waiters of the set, which stood ahead of others in the remaining
+ * members. */
 SetTest(set, watcher_of_another_member_is_told_when_one_is_closed)
 {
 	struct event *ev = new_event("room");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* One lock, several loops: each sentence of the headers about sharing.  Most of it needs
- * no threads: one thread runs one loop after the other, so that it is known what has been
- * done when.  What does need them is at the end. */
+/* One lock and several loops: each sentence of the headers about sharing.  Most of it needs no
+ * threads.  One thread runs one loop after the other, so that it is known what has happened by
+ * when.  What does need threads is at the end. */
 
 #include "../shim.h"
 
@@ -17,7 +17,7 @@
 #include "../util.h"
 #include "../util3.h"
 
-/* Beside `base` and `lock`, which is THREADSAFE: another base, and its object of the lock. */
+/* Besides `base` and `lock`, which is THREADSAFE, another base and its object of the lock. */
 static struct event_base *base2;
 static struct evlock *lock2;
 
@@ -70,7 +70,7 @@ end_sharing(void)
 	static void \
 	share_##name##_body(void)
 
-/* One look of the other loop at what is ready. */
+/* Runs the second loop once, without blocking. */
 static const char *
 turn2(void)
 {
@@ -78,14 +78,14 @@ turn2(void)
 	return told();
 }
 
-/* Would event_base_dispatch() go on? */
+/* Would event_base_dispatch() continue? */
 static int
 is_alive(struct event_base *b)
 {
 	return event_base_loop(b, EVLOOP_NONBLOCK) == 0;
 }
 
-/* --- Who may be shared ------------------------------------------------------- */
+/* --- Which locks can be shared ----------------------------------------------- */
 
 ShareTest(plain_lock_is_refused)
 {
@@ -171,7 +171,7 @@ ShareTest(sets_and_owners_do_not_mix)
 	evlock_free(plain);
 }
 
-/* --- Who is told where ---------------------------------------------------------- */
+/* --- Which loop calls back ------------------------------------------------------ */
 
 ShareTest(callbacks_run_from_the_base_of_their_object)
 {
@@ -197,7 +197,7 @@ ShareTest(one_queue_for_all)
 	cr_assert_eq(evlock_waiting(lock2), 1);
 }
 
-/* Whether other threads use a lock or not. */
+/* Whether other threads use the lock or not. */
 ShareTest(order_of_grants_of_all_locks)
 {
 	struct evlock *plain = (evlock_new)(base, NULL), *other = (evlock_new)(base, NULL);
@@ -245,7 +245,7 @@ ShareTest(order_of_grants)
 	evlock_free(a);
 }
 
-/* --- Release by any object ---------------------------------------------------------- */
+/* --- Release through any object ----------------------------------------------------- */
 
 ShareTest(handle_is_known_to_all_objects)
 {
@@ -283,7 +283,7 @@ ShareTest(withdrawn_while_it_waits)
 	cr_assert_str_eq(turn2(), "");
 }
 
-/* Granted, and about to be called back: `by` is the object that withdraws. */
+/* The request is granted but not yet called back.  `by` is the object that withdraws it. */
 static void
 withdraw_granted(struct evlock *by)
 {
@@ -472,7 +472,7 @@ ShareTest(free_of_the_converting_object_lets_others_convert)
 	drop(lock, other);
 }
 
-/* The same where one loop has two objects of a lock. */
+/* The same where one loop has two objects of one lock. */
 LockTest(share, free_of_a_keys_object_ends_a_conversion_by_another)
 {
 	struct evlock_table *table = evlock_table_new(base, NULL);
@@ -511,7 +511,7 @@ ShareTest(last_object_frees_the_value)
 	cr_assert_eq(n_freed, 1);
 }
 
-/* Who gains in the step in which an object is freed, by that very object. */
+/* A request gains in the step in which its own object is freed. */
 ShareTest(free_of_a_member_with_someone_behind_the_set)
 {
 	struct evlock *a = new_shared("a"), *b = new_shared("b"), *set = SET(a, b);
@@ -704,7 +704,7 @@ ShareTest(member_that_comes_to_be_shared_keeps_it_alive)
 
 /* --- Wake-ups ------------------------------------------------------------------ */
 
-/* How often the bell of a base that waits was rung, since it was last answered. */
+/* Returns how often the bell of a waiting base was rung since it was last answered. */
 static unsigned
 n_rung(struct event_base *b)
 {
@@ -778,7 +778,7 @@ ShareTest(loop_that_stands_delays_only_who_waits_for_it)
 	event_base_free(base3);
 }
 
-/* --- Being told ---------------------------------------------------------------- */
+/* --- Notifications ------------------------------------------------------------- */
 
 ShareTest(notify_through_another_object)
 {
@@ -796,7 +796,7 @@ ShareTest(notify_through_another_object)
 	event_free(here);
 }
 
-/* The notice that it may be about to give belongs to the other loop. */
+/* The watch may be about to activate its event, so only its own loop may end it. */
 ShareTest(unnotify_through_another_bases_object)
 {
 	struct event *here = new_event("could");
@@ -939,7 +939,7 @@ write_event_down(evutil_socket_t fd, short what, void *arg)
 	write_down("event");
 }
 
-/* The other loop until nothing is ready, when an event of its priority 2 is active as well. */
+/* Runs the second loop until nothing is ready, while an event of its priority 2 is active. */
 static const char *
 turn2_with_event(void)
 {
@@ -969,7 +969,7 @@ check_priority(int priority, const char *order)
 	cr_assert_str_eq(turn2_with_event(), order, "by the bell");
 }
 
-/* Letters and the bell come at priority 0, the callbacks at theirs. */
+/* Letters and the bell arrive at priority 0, and callbacks run at their own. */
 ShareTest(callbacks_have_the_priority_that_was_set)
 {
 	check_priority(0, "there event");
@@ -1006,7 +1006,7 @@ ShareTest(fewer_priorities_before_a_letter)
 
 /* --- Threads ------------------------------------------------------------------- */
 
-/* Runs in another thread, to its end. */
+/* Runs in another thread until it ends. */
 static void
 in_a_thread(void *(*body)(void *), void *arg)
 {
@@ -1039,7 +1039,7 @@ dump_there(void *out)
 	return NULL;
 }
 
-/* The dump waits for somebody to read it, and holds no mutex meanwhile. */
+/* The dump waits until its reader reads, and holds no mutex meanwhile. */
 ShareTest(dump_into_a_full_pipe_blocks_nobody)
 {
 	struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
@@ -1077,7 +1077,7 @@ set_priorities(void *arg)
 	return arg;
 }
 
-/* The mutex of the settings is not another thread's in the child. */
+/* In the child, the mutex of the settings is not held by another thread. */
 ShareTest(fork_while_another_thread_sets_priorities)
 {
 	int i, n = (int)scaled(300), status;
@@ -1115,7 +1115,7 @@ ShareTest(share_from_any_thread)
 	evlock_free(lock3);
 }
 
-/* Each asks for the lock again from its own callback, so many times. */
+/* Each player asks for the lock again from its own callback, `n_left` times. */
 struct player {
 	pthread_t id;
 	struct evlock *lock;
@@ -1142,7 +1142,7 @@ run_player(void *arg)
 	return NULL;
 }
 
-/* The first turns are run here, in one thread, before the bases go to their own. */
+/* The first turns are run here, in one thread, before the bases move to their own threads. */
 ShareTest(base_may_go_to_another_thread)
 {
 	unsigned i, n = scaled(2000);
@@ -1168,7 +1168,7 @@ dispatch_there(void *arg)
 	return NULL;
 }
 
-/* A loop in another thread that waits is woken, and ends. */
+/* A waiting loop in another thread is woken, and ends. */
 static void
 wake(void (*end_wait)(evlock_handle), const char *what)
 {
@@ -1198,10 +1198,10 @@ ShareTest(release_wakes_a_thread) { wake(release_it, "there"); }
 ShareTest(close_wakes_a_thread) { wake(close_it, "there:ECANCELED"); }
 ShareTest(free_wakes_a_thread) { wake(free_it, "there"); }
 
-/* --- No memory to share -------------------------------------------------------- */
+/* --- No memory for sharing ----------------------------------------------------- */
 
 static __thread int is_sharing;
-static int n_freed;			/* by who shares */
+static int n_freed;			/* by the sharing thread */
 
 static void *
 free_lock2(void *arg)
@@ -1227,7 +1227,7 @@ note_free(void *p)
 	free(p);
 }
 
-/* What others' base has goes with its last object, in their thread. */
+/* What another thread's base has is freed with the base's last object, by that thread. */
 ShareTest(to_share_in_vain_frees_nothing)
 {
 	struct evlock *another = new_shared("another");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* In steady state no acquisition allocates: neither from evlock's allocator nor from
- * libevent's, nor past both of them from malloc(). */
+/* In steady state an acquisition allocates nothing: neither from evlock's allocator nor from
+ * libevent's, nor from malloc() directly. */
 
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 
 static long n_malloc;
 
-/* A sanitizer has a malloc() of its own, and valgrind puts one in place of this. */
+/* A sanitizer replaces malloc(), and valgrind replaces this one. */
 #if defined __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define HAS_ANOTHER_MALLOC
@@ -53,7 +53,7 @@ realloc(void *p, size_t size)
 
 #endif
 
-/* The first time that a budget is spent, libevent makes room for a timer. */
+/* The first time a budget is spent, libevent allocates room for a timer. */
 static void
 use_up_budget(void)
 {
@@ -66,7 +66,7 @@ use_up_budget(void)
 	evlock_free(l);
 }
 
-/* Runs rounds of something until it is used to it, then some more, and counts. */
+/* Runs rounds until nothing new is allocated, then some more, and counts. */
 static void
 check_steady(void (*round)(void))
 {
@@ -85,7 +85,7 @@ check_steady(void (*round)(void))
 	cr_assert_eq(from_malloc, 0, "%ld times malloc()", from_malloc);
 }
 
-/* Is an allocation seen? */
+/* Is an allocation noticed? */
 LockTest(steady, is_counted)
 {
 	long made = memory.made, from_malloc = n_malloc;
@@ -99,7 +99,7 @@ LockTest(steady, is_counted)
 #endif
 }
 
-/* --- What a server does all day ------------------------------------------- */
+/* --- The daily load of a server ------------------------------------------- */
 
 static unsigned n_told;
 
@@ -317,7 +317,7 @@ LockTest(steady, many_of_a_common_timeout)
 	check_steady(many_of_a_common_timeout);
 }
 
-/* Half as many, as each is two requests. */
+/* Half as many, because each converted hold is two requests. */
 static void
 many_converted(void)
 {
@@ -335,8 +335,8 @@ many_converted(void)
 		evlock_release(lock, held[i]);
 }
 
-/* Not where it might be another thread that ends so many: what they had beside the request
- * goes back in the base's own, later, and not all of it is kept. */
+/* Not where another thread might end so many.  What a request had beside itself is then returned to
+ * its base later, and not all of it is kept. */
 LockTest(steady, many_converted)
 {
 	if (!is_threadsafe())
@@ -362,7 +362,7 @@ LockTest(steady, many_withdrawn)
 		check_steady(many_withdrawn);
 }
 
-/* Others wait all the time, and more than one leaves at a time, in any order. */
+/* Others wait all the time.  More than one leaves at a time, in any order. */
 static void
 come_and_go(void)
 {

@@ -16,7 +16,7 @@
 
 static struct evlock_table *table;
 
-/** A test with a table, that is freed before its end unless the test has done so. */
+/** A test with a table, which is freed at the end unless the test has done so. */
 #define TableTest(suite, name) \
 	static void suite##_##name##_with_table(void); \
 	LockTest(suite, name) \
@@ -360,7 +360,7 @@ TableTest(table, requests)
 	cr_assert_eq(count(), 1);
 }
 
-/* A name of the caller's may be used once in each table. */
+/* A handle of the caller's can be used once in each table. */
 LockTest(table, own_handles_in_two_tables)
 {
 	struct evlock_table *other = evlock_table_new(base, NULL);
@@ -424,7 +424,7 @@ TableTest(table, release_withdraws)
 	cr_assert_eq(count(), 1);
 }
 
-/* --- When a key exists ------------------------------------------------------------ */
+/* --- How long a key exists -------------------------------------------------------- */
 
 TableTest(table, key_exists_while_it_is_needed)
 {
@@ -500,7 +500,7 @@ TableTest(table, nothing_is_left_of_keys_that_nobody_needs)
 	long before;
 	char key[32];
 
-	hold_key("first", X);	/* the hash table, and the slots */
+	hold_key("first", X);	/* the hash table and the slots */
 	for (i = 0; i < n; i++)
 		handle[i] = hold_key("one", S);
 	for (i = 0; i < n; i++)
@@ -534,7 +534,7 @@ TableTest(table, one_after_the_other_leaves_nothing)
 	cr_assert_eq(memory.live, before);
 }
 
-/* --- The lock that callbacks are given -------------------------------------------- */
+/* --- The lock that callbacks get -------------------------------------------------- */
 
 static evlock_handle got;
 static struct evlock *got_lock;
@@ -562,7 +562,7 @@ TableTest(table, lock_of_a_callback_is_good_as_long_as_the_handle)
 	assert_fails(evlock_table_release(table, got), ENOENT);
 }
 
-/* What is acquired through it is the table's as well. */
+/* A request through the callback's lock also belongs to the table. */
 TableTest(table, lock_of_a_callback_may_be_used)
 {
 	evlock_handle more;
@@ -601,7 +601,7 @@ convert_and_drop(struct evlock *l, evlock_handle handle, int error, void *who)
 	drop_key(handle);
 }
 
-/* The conversion is on its way when its handle is released. */
+/* The conversion is in progress when its handle is released. */
 TableTest(table, lock_of_a_callback_outlives_its_conversions)
 {
 	ask_key_then("a", "a", S, convert_and_drop);
@@ -609,7 +609,7 @@ TableTest(table, lock_of_a_callback_outlives_its_conversions)
 	cr_assert_eq(count(), 0);
 }
 
-/* It goes with the handle, and nothing else would keep it. */
+/* The lock ends with the handle, and nothing else would keep it. */
 TableTest(table, lock_of_a_callback_is_neither_watched_nor_a_member)
 {
 	struct evlock_set_member member = { NULL, X };
@@ -731,7 +731,7 @@ drop_got(struct evlock *l, evlock_handle handle, int error, void *who)
 	got = 0;
 }
 
-/* The last that needs the key ends inside the callback of one that failed. */
+/* The last request that needs the key ends inside the callback of a failed one. */
 TableTest(table, failure_callback_releases_the_last_holder)
 {
 	struct timeval soon = milliseconds(1);
@@ -744,7 +744,7 @@ TableTest(table, failure_callback_releases_the_last_holder)
 
 /* --- Freeing ---------------------------------------------------------------------- */
 
-/* Requests in every state on three keys. */
+/* Requests in every state, on three keys. */
 static void
 fill(struct evlock_owner *owner)
 {
@@ -794,7 +794,7 @@ end_owners(struct evlock *l, evlock_handle handle, int error, void *who)
 	evlock_owner_release_all(whose);
 }
 
-/* A callback inside evlock_table_free() ends what an owner has on other keys. */
+/* A callback inside evlock_table_free() ends what an owner holds on other keys. */
 TableTest(table, owner_ends_inside_free)
 {
 	struct evlock_owner *owner = new_owner("o");
@@ -816,7 +816,7 @@ TableTest(table, owner_ends_inside_free)
 	evlock_owner_free(owner);
 }
 
-/* A callback inside evlock_table_free() ends all that there is of its own key. */
+/* A callback inside evlock_table_free() ends all that its own key has. */
 TableTest(table, owner_ends_inside_free_what_is_converted)
 {
 	struct evlock_owner *owner = new_owner("o");
@@ -878,7 +878,7 @@ TableTest(table, object_converts)
 	cr_assert_eq(count(), 1);
 }
 
-/* The conversion is of a handle that was not made through the object. */
+/* The conversion is of a handle that was not made through this object. */
 TableTest(table, object_ends_with_a_conversion)
 {
 	struct evlock *object = object_of("a");
@@ -928,7 +928,7 @@ TableTest(table, object_in_a_set)
 	cr_assert_eq(count(), 1);
 }
 
-/* The object is freed, and the key has another: the set is closed nevertheless. */
+/* The object is freed, and the key has another.  The set is closed nevertheless. */
 TableTest(table, object_in_a_set_that_it_leaves)
 {
 	struct evlock *a = object_of("a"), *again = object_of("a"), *set = SET(a, lock);
@@ -958,7 +958,7 @@ TableTest(table, object_in_a_set_when_the_table_is_freed)
 	evlock_free(a);
 }
 
-/* Two objects of one key are one lock; what was acquired through one ends with it. */
+/* Two objects of one key are one lock.  A request made through one of them ends with it. */
 TableTest(table, two_objects_of_a_key)
 {
 	struct evlock *one = object_of("a"), *two = object_of("a");
@@ -978,7 +978,7 @@ TableTest(table, two_objects_of_a_key)
 	cr_assert_eq(count(), 0);
 }
 
-/* The objects and the table go in any order; an object that is left is a lock. */
+/* The objects and the table are freed in any order.  An object that remains is a lock. */
 static void
 check_order(const char *order)
 {
@@ -1007,7 +1007,8 @@ check_order(const char *order)
 		}
 		snprintf(expected, sizeof expected, "%c:ECANCELED", *order);
 		cr_assert_str_eq(told(), expected);
-		/* who is left may have been granted meanwhile: the next evlock_free() cancels it */
+		/* the remaining request may have been granted meanwhile: the next evlock_free()
+		 * cancels it */
 	}
 	evlock_table_free(table);
 	cr_assert_str_eq(run(), "");
@@ -1023,8 +1024,8 @@ LockTest(table, objects_and_table_in_any_order)
 	check_order("10t");
 }
 
-/* A name of the caller's that was used through an object is still known there when the
- * table is gone, and not in the way of another table. */
+/* A caller's handle that was used through an object is still known there when the table is freed,
+ * and does not conflict with another table. */
 TableTest(table, own_handle_of_an_object_without_its_table)
 {
 	struct evlock *object = object_of("a");
@@ -1114,8 +1115,8 @@ TableTest(table, object_that_is_closed_closes_its_key)
 
 /* --- The hash --------------------------------------------------------------------- */
 
-/* Appendix A of the paper: key 00 01 .. 0f, message 00 01 .. 0e.  The others are of the
- * reference implementation's list, which begins with the message of no bytes. */
+/* Appendix A of the paper: key 00 01 .. 0f, message 00 01 .. 0e.  The other values are from the
+ * reference implementation's list, which begins with the empty message. */
 Test(table, siphash_is_that_of_the_paper)
 {
 	unsigned char key[16], message[64];
@@ -1133,7 +1134,7 @@ Test(table, siphash_is_that_of_the_paper)
 	cr_assert_eq(evl_siphash(key, NULL, 0), 0x726fdb47dd0e0e31u);
 }
 
-/* Wherever the bytes lie. */
+/* Wherever the bytes are aligned. */
 Test(table, siphash_does_not_care_about_alignment)
 {
 	unsigned char key[16] = { 1 }, buffer[80];
@@ -1149,7 +1150,7 @@ Test(table, siphash_does_not_care_about_alignment)
 	}
 }
 
-/* How many keys share the fullest of 2^16 buckets, if such keys are made. */
+/* Returns how many keys are in the fullest of 2^16 buckets, for keys of this kind. */
 static unsigned
 fullest(void (*make)(char *key, unsigned i), size_t len)
 {
@@ -1175,7 +1176,7 @@ make_counted(char *key, unsigned i)
 	memcpy(key, &i, sizeof i);
 }
 
-/* Equal sums of bytes, as simple hashes like to add them. */
+/* Keys with equal sums of bytes, for hashes that add them. */
 static void
 make_balanced(char *key, unsigned i)
 {
@@ -1187,7 +1188,8 @@ make_balanced(char *key, unsigned i)
 	}
 }
 
-/* "Aa" and "BB" have one hash where it multiplies by 31, and so have all words of them. */
+/* "Aa" and "BB" have the same hash where it multiplies by 31, and so do all words built from
+ * them. */
 static void
 make_for_times_31(char *key, unsigned i)
 {
@@ -1197,7 +1199,7 @@ make_for_times_31(char *key, unsigned i)
 		memcpy(key + 2 * bit, i >> bit & 1 ? "Aa" : "BB", 2);
 }
 
-/* Only the highest bits differ. */
+/* Keys that differ only in their highest bits. */
 static void
 make_high(char *key, unsigned i)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* lib/base/text.c: text that grows, and what is escaped. */
+/* lib/base/text.c: text that grows, and the escaping of names. */
 
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 static struct evl_text text;
 
-/* Does the text have exactly these characters? */
+/* Does the text consist of exactly these characters? */
 static int
 is(const char *expected)
 {

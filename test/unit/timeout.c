@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Timeouts of requests; those of conversions are in convert.c. */
+/* Timeouts of requests.  Timeouts of conversions are in convert.c. */
 
 #include <limits.h>
 #include <unistd.h>
@@ -78,7 +78,7 @@ LockTest(timeout, negative_comes_no_sooner_than_zero)
 	cr_assert_str_eq(run(), "first:ETIMEDOUT second:ETIMEDOUT");
 }
 
-/* Those that come late are so late that no machine is too slow for the first. */
+/* Late timeouts are so late that no machine is too slow for the first one. */
 LockTest(timeout, each_at_its_own_time)
 {
 	evlock_handle late;
@@ -129,8 +129,8 @@ release_it(evutil_socket_t fd, short what, void *arg)
 	drop(lock, to_be_released);
 }
 
-/* The timer has gone off, and an event ahead of it in the same pass of the loop makes
- * that it is granted: so it is. */
+/* The timer has expired, and an event ahead of it in the same pass of the loop grants the request.
+ * The request stays granted. */
 LockTest(timeout, does_not_take_back_a_grant_that_came_just_before)
 {
 	struct timeval sooner = milliseconds(1);
@@ -164,7 +164,7 @@ find_timer(const struct event_base *b, const struct event *ev, void *end)
 	return event_pending(ev, EV_TIMEOUT, end);
 }
 
-/* In how many seconds does the one timer that there is go off? */
+/* Returns the seconds until the only timer expires. */
 static long
 seconds_left(void)
 {
@@ -211,7 +211,7 @@ LockTest(timeout, few_microseconds_are_carried)
 	cr_assert_str_eq(run(), "a:ETIMEDOUT b:ETIMEDOUT");
 }
 
-/* "For ever" to many: there is no timer, so that the loop ends. */
+/* A timeout of "for ever" sets no timer, so the loop ends. */
 static void
 check_for_ever(long sec, long usec)
 {

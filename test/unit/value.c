@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The value that a lock guards: who may read and write it, and when it is freed. */
+/* The value that a lock guards: which holders may read and write it, and when it is freed. */
 
 #include "../shim.h"
 #include "../util.h"

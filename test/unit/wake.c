@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* How a loop hears of what another thread grants: of two threads, each with a base and an
- * object of one lock.  event_active() and write() are wrapped, to stop the one that wakes at
- * the moment when it has granted, until it is told to go on, or its patience ends. */
+/* How a loop learns of a grant made by another thread.  Each of two threads has a base and an
+ * object of one lock.  event_active() and write() are wrapped, so that the waking thread can be
+ * stopped just after its grant, until it may go on or its patience ends. */
 
 #include "../shim.h"
 
@@ -23,10 +23,10 @@ static struct event_base *here, *there;
 static struct evlock *ours, *theirs;
 static evlock_handle held;
 
-static int is_stopping;			/* who wakes next */
+static int is_stopping;			/* the next thread that wakes a loop */
 static long patience = 20000;		/* ms */
 static int n_wakes;
-static int was_told;			/* what it was waiting for came */
+static int was_told;			/* the thread was told to go on */
 static sem_t waking, goes_on;
 static int n_told;
 
@@ -35,7 +35,7 @@ void __wrap_event_active(struct event *ev, int what, short n);
 ssize_t __real_write(int fd, const void *bytes, size_t n);
 ssize_t __wrap_write(int fd, const void *bytes, size_t n);
 
-/* --- Who wakes --------------------------------------------------------------- */
+/* --- The waking thread ------------------------------------------------------- */
 
 static int
 wait_a_while(sem_t *sem)
@@ -75,7 +75,7 @@ __wrap_write(int fd, const void *bytes, size_t n)
 
 	stop();
 	done = __real_write(fd, bytes, n);
-	errno = EAGAIN;		/* no business of who called the library */
+	errno = EAGAIN;		/* evlock's caller must not see this errno */
 	return done;
 }
 
@@ -90,7 +90,7 @@ release(void *arg)
 	return NULL;
 }
 
-/* --- Who waits --------------------------------------------------------------- */
+/* --- The waiting loop -------------------------------------------------------- */
 
 static void
 note_told(struct evlock *lock, evlock_handle handle, int error, void *arg)
@@ -111,7 +111,7 @@ free_descriptor(void)
 	return fd;
 }
 
-static long n_live;			/* allocations; by one thread at a time */
+static long n_live;			/* allocations; one thread at a time */
 
 static void *
 counting_malloc(size_t size)
@@ -171,8 +171,8 @@ tear_down(void)
 
 /* --- The tests --------------------------------------------------------------- */
 
-/* From a callback of the lock's, so that the loop looks at the end of it whether there is
- * anything to wait for. */
+/* Starts in a callback of the lock, so that the loop checks afterwards whether it still has to
+ * wait. */
 static void
 await_grant(struct evlock *lock, evlock_handle handle, int error, void *arg)
 {
@@ -189,7 +189,7 @@ Test(wake, a_loop_does_not_end_while_its_letter_is_on_its_way)
 	struct evlock *other;
 	pthread_t thread;
 
-	patience = 200;		/* spent in vain, when all is well */
+	patience = 200;		/* spent completely, when all is well */
 	set_up();
 	other = evlock_new(here, NULL);
 	cr_assert_neq(evlock_acquire(other, EVLOCK_EXCLUSIVE, NULL, await_grant, &thread), 0);
@@ -201,7 +201,7 @@ Test(wake, a_loop_does_not_end_while_its_letter_is_on_its_way)
 	tear_down();
 }
 
-/* It is looked at while the one that wakes stands still. */
+/* Looks at the lock while the waking thread is stopped. */
 static void
 look_while_a_loop_is_woken(void)
 {
@@ -224,7 +224,7 @@ Test(wake, the_lock_is_free_while_a_loop_is_woken)
 	tear_down();
 }
 
-/* It has the mutex in common, as an owner has asked for it. */
+/* An owner requests it, so the lock shares the common mutex. */
 Test(wake, an_owners_lock_is_free_while_a_loop_is_woken)
 {
 	struct evlock_owner *owner = evlock_owner_new(NULL);
@@ -237,7 +237,7 @@ Test(wake, an_owners_lock_is_free_while_a_loop_is_woken)
 	evlock_owner_free(owner);
 }
 
-/* The child frees what it has of the parent's, who waits as before: it wakes nobody. */
+/* The child frees what it inherited.  The parent still waits, so the child wakes nobody. */
 Test(wake, a_forked_child_does_not_unhang_the_bell)
 {
 	int status = -1;
@@ -255,14 +255,14 @@ Test(wake, a_forked_child_does_not_unhang_the_bell)
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert_eq(status, 0);
 	cr_assert_eq(evlock_release(theirs, held), 0);
-	alarm(20);	/* or nobody would wake us */
+	alarm(20);	/* otherwise nothing would wake this loop */
 	event_base_dispatch(here);
 	alarm(0);
 	cr_assert_eq(n_told, 1);
 	tear_down();
 }
 
-/* It waits, and hears of it more than once; and in the end nothing keeps it. */
+/* The loop waits, and is woken more than once.  At the end nothing keeps it. */
 Test(wake, a_loop_is_woken_each_time)
 {
 	int i, lowest;
@@ -295,7 +295,7 @@ ask_more(struct evlock *lock, evlock_handle handle, int error, void *more)
 	cr_assert_neq(evlock_acquire(more, EVLOCK_EXCLUSIVE, NULL, note_told, NULL), 0);
 }
 
-/* What is granted in a callback is told after it, with no event for it. */
+/* A grant made in a callback is delivered after it, and needs no event of its own. */
 Test(wake, one_wake_is_enough)
 {
 	struct evlock *more;
@@ -317,7 +317,7 @@ Test(wake, one_wake_is_enough)
 	tear_down();
 }
 
-/* There is no descriptor left when it comes to wait. */
+/* No descriptor is left when the loop begins to wait. */
 Test(wake, a_loop_without_a_bell_is_woken)
 {
 	struct rlimit limit, none;
@@ -333,7 +333,7 @@ Test(wake, a_loop_without_a_bell_is_woken)
 	pthread_create(&waker, NULL, release, NULL);
 	sem_wait(&waking);
 	sem_post(&goes_on);
-	alarm(20);	/* or nobody would wake us */
+	alarm(20);	/* otherwise nothing would wake this loop */
 	event_base_dispatch(here);
 	alarm(0);
 	pthread_join(waker, NULL);
@@ -341,7 +341,7 @@ Test(wake, a_loop_without_a_bell_is_woken)
 	tear_down();
 }
 
-/* It has another object to wait for, shared meanwhile, and has not run since. */
+/* The loop must wait for another object, which was shared meanwhile.  It has not run since. */
 Test(wake, a_forked_child_hangs_no_bell)
 {
 	const struct evlock_options options = { .flags = EVLOCK_OPT_THREADSAFE };
@@ -370,7 +370,7 @@ Test(wake, a_forked_child_hangs_no_bell)
 	tear_down();
 }
 
-/* The parent's thread that woke somebody is no more in the child. */
+/* The parent's thread that was waking a loop does not exist in the child. */
 Test(wake, a_child_forked_meanwhile_frees_everything)
 {
 	int status = -1;

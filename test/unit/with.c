@@ -179,7 +179,7 @@ LockTest(with, callback_frees_the_lock)
 	cr_assert_str_eq(run(), "a b:ECANCELED c");
 }
 
-/* What is made anew may lie where the freed one was. */
+/* A new lock may have the address of the freed one. */
 static void
 free_and_make(struct evlock *l, evlock_handle handle, int error, void *who)
 {
@@ -213,7 +213,7 @@ LockTest(with, callback_frees_another_lock)
 	cr_assert_eq(evlock_locked(lock), N);
 }
 
-/* The lock of the callback that runs is freed by a callback inside it. */
+/* A callback of evlock_with() frees the lock of the callback that is running outside it. */
 static void
 free_lock(struct evlock *l, evlock_handle handle, int error, void *who)
 {

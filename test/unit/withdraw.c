@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_release() of a handle in each state that it can be in, and that every way
- * of leaving lets those in whose turn it is then. */
+/* evlock_release() of a handle in each state that it can have.  Every way of leaving grants the
+ * waiters whose turn it then is. */
 
 #include <stdio.h>
 
 #include "../shim.h"
 #include "../util.h"
 
-/* --- While it waits ------------------------------------------------------- */
+/* --- While the request waits ---------------------------------------------- */
 
 LockTest(withdraw, waiting_writer_lets_the_readers_behind_it_in)
 {
@@ -90,9 +90,9 @@ LockTest(withdraw, waiting_lets_those_with_too_few_units_in)
 	evlock_free(pool);
 }
 
-/* --- While it waits behind others, where its seat may stay ------------------ */
+/* --- While the request waits behind others, where its seat may stay --------- */
 
-/* Six who ask for the modes given wait behind `held`; those of `leavers` withdraw. */
+/* Six requests in these modes wait behind `held`.  Those of `leavers` withdraw. */
 static void
 queue_up(const unsigned mode[6], const char *leavers)
 {
@@ -126,7 +126,7 @@ LockTest(withdraw, those_behind_keep_nobody_out)
 	cr_assert_str_eq(let_go(lock, held), "a c d f");
 }
 
-/* The first leaves last, and those behind it are gone. */
+/* The first request leaves last, when the requests behind it have gone. */
 LockTest(withdraw, those_behind_go_with_the_first)
 {
 	evlock_handle held = hold(lock, S), first = ask(lock, "first", X);
@@ -190,7 +190,8 @@ LockTest(withdraw, priorities_are_queued_among_those_who_are_gone)
 	cr_assert_str_eq(let_go(lock, held), "urgent");
 }
 
-/* Three go where two wait: then those who are gone would be more than the others. */
+/* Three requests withdraw and two wait.  Withdrawn requests may not outnumber the waiters, so their
+ * slots are freed. */
 LockTest(withdraw, slots_of_those_behind_are_used_again)
 {
 	evlock_handle gone[3];
@@ -206,7 +207,7 @@ LockTest(withdraw, slots_of_those_behind_are_used_again)
 		cr_assert_eq((uint32_t)ask(lock, "again", X), (uint32_t)gone[i]);
 }
 
-/* The same once those who wait become fewer than three. */
+/* The same happens when fewer than three waiters are left. */
 LockTest(withdraw, slots_are_used_again_when_others_are_granted)
 {
 	evlock_handle held = hold(lock, X), gone[3];
@@ -227,7 +228,7 @@ LockTest(withdraw, slots_are_used_again_when_others_are_granted)
 	cr_assert_str_eq(run(), "a b");
 }
 
-/* --- Once it is granted, before its callback ------------------------------ */
+/* --- Granted, before its callback ----------------------------------------- */
 
 LockTest(withdraw, granted_is_not_called_back)
 {
@@ -275,7 +276,7 @@ LockTest(withdraw, granted_with_a_timeout)
 	cr_assert_str_eq(let_go(lock, granted), "");
 }
 
-/* --- While it holds ------------------------------------------------------- */
+/* --- While the request holds ---------------------------------------------- */
 
 LockTest(withdraw, held_lets_the_next_in)
 {
@@ -315,7 +316,7 @@ LockTest(withdraw, held_in_its_callback)
 	cr_assert_str_eq(run(), "a b");
 }
 
-/* --- After it failed, before its callback --------------------------------- */
+/* --- Failed, before its callback ------------------------------------------ */
 
 LockTest(withdraw, cancelled_is_not_called_back)
 {
@@ -343,11 +344,11 @@ LockTest(withdraw, timed_out_is_not_called_back)
 
 	hold(lock, X);
 	ASK(lock, "first", .mode = X, .timeout = &now, .cb = drop_other);
-	other = ask_for(lock, "other", X, 0);	/* both timers go off in one pass */
+	other = ask_for(lock, "other", X, 0);	/* both timers expire in one pass */
 	cr_assert_str_eq(run(), "first:ETIMEDOUT");
 }
 
-/* --- While it is converted ------------------------------------------------ */
+/* --- While the request is converted --------------------------------------- */
 
 LockTest(withdraw, converting_ends_the_conversion_too)
 {
@@ -380,7 +381,7 @@ LockTest(withdraw, conversion_cancelled_is_not_called_back)
 	drop(lock, a);
 }
 
-/* --- Not twice ------------------------------------------------------------ */
+/* --- A second time -------------------------------------------------------- */
 
 LockTest(withdraw, again_is_an_error)
 {
