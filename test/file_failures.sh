@@ -17,7 +17,7 @@ pid=
 trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$tmp"' EXIT
 trap 'exit 99' INT TERM
 
-# until_true COMMAND...: waits for it, some ten seconds at most, or more on a slow machine
+# until_true COMMAND...: waits until it succeeds, for about ten seconds, or longer on a slow machine
 until_true() {
 	left=$((1000 * ${EVLOCK_TEST_SLOWNESS:-1}))
 	while ! "$@"; do
@@ -58,7 +58,7 @@ try_call() {
 }
 
 n=0
-# fail CALL NAME NUMBER: until there are no more calls of it
+# fail CALL NAME NUMBER: makes each call of it fail in turn
 fail() {
 	n=$((n + 1))
 	i=0
@@ -71,7 +71,7 @@ fail() {
 	echo "ok $n - $1: $2 at each of $((i - 1)) calls"
 }
 
-# fail_memory CALL: a sanitizer ends the program when it gets no memory for itself
+# fail_memory CALL: skipped with a sanitizer, which ends the program when it gets no memory
 fail_memory() {
 	if grep -q '__[at]san_init' "$user"; then
 		n=$((n + 1))

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Is lib/ built as lib/README says?  scripts/check-floors and scripts/check-names, of the tree
-# as it is, and of copies in which something has been planted that they must find.
+# Is lib/ built as lib/README says?  Runs scripts/check-floors and scripts/check-names on the tree
+# as it is, and on copies with planted mistakes that they must find.
 
 source=${abs_top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 . "$source/test/tap.sh"
@@ -11,7 +11,7 @@ command -v python3 >/dev/null || skip_all 'there is no python3'
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# check NAME [FILE TEXT]: what the script prints of a copy, with TEXT at the end of lib/FILE
+# check NAME [FILE TEXT]: prints what the script says of a copy, with TEXT at the end of lib/FILE
 check() {
 	rm -rf "$dir/tree"
 	mkdir "$dir/tree"

@@ -54,7 +54,7 @@ test_unit_wake_SOURCES = test/unit/wake.c test/shim.h
 test_unit_wake_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=event_active -Wl,--wrap=write
 endif
 
-# Not a test: full of mistakes, which test/shim-selftest.sh looks for.
+# Not a test: it has mistakes that test/shim-selftest.sh must find.
 test_planted_SOURCES = test/planted.c test/shim.h
 test_planted_LDADD = $(CRITERION_LIBS)
 
@@ -72,7 +72,7 @@ AM_TESTS_ENVIRONMENT += \
 
 # --- test/model, test/fuzz, test/mutate.py ---------------------------------------
 #
-# The model and what goes through operations beside it: see test/model/model.h,
+# The model, and the code that runs the library beside it: see test/model/model.h,
 # pair.h.
 
 check_LTLIBRARIES = test/model/libmodel.la
@@ -116,8 +116,8 @@ test_fuzz_replay_LDFLAGS = $(pair_ldflags)
 
 EXTRA_DIST += test/fuzz/known.txt test/fuzz/replay.sh test/mutate.py test/mutants.txt
 
-# make fuzz FUZZ_SECONDS=600.  What is found is written to variants/fuzz/ and goes, in
-# hexadecimal, into test/fuzz/known.txt.
+# make fuzz FUZZ_SECONDS=600.  Writes the inputs that fail to variants/fuzz/.  Add them, in
+# hexadecimal, to test/fuzz/known.txt.
 FUZZ_CC = clang
 FUZZ_CFLAGS = -g -O2 -fno-omit-frame-pointer -DEVLOCK_DEBUG \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
@@ -142,7 +142,7 @@ stress: $(model_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay
 		$(MAKE) $(AM_MAKEFLAGS) check \
 		TESTS='$(model_tests) $(thread_tests) $(file_stress_tests) test/fuzz/replay.sh'
 
-# Breaks the library on purpose and sees whether the tests notice; `test/mutate.py --help`.
+# Breaks the library on purpose and checks that the tests notice; `test/mutate.py --help`.
 check-mutation:
 	CC='$(CC)' python3 $(top_srcdir)/test/mutate.py
 
@@ -218,7 +218,7 @@ test_stress_file_sets_SOURCES = test/stress/file_sets.c $(file_common) $(must)
 
 # --- End of lock files --------------------------------------------------------------------
 
-# Those that run threads, if there is libevent_pthreads.
+# Tests that run threads, if libevent_pthreads exists.
 if HAVE_LIBEVENT_PTHREADS
 thread_tests = test/stress/threads test/stress/anything/anything test/stress/forks \
 	test/model/schedules
@@ -237,7 +237,7 @@ test_model_schedules_SOURCES = test/model/schedules.c test/shim.h $(must)
 test_model_schedules_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock,--wrap=event_active \
 	-Wl,--wrap=write,--wrap=eventfd
-# Every public call at random, through nothing but the public headers: see anything.h.
+# Every public call at random, with the public headers only: see anything.h.
 test_stress_anything_anything_SOURCES = \
 	test/stress/anything/anything.h \
 	test/stress/anything/asking.c \
@@ -257,7 +257,7 @@ test_stress_anything_anything_SOURCES = \
 	test/stress/anything/round.c \
 	test/stress/anything/tray.c
 
-# make anything ANYTHING_ARGS='--threads 1': two minutes of it, with seeds that are new each time.
+# make anything ANYTHING_ARGS='--threads 1': runs it for two minutes, with new seeds each time.
 anything: test/stress/anything/anything
 	EVLOCK_TEST_TIMEOUT=100000 $(LOG_COMPILER) test/stress/anything/anything \
 		--seconds $${ANYTHING_SECONDS:-120} $${ANYTHING_ARGS}

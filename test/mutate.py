@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Breaks the library on purpose, in one small place at a time, and looks whether the
-tests notice.  What they do not notice, they do not test.
+"""Breaks the library on purpose, in one small place at a time.  The tests must notice each
+break: they do not test what they do not notice.
 
-    mutate.py                 the mutants of test/mutants.txt that must be noticed;
-                              fails if one is not
-    mutate.py --all [FILE..]  every small change to these files of lib/, or to all
-                              that are in FLOORS; prints those that nobody noticed
-    mutate.py --all --list    only prints them
+    mutate.py                 tries the mutants of test/mutants.txt that must be noticed;
+                              fails if the tests miss one
+    mutate.py --all [FILE..]  tries every small change to these files of lib/, or to all
+                              files in FLOORS; prints the changes that no test noticed
+    mutate.py --all --list    only prints the changes
 
-Everything is built in a scratch folder, with $CC (gcc), the tests by test/shim.h.
-Survivors are tried again with AddressSanitizer and UBSan.  Those known to be no real
-change are in test/mutants.txt, with the reason.
+Everything is built in a scratch folder, with $CC (gcc).  The tests run by test/shim.h.
+Changes that survive are tried again with AddressSanitizer and UBSan.  test/mutants.txt
+lists, with the reason, those that do not change what the library does.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# The floors below the scopes, but for what is only built with --enable-debug.
+# The floors below the scopes, without the files that only --enable-debug builds.
 FLOORS = ['base', 'rules', 'requests', 'loop', 'lock', 'calls', 'kinds']
 LEFT_OUT = ['lock/check.c']
 CC = os.environ.get('CC', 'gcc').split()
@@ -40,8 +40,8 @@ WRAP = ('-Wl,--wrap=evl_end_expire,--wrap=pthread_mutex_lock,--wrap=pthread_mute
         '--wrap=event_active,--wrap=write,--wrap=eventfd,--wrap=evl_helper_start')
 LIBS = ['-levent_core', '-levent_pthreads', '-lpthread']
 
-# What the library's own files call unless a program puts something else in its place;
-# see test/model/pair.h, schedules.c and unit/file.c.
+# Functions that the library calls and that a test program may replace; see
+# test/model/pair.h, schedules.c and unit/file.c.
 DEFAULT = '''
 #include <pthread.h>
 #include <unistd.h>
@@ -93,8 +93,8 @@ __wrap_evl_helper_start(struct evl_job *job)
 '''
 
 def programs():
-    """The test programs of test/unit and test/model: name -> sources, and the sources of
-    what the latter share; from test/local.mk."""
+    """Reads test/local.mk.  Returns the test programs of test/unit and test/model, as name ->
+    sources, and the sources that the model programs share."""
     with open(TOP + '/test/local.mk') as f:
         text = f.read().replace('\\\n', ' ')
     variables = dict(re.findall(r'^(\w+) = (.*)', text, flags=re.M))
@@ -107,14 +107,14 @@ def programs():
 
 
 def files():
-    """The files that --all changes unless it is told which."""
+    """The files that --all changes when it is given no names."""
     found = [os.path.relpath(f, TOP + '/lib') for f in library()]
     return sorted((f for f in found if f.split('/')[0] in FLOORS and f not in LEFT_OUT),
                   key=lambda f: (FLOORS.index(f.split('/')[0]), f))
 
 
 def library():
-    """The files of the library proper."""
+    """The source files of the library."""
     return [f for f in glob.glob(TOP + '/lib/**/*.[ch]', recursive=True) if '/etcd/' not in f]
 
 
@@ -123,7 +123,7 @@ def run(command, **options):
 
 
 class Build:
-    """The library and the test programs, built once; a mutant is built from what differs."""
+    """The library and the test programs, built once.  A mutant builds only what differs."""
 
     def __init__(self, folder, flags):
         self.folder = folder
@@ -137,7 +137,7 @@ class Build:
         self.lib = {f[len(TOP + '/lib/'):-2].replace('/', '_'): f for f in sorted(files)}
         self.lib['default'] = folder + '/default.c'
         self.order = []
-        self.seconds = {}	# that each program takes
+        self.seconds = {}	# for each program
         self.lock = threading.Lock()
 
     def compile(self, source, to, lib):
@@ -167,7 +167,7 @@ class Build:
         return [anew.get(o, o) for o in objects]
 
     def build_all(self, jobs):
-        """The library as it is.  Programs that do not build or do not pass are left out."""
+        """Builds the unchanged library.  Leaves out programs that do not build or do not pass."""
         todo = [(path, self.folder + '/lib_' + name + '.o') for name, path in self.lib.items()]
         sources = sorted({s for p in self.programs.values() for s in p} | set(self.shared))
         todo += [(TOP + '/test/' + s, self.object_of(self.folder, s)) for s in sources]
@@ -191,7 +191,7 @@ class Build:
         self.order = sorted(self.programs, key=lambda name: self.seconds[name])
 
     def build_program(self, name):
-        """Returns None, or why it is of no use."""
+        """Returns None, or why the program cannot be used."""
         objects = self.objects_of(self.programs[name])
         program = self.program(self.folder, name)
         if not all(o in self.depends for o in objects):
@@ -220,13 +220,13 @@ class Build:
             return False
         finally:
             try:
-                os.killpg(process.pid, signal.SIGKILL)	# what it forked
+                os.killpg(process.pid, signal.SIGKILL)	# with its children
             except ProcessLookupError:
                 pass
             process.wait()
 
     def rebuild(self, folder, file, text):
-        """Builds the mutant in `folder`.  Returns the programs built anew, or None."""
+        """Builds the mutant in `folder`.  Returns the rebuilt programs, or None."""
         lib = folder + '/lib'
         changed = os.path.realpath(TOP + '/lib/' + file)
         for f in library():
@@ -270,8 +270,8 @@ class Build:
         return None
 
     def noticed_by(self, file, text):
-        """The program that fails with `text` in place of lib/`file`; '' if none does,
-        None if it does not compile."""
+        """Returns the program that fails with `text` in place of lib/`file`, '' if none
+        fails, or None if the text does not compile."""
         folder = tempfile.mkdtemp(prefix='m', dir=self.folder)
         try:
             rebuilt = self.rebuild(folder, file, text)
@@ -288,7 +288,7 @@ class Build:
             shutil.rmtree(folder, ignore_errors=True)
 
     def prefer(self, name):
-        """What has noticed one is asked earlier from now on."""
+        """A program that has noticed a mutant runs earlier from now on."""
         with self.lock:
             i = self.order.index(name)
             self.order.insert(max(0, i // 2), self.order.pop(i))
@@ -326,14 +326,14 @@ DECLARATION = re.compile(r'\s*(?:static |const |volatile )*(?:struct \w+|union \
 
 
 def without_comments(lines):
-    """The lines with comments and strings blanked out."""
+    """Returns the lines with comments and strings blanked out."""
     text = '\n'.join(lines)
     blank = lambda m: re.sub(r'[^\n]', ' ', m.group())
     return re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.S).split('\n')
 
 
 def functions(code):
-    """For each line the function that it is in the body of, or None."""
+    """Returns, for each line, the function whose body has it, or None."""
     result, name, is_body = [], None, False
     for line in code:
         match = re.match(r'(\w+)\(', line)
@@ -348,7 +348,7 @@ def functions(code):
 
 
 def closing(code, start):
-    """The index behind the parenthesis that is opened at `start`, or -1."""
+    """Returns the index after the parenthesis that opens at `start`, or -1."""
     depth = 0
     for i in range(start, len(code)):
         depth += {'(': 1, ')': -1}.get(code[i], 0)
@@ -358,7 +358,7 @@ def closing(code, start):
 
 
 def changes(line, code):
-    """Every small change of one line."""
+    """Returns every small change of one line."""
     for pattern, new in SWAPS:
         for m in re.finditer(pattern, code):
             yield line[:m.start()] + new + line[m.end():]
@@ -409,7 +409,7 @@ def must_be_noticed():
 
 
 def mutant_by_text(file, function, old, new):
-    """`old`, a part of one line of the function, which has it once, is `new`."""
+    """Replaces `old` by `new`.  `old` is part of one line, and the function has it once."""
     with open(TOP + '/lib/' + file) as f:
         lines = f.read().split('\n')
     inside = functions(without_comments(lines))
@@ -484,7 +484,7 @@ def run_all(build, options, scratch):
 
 
 def take_copy(folder):
-    """From now on TOP is a copy, which nobody edits meanwhile."""
+    """Makes TOP a copy, so that nobody edits it meanwhile."""
     global TOP
     for name in ('lib', 'include', 'test'):
         shutil.copytree(TOP + '/' + name, folder + '/' + name)

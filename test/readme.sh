@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Are the programs in README and doc/ true?  Compiles each as it stands there, against this
-# build, and compares what it prints with what the page says.  A program is the indented block
-# that begins with a comment that names it ("/* first.c: ..."); its output is the first
-# indented block that follows a line ending in "prints:".
+# Do the programs in README and doc/ work?  Compiles each as it stands there, against this build,
+# and compares its output with the page.  A program is an indented block whose first comment names
+# it ("/* first.c: ...").  Its output is the first indented block after a line that ends in
+# "prints:".
 
 . "$abs_top_srcdir/test/tap.sh"
 
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
 
-# block PATTERN <PAGE: the indented block whose first line, or the text ahead of it, matches.
+# block PATTERN <PAGE: prints the indented block whose first line, or the text before it, matches.
 block() {
 	awk -v pattern="$1" '
 		/^    / && (was_near || (!inside && $0 ~ pattern)) { found = 1 }

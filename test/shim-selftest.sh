@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Does the runner of this build report what goes wrong in a test?  Runs planted.c,
-# as `make check` runs a test, and looks at every verdict.
+# Does the runner of this build report every mistake in a test?  Runs planted.c as `make check`
+# runs a test, and checks every verdict.
 
 source=${abs_top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 program=${abs_top_builddir:-.}/test/planted
@@ -14,10 +14,10 @@ has() { grep -q "$1" "$program"; }
 
 under_valgrind() { case $EVLOCK_TEST_WRAPPER in *valgrind*) ;; *) false ;; esac; }
 
-# run SUITE: its TAP to $out.  Returns what the runner returns.
+# run SUITE: writes its TAP to $out.  Returns the status of the runner.
 run() { sh "$source/scripts/run-test" "$program" "--filter=$1/*" >"$out" 2>&1; }
 
-# count VERDICT SUITE: how many tests had that.
+# count VERDICT SUITE: prints how many tests had that verdict.
 count() { grep -c "^$1 .*- $2::" "$out"; }
 
 # report WHAT STATUS [DIRECTIVE]
@@ -33,13 +33,13 @@ report() {
 
 planted() { grep -c "^Test($1," "$source/test/planted.c"; }
 
-# passes SUITE: every test in it does, and the runner says so.
+# passes SUITE: every test in it passes, and the runner says so.
 passes() {
 	run "$1" && [ "$(count ok "$1")" = "$(planted "$1")" ] && [ "$(count 'not ok' "$1")" = 0 ]
 	report "$1: all pass" $?
 }
 
-# fails SUITE: every test in it does, and the runner says so.
+# fails SUITE: every test in it fails, and the runner says so.
 fails() {
 	! run "$1" && [ "$(count 'not ok' "$1")" = "$(planted "$1")" ] && [ "$(count ok "$1")" = 0 ]
 	report "$1: all are reported" $?

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What test scripts share; they read it with `.`, and end with done_testing.
+# Shared by the test scripts.  They read it with `.`, and end with done_testing.
 
 n=0
-setting=	# what the name of each test begins with
+setting=	# the prefix of each test's name
 # is WHAT GOT WANTED
 is() {
 	n=$((n + 1))
@@ -22,8 +22,8 @@ skip_all() {
 
 done_testing() { echo "1..$n"; }
 
-# make_runner SCRIPT PROGRAM: a script that becomes the program, under valgrind if the
-# tests are, so that its process can be sent signals
+# make_runner SCRIPT PROGRAM: makes a script that becomes the program, under valgrind if the
+# tests run under it.  The process of the script can then be sent signals.
 make_runner() {
 	[ -z "$EVLOCK_TEST_WRAPPER" ] || set -- "$1" "$2" "$LIBTOOL --mode=execute $EVLOCK_TEST_WRAPPER"
 	printf '#!/bin/sh\nexec %s %s "$@"\n' "$3" "$2" >"$1"
@@ -40,8 +40,8 @@ until_true() {
 	done
 }
 
-# hear: the next line that somebody writes to the FIFO `said`, as $heard.  Whoever wrote the
-# last one may not have closed it yet: that is an end without a line.
+# hear: reads the next line from the FIFO `said` into $heard.  The writer of the line before may
+# close the FIFO only now.  Then the FIFO ends without a line, and is read again.
 hear() {
 	until read -r heard <said; do :; done
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Runs the unit tests, named in $unit_tests, once more with all their locks THREADSAFE,
-# which must make no difference to one thread.
+# Runs the unit tests named in $unit_tests once more, with all their locks THREADSAFE.  That must
+# make no difference to one thread.
 
 set -- $unit_tests
 echo "1..$#"
@@ -10,7 +10,7 @@ status=0
 for program; do
 	n=$((n + 1))
 	case $program in
-	*/check)	# of a lock with a guard, less is recounted
+	*/check)	# --enable-debug recounts less of a lock with a guard
 		echo "ok $n - $program # SKIP"
 		continue ;;
 	esac

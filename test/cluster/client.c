@@ -4,14 +4,14 @@
  *
  *	client ENDPOINTS NAME STORE TTL SEED
  *
- * It asks for the lock again and again, mostly exclusively, and holds it for some milliseconds, in
- * which it writes twice to the store, with its fencing token; without a look at whether the hold
- * is still certain, as it is the store that has to refuse what comes too late.  What it is told
- * goes to the standard output, a line each, for history.py:
+ * The client requests the lock again and again, mostly exclusively, and holds it for some
+ * milliseconds.  Meanwhile it writes twice to the store, with its fencing token.  It does not check
+ * whether the hold is still certain, because the store must refuse late writes.  The client prints
+ * each event on a line of the standard output, for history.py:
  *
  *	TIME NAME ask|got|write|end|lost|failed NUMBER MODE TOKEN UNTIL ERROR
  *
- * with times in nanoseconds of CLOCK_BOOTTIME.  On SIGTERM it ends in order. */
+ * Times are in nanoseconds of CLOCK_BOOTTIME.  On SIGTERM the client releases and exits. */
 
 #include <errno.h>
 #include <inttypes.h>

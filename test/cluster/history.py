@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks what clients of a lock have recorded; see client.c for the lines, run.py for the store's.
+"""Checks the records of a lock's clients.  Their lines: see client.c.  Those of the store: run.py.
 
-    history.py FILE        what is wrong with it, if anything, and what there was
+    history.py FILE        prints each violation, and a summary
     history.py --selftest  plants each kind of mistake into a good history, and looks for it
 
-What must hold, whatever happened to nodes, links and clients:
+These rules must hold, whatever happened to nodes, links and clients:
 
- - a grant is certain when it is told, or the client was stopped just then; and the tokens of
-   grants that are certain rise from one exclusive hold to whichever comes next, and strictly
-   where that is another client's
- - no two holds that exclude each other overlap while both are certain
- - writes that the store has taken have tokens that never fall
- - every request ends, but for that of a client that was killed
- - nobody waits for longer than LONGEST
+ - A grant is certain when its callback runs, unless the client was stopped just then.
+ - The tokens of certain grants never fall from an exclusive hold to the next hold.  They rise if
+   the next hold is another client's.
+ - Two holds that exclude each other do not overlap while both are certain.
+ - The tokens of the writes that the store accepts never fall.
+ - Every request ends, except one of a client that was killed.
+ - No request waits longer than LONGEST.
 """
 
 import collections
@@ -26,7 +26,7 @@ Line = collections.namedtuple('Line', 'time client what number mode token until 
 
 
 class Hold:
-    """One hold: from the grant until it ended or, if that is earlier, was certain no more."""
+    """One hold: from the grant until it ended or, if that is earlier, stopped being certain."""
 
     def __init__(self, line):
         self.client, self.number, self.mode, self.token = line.client, line.number, line.mode, line.token
@@ -35,7 +35,7 @@ class Hold:
 
     @property
     def end(self):
-        """The last moment at which it was both held and certain, as far as the record goes."""
+        """The last moment at which the record shows it both held and certain."""
         last = self.known[-1]
         until = max(line.until for line in self.known)
         return min(last.time, until)
@@ -65,7 +65,7 @@ def read(lines):
 
 
 def follow(history, wrong):
-    """The holds, and how each request ended."""
+    """Returns the holds, and checks how each request ended."""
     holds, open_request = [], {}
     for line in history:
         key = line.client
@@ -112,8 +112,8 @@ def check_overlaps(holds, wrong):
 
 
 def check_tokens(holds, wrong):
-    """Between holds that exclude each other the later one has the larger token; those that were not
-    certain any more when they were told may have come late."""
+    """Of two holds that exclude each other, the later one has the larger token.  A hold that was no
+    longer certain when its callback ran may have come late."""
     highest = highest_exclusive = None
     for hold in sorted((h for h in holds if h.is_certain()), key=lambda h: h.start):
         if hold.token == 0:
@@ -199,8 +199,8 @@ PLANTED = [
     ('out of order', '1070 e ask 1 X 0 0 0\n1071 killed e\n', '1070 e got 1 X 11 9000 0\n'),
 ]
 
-# What is no mistake: a stopped client that goes on holding what has ended by its own clock, and
-# a grant that is told when it is over.
+# These are not mistakes: a stopped client that holds on after the hold has ended by its own clock,
+# and a grant whose callback runs after its end.
 FINE = [
     ('1011 a write 1 X 5 9000 0\n1012 store a 1 5 taken\n1020 a end 1 X 5 9000 0',
      '1035 a end 1 X 5 1015 0', '1010 a got 1 X 5 9000', '1010 a got 1 X 5 1015'),

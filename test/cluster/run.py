@@ -4,9 +4,9 @@
 
     run.py CLIENT [--seconds N] [FAULT...]
 
-Three etcd nodes, each in a network namespace of its own, and six clients take turns with one lock,
-for N seconds (40) with each fault; history.py then checks what they recorded.  The store that they
-write to is part of this program.  At last a thousand locks wait in one session while a member dies.
+Runs three etcd nodes, each in its own network namespace.  Six clients take turns with one lock, for
+N seconds (40) with each fault.  Then history.py checks their records.  The store that they write to
+is part of this program.  Finally one session waits for a thousand locks while a member dies.
 Needs root, iproute2 and etcd.
 """
 
@@ -110,7 +110,7 @@ class Cluster:
         raise SystemExit('the cluster does not start')
 
     def leader(self):
-        """The leader, as any that answers knows it, and another one's member id."""
+        """Returns the leader, as some answering node names it, and the id of another member."""
         ids, leader = {}, None
         for node in self.nodes:
             try:
@@ -133,10 +133,10 @@ class Cluster:
         subprocess.run(['ip', 'link', 'del', BRIDGE], stderr=subprocess.DEVNULL)
 
 
-# --- What goes wrong ------------------------------------------------------------------------------
+# --- Faults ---------------------------------------------------------------------------------------
 
 class Faults:
-    """Each is a generator: does one step, and says how many seconds pass before the next."""
+    """Each fault is a generator.  It does one step, and yields the seconds until the next."""
 
     def __init__(self, cluster, clients):
         self.cluster, self.clients = cluster, clients
@@ -251,7 +251,7 @@ class Client:
         self.process.terminate()
 
     def wait(self):
-        """Its status; one that does not come to an end is a finding."""
+        """Returns the exit status.  A client that does not end is a failure."""
         try:
             return self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -260,7 +260,7 @@ class Client:
 
 
 class Store(threading.Thread):
-    """Takes writes with tokens that do not fall, and records them all."""
+    """Accepts writes whose tokens do not fall, and records all writes."""
 
     def __init__(self, path, out):
         super().__init__(daemon=True)
@@ -288,7 +288,7 @@ class Store(threading.Thread):
 # --- One run ---------------------------------------------------------------------------------------------
 
 def play(steps, seconds):
-    """Runs a fault for so long, and lets it mend what it broke."""
+    """Runs a fault for some seconds, and then lets it repair what it broke."""
     deadline = time.monotonic() + seconds
     for pause in steps:
         left = deadline - time.monotonic()
@@ -333,7 +333,7 @@ def try_fault(fault, cluster, program, top, seconds):
 
 
 def look_for_leftovers(cluster, program, top):
-    """Clients are killed; when their leases have run out, nothing is left of them."""
+    """Kills the clients.  When their leases have expired, no key of theirs is left."""
     folder = os.path.join(top, 'leftovers')
     _, clients = start(cluster, program, folder)
     time.sleep(2)
@@ -359,7 +359,7 @@ def wait_for(condition, seconds):
 
 
 def kill_under_waiters(cluster, program, top, count=1000, ttl=30):
-    """One session waits for many locks while the member that it uses dies; then all are released."""
+    """One session waits for many locks while its member dies.  Then all locks are released."""
     log = open(os.path.join(top, 'waiters.log'), 'w')
     process = subprocess.Popen([os.path.join(os.path.dirname(program), 'waiters'), cluster.endpoints,
                                 str(count), str(ttl)], stdout=subprocess.PIPE, stderr=log, text=True)

@@ -4,9 +4,9 @@
  *
  *	waiters ENDPOINTS COUNT TTL
  *
- * One session holds COUNT locks, another one waits for all of them.  "held" is written once the
- * first has them all.  On SIGUSR1 they are released; once the second one has them all, the time
- * that took is written: "granted COUNT SECONDS".  Then everything is given back. */
+ * One session holds COUNT locks, and another one waits for all of them.  The program prints "held"
+ * when the first session has them all.  On SIGUSR1 it releases them.  When the second session has
+ * them all, it prints how long that took: "granted COUNT SECONDS".  Then it frees everything. */
 
 #include <signal.h>
 #include <stdio.h>

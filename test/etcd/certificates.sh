@@ -7,7 +7,7 @@ command -v openssl >/dev/null || {
 	exit 0
 }
 
-# authority NAME: signs itself, and others
+# authority NAME: an authority with a certificate that it signs itself
 authority() {
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
 		-keyout "$tmp/$1.key" -out "$tmp/$1.crt" 2>/dev/null

@@ -3,7 +3,7 @@
 # The tests of lib/scopes/etcd, and what they run beside it.
 #
 #   names url reply route tls   parts that need no server
-#   faults           what a real etcd will not do on demand; a server in the same loop does it
+#   faults           what a real etcd does not do on demand; a server in the same loop does it
 #   real.sh          runs `real`, sessions and places, against an etcd of its own; skipped where
 #                    there is none
 #   locks.sh         the same for <evlock/etcd.h>
@@ -64,7 +64,7 @@ test_etcd_secure_LDADD = $(etcd_ldadd)
 EXTRA_DIST += test/etcd/certificates.sh test/etcd/locks.sh test/etcd/named.sh test/etcd/node.sh \
 	test/etcd/real.sh test/etcd/secure.sh
 
-# What anybody may have sent: messages, and whole connections.  A part of `make fuzz`.
+# Fuzzes what a server may send: messages, and whole connections.  A part of `make fuzz`.
 fuzz_etcd_sources = \
 	$(top_srcdir)/lib/scopes/etcd/h2.c $(top_srcdir)/lib/scopes/etcd/h2mem.c $(top_srcdir)/lib/scopes/etcd/message.c \
 	$(top_srcdir)/lib/scopes/etcd/reply.c $(top_srcdir)/lib/scopes/etcd/rpc.c $(top_srcdir)/lib/scopes/etcd/tls.c \
@@ -88,8 +88,8 @@ EXTRA_DIST += test/fuzz/fuzz_h2.c test/fuzz/fuzz_reply.c test/fuzz/seeds-etcd.py
 
 .PHONY: fuzz-h2 fuzz-reply
 
-# Three nodes, six clients, and what may go wrong with them: minutes, as root.  CLUSTER_SECONDS=N for
-# each fault, CLUSTER="FAULT..." for some of them.
+# Three nodes, six clients, and faults.  Takes minutes, as root.  CLUSTER_SECONDS=N sets the time of
+# each fault, and CLUSTER="FAULT..." chooses some of them.
 EXTRA_PROGRAMS += test/cluster/client test/cluster/waiters
 CLEANFILES += test/cluster/client test/cluster/waiters
 test_cluster_client_SOURCES = test/cluster/client.c

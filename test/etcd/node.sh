@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # One etcd node on loopback for the tests, with its data in a temporary folder.  Sourced.
-#   $tmp, $port and $node (its process) are set; all of it is gone at the end.
+#   Sets $tmp, $port and $node (its process).  They are removed at the end.
 
 command -v etcd >/dev/null && command -v etcdctl >/dev/null || {
 	echo '1..0 # SKIP etcd is not installed; ./bootstrap check installs it'
@@ -35,7 +35,7 @@ start() {
 
 is_up() { etcdctl $ETCDCTL_FLAGS --endpoints="$url" get x >/dev/null 2>&1; }
 
-# start_somewhere SCHEME ARGUMENT...: on a port that is found by trying; sets $url
+# start_somewhere SCHEME ARGUMENT...: tries ports until one is free; sets $url
 start_somewhere() {
 	scheme=$1
 	shift

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Lock files together with programs that know nothing of evlock, both ways: fasteners and
-# lockf() of Python (peer.py), and flock(1).  evlock's side is evflock.  Prints TAP; by hand,
+# Lock files shared with programs that do not use evlock, in both directions: fasteners and
+# lockf() of Python (peer.py), and flock(1).  evlock's side is evflock.  Prints TAP.  By hand,
 # in the build folder:
 #   abs_top_builddir=$PWD abs_top_srcdir=.. ../test/file/interop.sh
 
@@ -23,7 +23,7 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 holder=
 clean_up() {
 	kill -9 $holder 2>/dev/null
-	: <>never	# what those who were killed have left there
+	: <>never	# releases processes that killed ones have left waiting there
 	rm -rf "$tmp"
 }
 trap clean_up EXIT
@@ -31,7 +31,7 @@ trap 'exit 99' INT TERM
 make_runner "$tmp/evflock" "$abs_top_builddir/samples/evflock/evflock"
 cd "$tmp" || exit 99
 mkfifo said go never
-export go=go	# what a holder waits for; nobody opens the other one before the end
+export go=go	# the FIFO that a holder waits for; `never` is opened only at the end
 
 # --- Peers ---------------------------------------------------------------------------------
 #
@@ -39,7 +39,7 @@ export go=go	# what a holder waits for; nobody opens the other one before the en
 
 mode_of() { echo "${1##*-}"; }
 
-# kind_of PEER, option_of PEER: how the same lock is asked of evflock
+# kind_of PEER, option_of PEER: the arguments with which evflock takes the same lock
 kind_of() {
 	case $1 in
 	flock-*) ;;
@@ -48,7 +48,7 @@ kind_of() {
 }
 option_of() { echo "$(kind_of "$1") --$(mode_of "$1")"; }
 
-# peer PEER WHAT [N]: becomes it, so it is called in the background, or in (...)
+# peer PEER WHAT [N]: becomes the peer, so call it in the background, or in (...)
 peer() {
 	case $1:$2 in
 	flock-*:try) exec flock -E 9 -n "--$(mode_of "$1")" file true ;;
@@ -64,7 +64,7 @@ hold_as_peer() {
 	hear
 }
 
-# hold_as_evflock OPTION...: as $holder, whose command, $command, has the lock too
+# hold_as_evflock OPTION...: starts $holder, whose command, $command, also has the lock
 hold_as_evflock() {
 	./evflock "$@" file sh -c 'echo $$ >said; read -r _ <$go; echo evflock >>log' &
 	holder=$!
@@ -78,9 +78,9 @@ let_go() {
 	holder=
 }
 
-# --- Who keeps whom out ----------------------------------------------------------------------
+# --- Which excludes which --------------------------------------------------------------------
 
-# wanted PEER MODE: the status of asking in a mode while the peer holds
+# wanted PEER MODE: the expected status of a request in a mode while the peer holds
 wanted() {
 	case $(mode_of "$1")-$2 in
 	shared-shared) echo 0 ;;
@@ -109,7 +109,7 @@ for peer in $peers; do
 	is "and when it has ended" $? 0
 done
 
-# --- Who waits for whom ----------------------------------------------------------------------
+# --- Which waits for which -------------------------------------------------------------------
 
 for peer in $peers; do
 	rm -f log

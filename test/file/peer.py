@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Locks a file as programs do that know nothing of evlock; see interop.sh.
+"""Locks a file as programs without evlock do; see interop.sh.
 
 peer.py KIND FILE try         exit status 0, or 9 if others have it
 peer.py KIND FILE hold        says so in `said`, and keeps it until the FIFO $go is opened and closed
@@ -30,7 +30,7 @@ class Lockf:
 
 
 class Fasteners:
-    """A lock of fasteners, by the names of its two calls."""
+    """A lock of fasteners, given the names of its two calls."""
 
     def __init__(self, lock, acquire, release):
         self.take = getattr(lock, acquire)

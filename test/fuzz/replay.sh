@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Goes through the inputs that once found something, and through some random ones.
+# Replays the inputs that once found a defect, and some random ones.
 echo 1..2
 
 # try NUMBER NAME ARGUMENT...

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes what the fuzzers of lib/scopes/etcd begin with: seeds-etcd.py FOLDER makes FOLDER/reply and FOLDER/h2."""
+"""Writes the first inputs for the fuzzers of lib/scopes/etcd, into FOLDER/reply and FOLDER/h2."""
 
 import os
 import sys

@@ -458,7 +458,7 @@ fill(struct evlock_owner *owner, struct evlock **l, struct evlock *set, struct e
 	evlock_handle up, given;
 
 	hold_by(owner, l[0], X);					/* held */
-	ask_by(owner, l[0], "granted", S);				/* granted, not called back */
+	ask_by(owner, l[0], "granted", S);				/* granted, pending */
 	up = hold_by(owner, l[1], S);
 	hold(l[1], S);
 	convert(l[1], "converting", up, X);				/* one with a conversion */
@@ -477,7 +477,7 @@ fill(struct evlock_owner *owner, struct evlock **l, struct evlock *set, struct e
 	    &(struct evlock_request){ .mode = X, .owner = owner, .cb = note }), 0);
 	hold(l[5], X);
 	ASK(l[5], "failed", .mode = X, .owner = owner, .timeout = &past);
-	evlock_close(l[5]);						/* failed, not called back */
+	evlock_close(l[5]);						/* failed, pending */
 	return 12;
 }
 
