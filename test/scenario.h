@@ -30,7 +30,7 @@ extern int is_due[MOST_ASKED], was_told[MOST_ASKED];
 /** An evlock_cb: its `arg` is one of was_told. */
 void count_told(struct evlock *lock, evlock_handle handle, int error, void *arg);
 
-/** What must be the same after a call that fails. */
+/** The state that must be the same after a call that fails. */
 struct picture {
 	const char *state;
 	size_t count;

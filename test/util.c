@@ -105,7 +105,7 @@ begin(void)
 void
 end(void)
 {
-	cr_assert_str_eq(told(), "", "told, and not looked at");
+	cr_assert_str_eq(told(), "", "a callback was recorded but not asserted");
 	evlock_free(lock);
 	event_base_free(base);
 	cr_assert_eq(memory.live, 0, "%ld allocations are left", memory.live);

@@ -1254,7 +1254,7 @@ Test(etcd_faults, a_stream_that_ends_is_begun_again)
 	fake_end_stream(watching, NULL, NULL);
 	run_for(300);
 	cr_assert_str_eq(fake_asked(fake), "watch");
-	cr_assert_eq(fake_connections(fake), 1, "no reason to think ill of the member");
+	cr_assert_eq(fake_connections(fake), 1, "the member is not blamed");
 	let_in();
 	end();
 }

@@ -66,7 +66,7 @@ Test(etcd_names, are_found_until_they_are_removed)
 	for (i = 0; i < MANY; i++)
 		cr_assert_eq(add(i), 0);
 	assert_found(0, MANY);
-	cr_assert_null(evl_names_find(&names, "p/"), "a part of one is none");
+	cr_assert_null(evl_names_find(&names, "p/"), "a part of a name is not a name");
 	cr_assert_null(evl_names_find(&names, "p/10x"));
 	for (i = 0; i < MANY / 2; i++)
 		evl_names_remove(&names, &all[i]);

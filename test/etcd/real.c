@@ -113,7 +113,7 @@ EtcdTest(etcd_place, first_come_first_served)
 	wait_behind(&c, EXCLUSIVE);
 	wait_behind(&d, SHARED);
 	cr_assert_str_eq(leave(&a), "b:in");
-	cr_assert_str_eq(run_for(200), "", "somebody passed");
+	cr_assert_str_eq(run_for(200), "", "another place went ahead");
 	cr_assert_str_eq(leave(&b), "c:in");
 	cr_assert_str_eq(leave(&c), "d:in");
 	FREE(&a, &b, &c, &d);

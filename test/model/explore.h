@@ -6,7 +6,7 @@
  *
  * Sequences that lead to the same state have the same continuations, so only the first of them is
  * continued.  A state is that of the model, and the places of withdrawn waiters in the library's
- * queues.  Requests and owners are told apart by what they do, not by their numbers. */
+ * queues.  States that differ only in the numbers of requests and owners count as one. */
 
 #include "pair.h"
 

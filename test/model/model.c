@@ -120,8 +120,8 @@ holds(const struct model_request *r, unsigned lock)
 
 /* --- Fitting ---------------------------------------------------------------- */
 
-/* The units that are held in `lock`, by mode: `all` except those of `who`, and of these the ones
- * that `others` hold, who have another owner or none. */
+/* The units that are held in `lock`, by mode.  `all` leaves out those of `who`, and `others` also
+ * leaves out those of the same owner. */
 struct count {
 	uint32_t all[EVLOCK_MAX_MODES], others[EVLOCK_MAX_MODES];
 };
@@ -1113,7 +1113,7 @@ model_fault(const struct model *m)
 		if (!is_within_limits(m, lock))
 			return "more is held than a limit allows";
 		if (grantable(m, lock) != NOBODY)
-			return "somebody waits whose turn it is";
+			return "a request waits although its turn has come";
 	}
 	return NULL;
 }

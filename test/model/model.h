@@ -2,8 +2,8 @@
 #ifndef MODEL_H_INCLUDED_
 #define MODEL_H_INCLUDED_
 
-/* What locks, sets and owners must do, written to be obvious.  The tests run the model beside the
- * library and compare the two.
+/* The required behaviour of locks, sets and owners, written to be obvious.  The tests run the model
+ * beside the library and compare the two.
  *
  * The model keeps a list of all requests, and no queue, count or graph.  It works out everything
  * else from that list each time.  To find out which requests wait for ever, it plays on: every

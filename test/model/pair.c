@@ -542,7 +542,7 @@ tell(const struct told *t, evlock_handle handle, int error)
 	MUST(handle == a->handle && handle, "%u: handle %" PRIx64 ", not %" PRIx64, t->who, handle,
 	    a->handle);
 	complaint = model_tell(&pair_model, t->who, t->is_conversion, error);
-	MUST(!complaint, "%s%u, told %d: %s", t->is_conversion ? "conversion of " : "", t->who,
+	MUST(!complaint, "%s%u, outcome %d: %s", t->is_conversion ? "conversion of " : "", t->who,
 	    error, complaint);
 	counts.errors[t->is_conversion] += error != 0;
 	counts.denied += error == EDEADLK;
@@ -583,7 +583,7 @@ on_notice(struct evlock *lock, evlock_handle handle, int error, void *arg)
 	struct actor *a = &pair.actor[t->who];
 
 	MUST(lock == lock_of(t->who) && handle == a->handle && !error, "notice for %u", t->who);
-	MUST(a->is_notice_due, "%u keeps no one out, or was told so", t->who);
+	MUST(a->is_notice_due, "%u excludes no waiter, or has had its notice", t->who);
 	a->is_notice_due = 0;
 	counts.notices++;
 	enter(model_of(t->who)->lock);

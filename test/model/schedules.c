@@ -637,9 +637,9 @@ static const struct scene {
 	{ "free against grant", held_and_one_waits, { let_go, free_1, ask_2 } },
 	{ "end of all objects against grant", held_and_one_waits, { let_go, free_both_1, ask_2 } },
 	{ "end of a loop against grant", held_and_one_waits, { let_go, ask_another_1, ask_2 } },
-	{ "end of a loop against somebody else's letter", held_and_watched, { let_go,
+	{ "end of a loop against a foreign letter", held_and_watched, { let_go,
 	    ask_another_watching_1, nothing } },
-	{ "end of a loop's wait against somebody else's letter", watched_and_one_waits_for_another, {
+	{ "end of a loop's wait against a foreign letter", watched_and_one_waits_for_another, {
 	    let_go, turn_and_ask_another_watching_1, let_other_go } },
 	{ "end of a loop against a letter and the end of sharing", held_by_one_of_two_and_another_watched, {
 	    free_0, unwatch_another_1, let_other_go } },

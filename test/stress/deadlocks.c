@@ -30,7 +30,7 @@ struct hold {
 	evlock_handle handle;
 };
 
-/* What an owner waits for: a lock, or the conversion of a hold. */
+/* The lock, or the conversion of a hold, that an owner waits for. */
 struct wait {
 	int is_waiting;
 	struct hold want;

@@ -169,7 +169,7 @@ LockTest(convert, up_each_as_soon_as_it_fits)
 
 	convert(lock, "up", up, X);
 	convert(lock, "other", other, U);	/* waits until `up` has held and released */
-	cr_assert_eq(evlock_convert_nowait(lock, none, S), 0, "those who hold allow it");
+	cr_assert_eq(evlock_convert_nowait(lock, none, S), 0, "the other holders allow it");
 	cr_assert_str_eq(run(), "");
 	cr_assert_str_eq(let_go(lock, up), "other");
 	drop(lock, s);
@@ -334,7 +334,7 @@ check_no_patience(long sec, long usec)
 	cr_assert_str_eq(run(), "a:ETIMEDOUT");
 	drop(lock, b);
 	cr_assert_eq(evlock_convert(lock, a, X, &timeout, note, (void *)(uintptr_t)"a"), 0);
-	cr_assert_str_eq(run(), "a", "nobody is in its way");
+	cr_assert_str_eq(run(), "a", "no holder excludes it");
 	drop(lock, a);
 }
 

@@ -80,7 +80,7 @@ set_up(unsigned flags)
 static void
 tear_down(void)
 {
-	cr_assert_str_eq(told(), "", "told, and not looked at");
+	cr_assert_str_eq(told(), "", "a callback was recorded but not asserted");
 	evlock_free(lock);
 	while (count_descriptors() != n_descriptors)
 		usleep(1000);
@@ -905,7 +905,7 @@ check_moved(void (*move)(void))
 	cr_assert_str_eq(turn(), "");
 	drop(lock, a);
 	cr_assert_str_eq(run_for(1), "b");
-	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+	cr_assert_not(is_free("file", F_RDLCK), "locked a file that no path leads to");
 	evlock_free(lock);
 	cr_assert_str_eq(told(), "c:ECANCELED");
 	lock = make("file", 0);
@@ -927,7 +927,7 @@ WaitTest(file, removed_under_a_holder_of_a_batch)
 	remove_file();
 	drop(lock, a);
 	cr_assert_str_eq(run_for(1), "b");
-	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+	cr_assert_not(is_free("file", F_RDLCK), "locked a file that no path leads to");
 }
 
 WaitTest(file, removed_under_a_holder_that_is_freed)
@@ -944,7 +944,7 @@ WaitTest(file, removed_under_a_holder_that_is_freed)
 	remove_file();
 	evlock_free(other);
 	cr_assert_str_eq(run_for(1), "b");
-	cr_assert_not(is_free("file", F_RDLCK), "locked what nobody finds");
+	cr_assert_not(is_free("file", F_RDLCK), "locked a file that no path leads to");
 }
 
 FileTest(file, removed_under_a_holder) { check_moved(remove_file); }

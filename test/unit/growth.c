@@ -401,7 +401,7 @@ static const struct scene {
 	{ "evlock_close() with waiters", one_waits, close_lock, 1 },
 	{ "evlock_free() with waiting owners", one_waits_for_owners, free_lock, 1 },
 	{ "evlock_close() with waiting owners", one_waits_for_owners, close_lock, 1 },
-	{ "evlock_free() with grants that are not told", one_granted, free_lock, 1 },
+	{ "evlock_free() with grants that are not called back", one_granted, free_lock, 1 },
 	{ "evlock_free() with holders", one_held, free_lock, 1 },
 	{ "evlock_free() of a member that sets wait for", one_member, free_lock, 1 },
 	{ "evlock_close() of a member that sets wait for", one_member, close_lock, 1 },

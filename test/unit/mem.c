@@ -143,7 +143,7 @@ check_all_told(void)
 	unsigned i;
 
 	for (i = 0; i < n_asked; i++)
-		cr_assert_eq(was_told[i], is_due[i], "%u was told %d times", i, was_told[i]);
+		cr_assert_eq(was_told[i], is_due[i], "%u was called back %d times", i, was_told[i]);
 }
 
 static void

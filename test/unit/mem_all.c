@@ -130,7 +130,7 @@ check_all_told(void)
 
 	for (i = 0; i < n_asked; i++)
 		cr_assert(is_due[i] ? was_told[i] >= 1 : !was_told[i],
-		    "request %u was told %d times", i, was_told[i]);
+		    "request %u was called back %d times", i, was_told[i]);
 }
 
 static void

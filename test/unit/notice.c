@@ -16,7 +16,7 @@ on_notice(struct evlock *l, evlock_handle handle, int error, void *who)
 	char text[40];
 
 	cr_assert_eq(error, 0);
-	cr_assert_geq(evlock_mode_of(l, handle), 0, "told, and holds nothing");
+	cr_assert_geq(evlock_mode_of(l, handle), 0, "a notice for a request that holds nothing");
 	lock_told = l;
 	told_handle = handle;
 	snprintf(text, sizeof text, "%s!", (const char *)who);
@@ -41,12 +41,12 @@ LockTest(notice, when_the_first_waiter_comes)
 
 	cr_assert_str_eq(run(), "");
 	ask(lock, "a", S);
-	cr_assert_str_eq(told(), "", "told inside evlock_acquire()");
+	cr_assert_str_eq(told(), "", "a notice inside evlock_acquire()");
 	cr_assert_str_eq(run(), "holder!");
 	cr_assert_eq(lock_told, lock);
 	cr_assert_eq(told_handle, handle);
 	ask(lock, "b", X);
-	cr_assert_str_eq(run(), "", "told again");
+	cr_assert_str_eq(run(), "", "a second notice");
 	cr_assert_str_eq(let_go(lock, handle), "a");
 }
 

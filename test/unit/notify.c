@@ -33,7 +33,7 @@ LockTest(notify, at_once_if_it_is_free)
 
 	cr_assert_str_eq(told(), "");
 	cr_assert_str_eq(run(), "free");
-	cr_assert_str_eq(run(), "", "told again, and nothing happened");
+	cr_assert_str_eq(run(), "", "activated again, and nothing happened");
 	unnotify(lock, ev);
 }
 
@@ -213,7 +213,7 @@ LockTest(notify, reserves_nothing)
 	struct event *ev = notify(lock, X, "free");
 	evlock_handle held = hold(lock, X);
 
-	cr_assert_str_eq(run(), "free", "it was, when it was asked for");
+	cr_assert_str_eq(run(), "free", "it was free when the watch began");
 	drop(lock, held);
 	hold(lock, X);
 	cr_assert_str_eq(run(), "free");

@@ -406,7 +406,7 @@ LockTest(outside, converting_down_lets_readers_join_while_others_wait)
 	ask(l, "x", X);
 	cr_assert_eq(evlock_convert_nowait(l, h, S), 0);
 	run();
-	cr_assert_str_eq(seen(), "tXk", "who waits behind the others does not need it");
+	cr_assert_str_eq(seen(), "tXk", "a waiter behind the others does not need it");
 	evlock_close(l);
 	cr_assert_str_eq(run(), "x:ECANCELED");
 	drop(l, h);
@@ -460,7 +460,7 @@ see_that_a_stale_batch_ends(struct evlock *whole, struct evlock *member)
 	seen();
 	is_old = 1;
 	drop(whole, a);
-	cr_assert_str_eq(run(), "", "b is of the batch");
+	cr_assert_str_eq(run(), "", "b belongs to the batch");
 	cr_assert_str_eq(seen(), "dwX");
 	drop(member, b);
 	run();
@@ -700,7 +700,7 @@ LockTest(outside, nowait_does_not_try_in_vain)
 	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
 	cr_assert_str_eq(seen(), "", "it is asked for");
 	evl_outside_got(evl_outside_of(l));
-	cr_assert_str_eq(seen(), "d", "it is not kept for those who only want to know");
+	cr_assert_str_eq(seen(), "d", "it is not kept for a watcher");
 	assert_refused(evlock_acquire_nowait(l, X), EAGAIN);
 	cr_assert_str_eq(seen(), "tXwX");
 	evlock_unnotify(l, ev);
@@ -947,7 +947,7 @@ LockTest(outside, set_keeps_nothing_behind_one_that_waits_for_an_earlier_member)
 	a = ask(before, "before", X);
 	b = ask(behind, "behind", X);
 	cr_assert(is_asked_for(first));
-	cr_assert(!is_asked_for(second), "whoever has it, waits for the first");
+	cr_assert(!is_asked_for(second), "its holder waits for the first");
 	drop(before, a);
 	cr_assert(is_asked_for(second));
 	drop(behind, b);
@@ -1358,7 +1358,7 @@ LockTest(outside, looks_where_it_cannot_tell)
 	cr_assert_str_eq(seen(), "tSlStSlS");
 	h = ask(l, "a", X);
 	cr_assert_str_eq(run(), "a");
-	cr_assert_str_eq(seen(), "wX", "who may wait does not look");
+	cr_assert_str_eq(seen(), "wX", "a request that may wait does not look");
 	drop(l, h);
 	run();
 	seen();
@@ -1389,7 +1389,7 @@ LockTest(outside, who_asks_during_a_look_follows)
 
 	asked_meanwhile = l;
 	assert_busy(l);
-	cr_assert_str_eq(seen(), "tXlX", "nothing is asked for while somebody looks");
+	cr_assert_str_eq(seen(), "tXlX", "no request is made during a look");
 	cr_assert_str_eq(run(), "meanwhile");
 	cr_assert_eq(evlock_locked(l), X);
 	evlock_free(l);
@@ -1498,7 +1498,7 @@ LockTest(outside, batch_goes_on_after_a_doubt)
 	cr_assert_str_eq(seen(), "");
 	drop(l, h[1]);
 	cr_assert_str_eq(run(), "");
-	cr_assert_str_eq(seen(), "dwX", "the others have their turn before who came late");
+	cr_assert_str_eq(seen(), "dwX", "the others have their turn before a late request");
 	drop(l, h[2]);
 	run();
 	seen();
@@ -1572,7 +1572,7 @@ LockTest(outside, loss_is_told_to_holders)
 	evl_outside_lost(evl_outside_of(l), ESTALE);
 	cr_assert_str_eq(run(), "a:ESTALE");
 	assert_fails(evlock_release(l, h), ENOENT);
-	cr_assert_str_eq(seen(), "tX", "it is not asked for those who are about to be told");
+	cr_assert_str_eq(seen(), "tX", "it is not asked for on behalf of a failed request");
 	finish(l);
 }
 

@@ -633,7 +633,7 @@ OwnerTest(owner, release_all_of_holder_and_waiter_of_one_lock)
 	ask_by(b, lock, "b", X);
 	ask(lock, "stranger", X);
 	cr_assert_eq(evlock_owner_release_all(a), 1);
-	cr_assert_eq(evlock_owner_release_all(b), 2, "held, and granted but not told");
+	cr_assert_eq(evlock_owner_release_all(b), 2, "one held, one granted but not called back");
 	cr_assert_str_eq(run(), "stranger");
 	evlock_free(l);
 }

@@ -148,9 +148,9 @@ LockTest(priority, ends_with_the_base)
 	have_priorities(5);
 	set_priority(4);
 	evlock_base_end(base);
-	cr_assert_str_eq(order(), middle, "of a lock that there was");
+	cr_assert_str_eq(order(), middle, "for an existing lock");
 	make_lock_with(5);
-	cr_assert_str_eq(order(), middle, "of a new one");
+	cr_assert_str_eq(order(), middle, "for a new lock");
 }
 
 LockTest(priority, nothing_to_end)

@@ -53,7 +53,7 @@ change(void)
 	__atomic_add_fetch(&n_writes, 1, __ATOMIC_RELAXED);
 }
 
-/* A visitor may reenter whoever waits.  It leaves again. */
+/* A visitor may reenter even if others wait.  Then it leaves again. */
 static void
 come_again(struct visitor *v, unsigned mode)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What fifolock's tests check, one test for each case: its mutex, read/write lock and semaphore, as
+/* The cases of fifolock's tests, one test for each: its mutex, read/write lock and semaphore, as
  * tables of modes. */
 
 #include "../shim.h"
@@ -35,7 +35,7 @@ static const struct evlock_modes semaphore = { .mode = semaphore_mode, .n_modes 
 
 enum { A, B, C };
 
-/* A release, and who is granted because of it. */
+/* A release, and the grants that follow from it. */
 struct step {
 	int who;
 	const char *told;

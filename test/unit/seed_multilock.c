@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What asyncio-multilock's tests check, one test for each of their cases, mode by mode. */
+/* The cases of asyncio-multilock's tests, one test for each, mode by mode. */
 
 #include "../shim.h"
 #include "../util.h"

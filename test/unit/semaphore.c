@@ -101,7 +101,7 @@ LockTest(semaphore, takes_the_flags_of_a_lock)
 	ASK(s, "urgent", .priority = 1);
 	cr_assert_str_eq(run(), "");
 	cr_assert_eq(evlock_semaphore_resize(s, 2), 0);
-	cr_assert_str_eq(run(), "urgent", "one mode: preferred to nobody");
+	cr_assert_str_eq(run(), "urgent", "with one mode, no request is preferred");
 	cr_assert_str_eq(let_go(s, a), "b");
 	evlock_free(s);
 	cr_assert_str_eq(told(), "c:ECANCELED");
@@ -191,7 +191,7 @@ LockTest(semaphore, large_request_is_not_passed_by_small_ones)
 	ask(s, "small", PERMIT);
 	assert_refused(evlock_acquire_nowait(s, PERMIT), EAGAIN);
 	cr_assert_str_eq(run(), "");
-	cr_assert_eq(evlock_semaphore_available(s), 1, "were nobody waiting");
+	cr_assert_eq(evlock_semaphore_available(s), 1, "counts as if no request waited");
 	cr_assert_str_eq(let_go(s, b), "");
 	cr_assert_str_eq(let_go(s, a), "large small");
 	evlock_free(s);
@@ -505,7 +505,7 @@ LockTest(semaphore, notify_is_told_of_a_resize)
 	cr_assert_str_eq(run(), "", "there is none left");
 	ask(s, "b", PERMIT);
 	cr_assert_eq(evlock_semaphore_resize(s, 2), 0);
-	cr_assert_str_eq(run(), "b", "it went to who waits");
+	cr_assert_str_eq(run(), "b", "the permit went to the waiter");
 	cr_assert_eq(evlock_semaphore_resize(s, 3), 0);
 	cr_assert_str_eq(run(), "room");
 	cr_assert_eq(evlock_unnotify(s, ev), 0);

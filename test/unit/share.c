@@ -815,7 +815,7 @@ ShareTest(notify_of_another_bases_event)
 
 	cr_assert_eq(evlock_notify(lock2, S, here), 0);
 	drop(lock, held);
-	cr_assert_str_eq(turn(), "", "it is told by the object's own loop");
+	cr_assert_str_eq(turn(), "", "the object's own loop runs the event");
 	cr_assert_str_eq(turn2(), "");
 	cr_assert_str_eq(turn(), "could");
 	cr_assert_eq(evlock_unnotify(lock2, here), 0);
@@ -834,7 +834,7 @@ ShareTest(notice_of_a_waiter_elsewhere)
 	drop(lock2, waiting);
 	waiting = ask(lock2, "waits", S);
 	drop(lock, waiting);
-	cr_assert_str_eq(turn(), "", "none was left before it was told");
+	cr_assert_str_eq(turn(), "", "no waiter was left before the notice");
 	drop(lock2, held);
 	cr_assert_str_eq(turn(), "");
 }
@@ -1227,7 +1227,7 @@ note_free(void *p)
 	free(p);
 }
 
-/* What another thread's base has is freed with the base's last object, by that thread. */
+/* Another thread frees the data of its base, together with the base's last object. */
 ShareTest(to_share_in_vain_frees_nothing)
 {
 	struct evlock *another = new_shared("another");

@@ -1134,7 +1134,7 @@ Test(table, siphash_is_that_of_the_paper)
 	cr_assert_eq(evl_siphash(key, NULL, 0), 0x726fdb47dd0e0e31u);
 }
 
-/* Wherever the bytes are aligned. */
+/* The hash does not depend on the alignment of the bytes. */
 Test(table, siphash_does_not_care_about_alignment)
 {
 	unsigned char key[16] = { 1 }, buffer[80];

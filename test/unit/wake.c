@@ -23,10 +23,10 @@ static struct event_base *here, *there;
 static struct evlock *ours, *theirs;
 static evlock_handle held;
 
-static int is_stopping;			/* the next thread that wakes a loop */
+static int is_stopping;			/* stop the next thread that wakes a loop */
 static long patience = 20000;		/* ms */
 static int n_wakes;
-static int was_told;			/* the thread was told to go on */
+static int was_told;			/* goes_on was posted in time */
 static sem_t waking, goes_on;
 static int n_told;
 
@@ -212,7 +212,7 @@ look_while_a_loop_is_woken(void)
 	cr_assert_eq(evlock_locked(ours), EVLOCK_EXCLUSIVE, "it is not granted yet");
 	sem_post(&goes_on);
 	pthread_join(waker, NULL);
-	cr_assert(was_told, "who wakes holds what he who is woken asks for");
+	cr_assert(was_told, "the waking thread holds a mutex that the loop needs");
 	event_base_dispatch(here);
 	cr_assert_eq(n_told, 1);
 }

@@ -87,7 +87,7 @@ LockTest(with, callback_releases_itself)
 {
 	use(lock, "a", X, drop_and_hold);
 	cr_assert_str_eq(run(), "a");
-	cr_assert_eq(evlock_held(lock, X), 1, "somebody else's was released");
+	cr_assert_eq(evlock_held(lock, X), 1, "another holder's lock was released");
 }
 
 LockTest(with, callback_releases_itself_and_the_next_goes_on)

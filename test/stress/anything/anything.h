@@ -50,7 +50,7 @@ enum {
 	WATCHES = 2, KEYS = 5, LEAVES = 12, FILES = 3, DEPTH = 16, STALE = 16, PERMITS = 4
 };
 
-/* What a round is like: drawn, or given by options. */
+/* The settings of a round: drawn, or given by options. */
 struct plan {
 	uint64_t seed;
 	unsigned n_threads;
@@ -77,8 +77,8 @@ struct leaf {
 	int mode;		/* or EVLOCK_SAME_MODE */
 };
 
-/* What is locked: a lock, the lock of a key, a file or a set.  Objects of any thread may belong to
- * it.  It exists until the end of the round. */
+/* A thing is what is locked: a lock, the lock of a key, a file or a set.  Objects of any thread may
+ * belong to it.  It exists until the end of the round. */
 struct thing {
 	enum kind kind;
 	const struct evlock_modes *modes;	/* NULL: of a set */
@@ -97,7 +97,7 @@ struct thing {
 	struct thing *next;
 };
 
-/* What an object guards: evlock_options.value. */
+/* The data that an object guards: evlock_options.value. */
 struct guarded {
 	int n_freed;			/* relaxed */
 	struct guarded *next;
@@ -159,7 +159,7 @@ struct request {
 	struct request *next_made;
 };
 
-/* What a thread is doing, from the outside to the inside. */
+/* The stack of a thread's current activities, from the outside to the inside. */
 enum doing { CALLING, FREEING, LOOPING, CALLED_BACK };
 
 struct failing {
@@ -327,7 +327,7 @@ void free_one(struct thread *t);
 void free_all_objects(struct thread *t);
 
 /* In looking.c. */
-/** What an event belongs to. */
+/** The argument of an event. */
 struct watcher {
 	struct thread *thread;
 	unsigned base;

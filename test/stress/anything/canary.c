@@ -65,7 +65,7 @@ const unsigned n_custom_modes = sizeof custom_modes / sizeof *custom_modes;
 
 /* --- Parts of a request ----------------------------------------------------------- */
 
-/* What a request holds in one lock. */
+/* The units that a request holds in one lock. */
 struct part {
 	struct thing *thing;
 	unsigned mode, units;

@@ -39,7 +39,7 @@ poke(struct thread *t)
 		MUST(event_add(ev, &soon) == 0);
 }
 
-/* That loop runs no more callbacks until it has returned. */
+/* Breaks a running loop.  It runs no more callbacks until it has returned. */
 static void
 break_loop(struct thread *t)
 {

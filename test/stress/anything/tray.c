@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What passes between threads: handles on a tray, which other threads take and release, and lock
- * objects in a window, which other threads share. */
+/* Objects that pass between threads: handles on a tray, which other threads take and release, and
+ * lock objects in a window, which other threads share. */
 
 #include "anything.h"
 
