@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Requests that are bound to others: how they are granted, and end.  That may concern many
- * cores: each that is concerned is touched, and those who wait there are looked at when the
- * step ends.  As core.c, called with the mutex held. */
+/* Grants and ends requests that are bound to others.  One call may change many cores.  It
+ * touches each of them, so that the end of the step looks at their waiters.  The caller must
+ * hold the mutex of each lock involved. */
 
 #include <errno.h>
 
@@ -11,7 +11,8 @@
 
 /* --- Going ahead ---------------------------------------------------------- */
 
-/* Does it stand in the queue of `core`, until its owner comes to hold that? */
+/* Would the seat go ahead of the queue of `core`, in which it waits, if its owner came to hold
+ * the lock? */
 static int
 could_go_ahead(const struct evl_ties *ties, const struct evl_core *core)
 {
@@ -19,8 +20,8 @@ could_go_ahead(const struct evl_ties *ties, const struct evl_core *core)
 	    evl_ties_are_single(ties);
 }
 
-/* `owner` has come to hold `core`: what it has in the queue there is treated as made after
- * that.  First it is pulled out of the queue. */
+/* Pulls the requests of `owner` out of the queue of `core`, which the owner has come to hold.
+ * From now on they are treated as if the owner had made them as a holder. */
 static void
 pull(struct evl_owner *owner, struct evl_core *core)
 {
@@ -31,13 +32,13 @@ pull(struct evl_owner *owner, struct evl_core *core)
 
 		if (!could_go_ahead(own, core))
 			continue;
-		evl_core_sweep(core);	/* so that where it stood stays there */
+		evl_core_sweep(core);	/* so that the link in `behind` stays in the queue */
 		own->behind = own->seat->link.prev;
 		evl_core_leave_bound(core, own);
 	}
 }
 
-/* The owner of `seat` holds what that asked for. */
+/* Pulls the other requests of the owner of `seat`, which holds its locks now. */
 static void
 pull_own(const struct evl_seat *seat)
 {
@@ -50,7 +51,7 @@ pull_own(const struct evl_seat *seat)
 			pull(t->owner, t->core);
 }
 
-/* Then each is made to wait anew, and denied if that would be for ever. */
+/* Queues each pulled request again, ahead of the queue.  Denies it if it would wait for ever. */
 static void
 advance_pulled(struct evl_change *change, struct evl_owner *owner)
 {
@@ -69,7 +70,7 @@ advance_pulled(struct evl_change *change, struct evl_owner *owner)
 	}
 }
 
-/* Puts a seat that was pulled back into the queue, of which nothing else has changed since. */
+/* Undoes pull() for one seat.  The queue must be otherwise unchanged since. */
 static void
 push_back(struct evl_ties *ties)
 {
@@ -84,7 +85,7 @@ push_back(struct evl_ties *ties)
 	seat->state = EVL_QUEUED;
 }
 
-/* All of them, the last first. */
+/* In reverse order, as one pulled seat may have stood behind another. */
 static void
 push_back_pulled(struct evl_owner *owner)
 {
@@ -97,7 +98,7 @@ push_back_pulled(struct evl_owner *owner)
 
 /* --- Giving, and taking back ---------------------------------------------- */
 
-/* Gives a seat what it asks for. */
+/* Makes a seat hold its units.  A conversion changes the mode of the seat that it converts. */
 static void
 give(struct evl_ties *ties)
 {
@@ -124,8 +125,8 @@ let_go(struct evl_ties *ties)
 	ties->seat->state = EVL_FREE;
 }
 
-/* Was the grant given to an owner who waits for something else, in vain from now on?
- * Who waits for nothing ends by himself, and harms nobody. */
+/* Does the owner of `seat` wait for ever, now that it has this grant?  An owner that waits for
+ * nothing cannot deadlock. */
 static int
 is_harmful(const struct evl_seat *seat)
 {
@@ -139,7 +140,7 @@ is_harmful(const struct evl_seat *seat)
 	return 0;
 }
 
-/* Undoes give(), which nobody has gained by yet. */
+/* Undoes give(), before the end of the step has looked at any waiter. */
 static void
 take_back(struct evl_ties *ties)
 {
@@ -155,7 +156,7 @@ take_back(struct evl_ties *ties)
 	evl_core_take(ties->core, of->mode, of->units);
 }
 
-/* Undoes a grant, of which nobody was told. */
+/* Undoes a grant that was not recorded and not delivered. */
 static void
 take_all_back(struct evl_seat *seat)
 {
@@ -167,7 +168,7 @@ take_all_back(struct evl_seat *seat)
 		take_back(t);
 }
 
-/* Nobody can take the grant back any more. */
+/* Makes a grant final. */
 static void
 settle_grant(struct evl_change *change, struct evl_seat *seat)
 {
@@ -186,7 +187,7 @@ settle_grant(struct evl_change *change, struct evl_seat *seat)
 
 /* --- Granting ------------------------------------------------------------- */
 
-/* Could a newcomer pass all who wait, or does nobody wait ahead of it? */
+/* Is a newcomer next in line, or does it stand ahead of the queue? */
 static int
 may_enter(const struct evl_ties *ties)
 {
@@ -213,7 +214,7 @@ evl_bound_is_grantable(struct evl_seat *seat)
 	return 1;
 }
 
-/* By the grant its owner would wait for ever; see change.c. */
+/* Takes a grant back that makes its owner wait for ever; see change.c. */
 static void
 deny_granted(struct evl_change *change, struct evl_seat *seat)
 {

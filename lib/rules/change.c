@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What one step changes; see change.h.  And giving up:
+/* What one step changes; see change.h.  This file also denies requests that would wait for ever.
  *
- * A request is refused if it would wait for ever though everyone who can ends.  What was let
- * wait may come to do so for three reasons, and is then denied; nobody ever waits for ever
- * without being told.
+ * A new request is refused if it would wait for ever even after all others that can end have
+ * ended.  A request that already waits may come to wait for ever for one of three reasons.  It is
+ * then denied: its callback gets EDEADLK.
  *
- *  - It waits behind others who wait for its owner, and was to go ahead of them as soon as
- *    another one of its owner is granted, since what an owner queued before it came to hold
- *    is treated as made after.  That other one leaves instead.  (Were it refused from the
- *    start, in case that the other leaves, it would not have been treated so.)
- *  - Its owner releases something, by which others are granted before it.
- *  - Others end in an order in which somebody is granted before another who came earlier,
- *    and who keeps the owner of the former waiting: bound.c, deny_granted().
+ *  - It stands behind waiters that wait for its own owner.  It was queued all the same, because
+ *    it goes ahead of them as soon as another request of its owner is granted: what an owner
+ *    queues before it holds a lock is treated as queued afterwards.  But that other request
+ *    leaves the queue without a grant.
+ *  - Its owner releases a lock, and requests of others are granted before it.
+ *  - Requests end in such an order that a later request is granted before an earlier one, for
+ *    which the owner of the later one then waits: deny_granted() in bound.c.
  *
- * For the first two, those of the owner that wait for that lock are doubted, and looked at
- * once the step has done all that it has to do. */
+ * In the first two cases, the owner's requests for that lock are doubted, and the end of the step
+ * looks at them. */
 
 #include <errno.h>
 
 #include "rules/change.h"
 #include "rules/deadlock.h"
 
-/* --- Cores that have to be looked at -------------------------------------- */
+/* --- Cores to look at ------------------------------------------------------ */
 
 static void
 mark_dirty(struct evl_change *change, struct evl_core *core)
@@ -106,7 +106,7 @@ evl_change_fail(struct evl_change *change, struct evl_core *core, struct evl_sea
 	evl_core_conclude(core, lead, error, &change->done);
 }
 
-/* An owner that is a handle by itself has nothing else there. */
+/* An owner that stands for a single handle has no other request in the lock. */
 void
 evl_change_doubt(struct evl_change *change, const struct evl_ties *ties)
 {
@@ -159,7 +159,7 @@ evl_change_deny(struct evl_change *change, struct evl_ties *ties)
 	evl_change_fail(change, ties->lead->ties->core, ties->lead, EDEADLK);
 }
 
-/* The last first: those before it may then no longer be in vain. */
+/* Denies the last request first: without it, earlier ones may no longer wait for ever. */
 void
 evl_change_deny_doubted(struct evl_change *change)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What is held, and the queue; see core.h.  Called with the lock's mutex held, if it has one. */
+/* The holders and the queue of one lock; see core.h.  If the lock has a mutex, the caller must
+ * hold it. */
 
 #include <string.h>
 
@@ -66,7 +67,7 @@ evl_core_own_held(struct evl_ties *ties, struct evl_owner *owner)
 
 /* --- Fitting -------------------------------------------------------------- */
 
-/* Takes what the owner of `ties` holds out of the count, or puts it back. */
+/* Removes what the owner of `ties` holds from the counts, or adds it again. */
 static void
 count_own(struct evl_core *core, const struct evl_ties *ties, int is_counted)
 {
@@ -84,7 +85,7 @@ count_own(struct evl_core *core, const struct evl_ties *ties, int is_counted)
 	}
 }
 
-/* Does the seat fit, if what its owner holds is only in the way of limits? */
+/* Does the seat fit, if its owner's holds count against limits but conflict with nothing? */
 static int
 fits_beside_own(struct evl_core *core, const struct evl_seat *seat)
 {
@@ -142,7 +143,7 @@ evl_core_is_allowed(struct evl_core *core, const struct evl_seat *seat)
 
 /* --- The queue ------------------------------------------------------------ */
 
-/* The link that a newcomer of `rank` is queued behind. */
+/* Returns the link after which a newcomer of `rank` is queued. */
 static struct evl_link *
 place(struct evl_core *core, unsigned rank)
 {

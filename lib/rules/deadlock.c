@@ -2,20 +2,20 @@
 
 /* Deadlock detection: would a request that now waits wait for ever?
  *
- * Not a search for a cycle, since someone who waits for one of several permits
- * waits for any of their holders, not for all.  Instead, as in the reduction of
- * Holt's graphs (R. C. Holt, Some Deadlock Properties of Computer Systems, ACM
- * Computing Surveys 4 (1972), section 4): whoever can get all that it waits for
- * ends some day and lets go of all that it holds, which may let others get what
- * they wait for, and so on.  Who is left, is stuck.
+ * A search for a cycle is not enough: a request for one of several permits waits
+ * for any one of their holders, not for all of them.  This file reduces the graph
+ * instead, as Holt does (R. C. Holt, Some Deadlock Properties of Computer Systems,
+ * ACM Computing Surveys 4 (1972), section 4).  An owner that can get all that it
+ * waits for ends some day and releases all that it holds.  That may let others get
+ * what they wait for, and so on.  The owners and requests that remain are stuck.
  *
- * Only those are looked at whom the request could be waiting for: the locks that
- * it waits in, the owners that hold or wait there, the locks that those wait in.
- * A holder without an owner, and not being converted, waits for nothing and ends
- * by itself; so does a waiter without one that can be granted.
+ * Only what the request could wait for is looked at: the locks that it waits for,
+ * the owners that hold them or wait for them, the locks that those owners wait for,
+ * and so on.  A holder without an owner and without a conversion waits for nothing
+ * and ends by itself.  So does a waiter without an owner, once it can be granted.
  *
- * Pure, as the core; called with all locks involved serialized.  No memory: the
- * scratch is in what is looked at.
+ * Pure, like core.h: the caller serializes all locks involved.  Allocates nothing:
+ * cores, ties and owners have the scratch fields.
  */
 
 #include <string.h>
@@ -24,7 +24,7 @@
 
 #define HOLDER(l) EVL_CONTAINER(l, struct evl_ties, holder_link)
 
-/* --- Who is looked at ----------------------------------------------------- */
+/* --- Cores and owners to look at ------------------------------------------- */
 
 struct look {
 	struct evl_core *cores, **last_core;
@@ -42,7 +42,8 @@ see_core(struct look *look, struct evl_core *core)
 	look->last_core = &core->next_seen;
 }
 
-/* What an owner waits for.  Until shown otherwise, who waits is stuck. */
+/* Adds an owner, and the locks that it waits for.  An owner that waits counts as stuck until
+ * reduce() finds otherwise. */
 static void
 see_owner(struct look *look, struct evl_owner *owner)
 {
@@ -106,9 +107,9 @@ forget_all(struct look *look)
 		look->owners->is_seen = 0;
 }
 
-/* --- One lock, once all who can have ended -------------------------------- */
+/* --- One lock, after all that can end has ended ---------------------------- */
 
-/* A copy of a core, in which only those hold who are stuck. */
+/* A copy of a core that counts only the stuck holders. */
 struct rest {
 	struct evl_core core;
 	uint32_t held[EVLOCK_MAX_MODES];
@@ -125,14 +126,14 @@ request_passes(const struct evl_seat *seat)
 	return 1;
 }
 
-/* Is the request, or what it would become part of, there for ever? */
+/* Is the request stuck, or its owner if it has one? */
 static int
 stays(const struct evl_ties *ties)
 {
 	return ties->owner ? ties->owner->is_stuck : !request_passes(ties->seat);
 }
 
-/* Nobody has got what they wait for yet. */
+/* Marks all seats of the core as not settled. */
 static void
 unsettle(struct evl_core *core)
 {
@@ -147,14 +148,15 @@ unsettle(struct evl_core *core)
 			EVL_SEAT(link)->ties->is_settled = 0;
 }
 
-/* What others hold beyond the modes that there are, see outside.h. */
+/* The bits of held_mask for what other processes and machines hold; see outside.h. */
 static uint32_t
 held_beyond(const struct evl_core *core)
 {
 	return core->n_modes < EVLOCK_MAX_MODES ? core->held_mask & ~(uint32_t)0 << core->n_modes : 0;
 }
 
-/* They let go of it only after all of this process who have access have. */
+/* Other processes give the lock back only after every holder in this process has released it.
+ * So what they hold stays in the rest if one of those holders is stuck. */
 static void
 leave_beyond(struct rest *rest, uint32_t held)
 {
@@ -189,8 +191,7 @@ leave_rest(struct rest *rest, struct evl_core *core)
 	leave_beyond(rest, held_beyond(core));
 }
 
-/* Is the seat one that counts in the rest?  What was settled takes the place of
- * what it converts. */
+/* Does the rest count the seat?  A settled conversion replaces the seat that it converts. */
 static int
 is_in_rest(const struct evl_ties *ties)
 {
@@ -199,7 +200,7 @@ is_in_rest(const struct evl_ties *ties)
 	return evl_ties_hold(ties) && !ties->is_settled;
 }
 
-/* Takes what the seat's owner holds out of the rest, or puts it back. */
+/* Removes what the seat's owner holds from the rest, or adds it again. */
 static void
 count_own(struct rest *rest, struct evl_core *core, const struct evl_ties *ties, int is_counted)
 {
@@ -233,8 +234,8 @@ fits_beside_own(struct rest *rest, struct evl_core *core, const struct evl_seat 
 	return fits;
 }
 
-/* Is the seat refused even where nothing is held?  Then it waits for
- * nobody, until it is withdrawn. */
+/* Is the seat refused even if nothing is held?  Then it waits for no holder, and only a
+ * withdrawal ends its wait. */
 static int
 is_hopeless(const struct evl_core *core, const struct evl_seat *seat)
 {
@@ -245,7 +246,8 @@ is_hopeless(const struct evl_core *core, const struct evl_seat *seat)
 	    !m->is_compatible(seat->mode, seat->units, nothing, core->arg));
 }
 
-/* Units that the seat's owner will have beside it, of requests that wait elsewhere, too. */
+/* Returns the units that other waiting requests of the same owner will take in the same mode,
+ * because they can be granted. */
 static uint32_t
 reserved(const struct evl_core *core, const struct evl_seat *seat)
 {
@@ -262,7 +264,7 @@ reserved(const struct evl_core *core, const struct evl_seat *seat)
 	return units;
 }
 
-/* Would its owner come to have more of a mode than there is? */
+/* Would the seat's owner then hold more units of the mode than its limit? */
 static int
 is_beyond_limit(const struct rest *rest, const struct evl_core *core, const struct evl_seat *seat)
 {
@@ -276,7 +278,7 @@ is_beyond_limit(const struct rest *rest, const struct evl_core *core, const stru
 	    && !evl_core_is_within(m, evl_core_held(&rest->core)[seat->mode] + units, seat->units);
 }
 
-/* Does a seat fit into the rest? */
+/* Does a seat fit beside the stuck holders? */
 static int
 fits(struct rest *rest, struct evl_core *core, const struct evl_seat *seat)
 {
@@ -298,7 +300,8 @@ fits(struct rest *rest, struct evl_core *core, const struct evl_seat *seat)
 	return result;
 }
 
-/* `seat` gets what it waits for; if its owner is stuck elsewhere, for ever. */
+/* Grants `seat` in the rest.  If its owner is not stuck, the seat is released again, and leaves
+ * no trace. */
 static void
 settle(struct rest *rest, const struct evl_seat *seat)
 {
@@ -314,8 +317,8 @@ settle(struct rest *rest, const struct evl_seat *seat)
 		ties->of->ties->is_settled = 1;
 }
 
-/* Those ahead of the queue that pass go first: they may have been granted before others
- * who came earlier. */
+/* Settles the requests ahead of the queue that pass.  They go first, because they may have been
+ * granted before earlier ones that do not pass. */
 static void
 settle_ahead(struct rest *rest, struct evl_core *core)
 {
@@ -326,7 +329,7 @@ settle_ahead(struct rest *rest, struct evl_core *core)
 			settle(rest, EVL_SEAT(link));
 }
 
-/* Does a seat fit into its lock, which is not the one that is looked at? */
+/* Does a seat fit into its lock, if pass_core() works on another lock? */
 static int
 fits_elsewhere(const struct evl_ties *ties)
 {
@@ -337,8 +340,8 @@ fits_elsewhere(const struct evl_ties *ties)
 	return fits(&rest, ties->core, ties->seat);
 }
 
-/* Does a request ahead of the queue fit?  The conversion of a set's handle does so in all
- * its locks at once: until then it keeps nobody out of any. */
+/* Does a request ahead of the queue fit?  The conversion of a set's handle must fit in all its
+ * locks at once.  Until then it excludes no other request from any of them. */
 static int
 fits_everywhere(struct rest *rest, struct evl_core *core, const struct evl_seat *seat)
 {
@@ -352,7 +355,7 @@ fits_everywhere(struct rest *rest, struct evl_core *core, const struct evl_seat 
 	return 1;
 }
 
-/* Finds out who of those ahead of the queue passes.  Returns how many did not before. */
+/* Lets requests ahead of the queue pass if they fit.  Returns how many did not pass before. */
 static int
 pass_ahead(struct rest *rest, struct evl_core *core, int *is_blocked)
 {
@@ -378,7 +381,7 @@ pass_ahead(struct rest *rest, struct evl_core *core, int *is_blocked)
 	return n;
 }
 
-/* Has the seat's owner come to hold the lock, so that it goes ahead of the queue? */
+/* Does the seat go ahead of the queue, because another request of its owner was settled here? */
 static int
 is_advanced(const struct evl_core *core, const struct evl_seat *seat)
 {
@@ -396,7 +399,8 @@ is_advanced(const struct evl_core *core, const struct evl_seat *seat)
 	return 0;
 }
 
-/* Those who go ahead of the queue, from `link` on.  One that does not pass blocks the queue. */
+/* Lets the advanced requests from `link` on pass if they fit.  One that does not fit blocks the
+ * queue. */
 static int
 pass_advanced(struct rest *rest, struct evl_core *core, struct evl_link *link, int *is_blocked)
 {
@@ -418,7 +422,7 @@ pass_advanced(struct rest *rest, struct evl_core *core, struct evl_link *link, i
 	return n;
 }
 
-/* Has the request been granted by now, and its owner ended, or did it go ahead? */
+/* Is the request no longer in the way: has its owner ended, or did the request go ahead? */
 static int
 is_over(const struct evl_seat *seat)
 {
@@ -426,8 +430,8 @@ is_over(const struct evl_seat *seat)
 	    (!seat->ties->owner || !seat->ties->owner->is_stuck));
 }
 
-/* The same in the queue, up to the first that does not.  Who is granted may take others
- * along, ahead of those in between. */
+/* Lets requests of the queue pass, up to the first that does not fit.  After a grant, other
+ * requests of the same owner may go ahead of the requests in between. */
 static int
 pass_queue(struct rest *rest, struct evl_core *core)
 {
@@ -465,7 +469,7 @@ pass_core(struct evl_core *core)
 	return is_blocked ? n : n + pass_queue(&rest, core);
 }
 
-/* Is there nothing left that the owner could wait for in vain? */
+/* Does everything pass that the owner waits for? */
 static int
 is_freed(const struct evl_owner *owner)
 {
@@ -477,7 +481,8 @@ is_freed(const struct evl_owner *owner)
 	return 1;
 }
 
-/* One round over all that is looked at.  Returns how much better it looks. */
+/* Makes one round over all cores and owners.  Returns how many seats now pass and how many
+ * owners are no longer stuck. */
 static int
 reduce(const struct look *look)
 {
@@ -495,10 +500,10 @@ reduce(const struct look *look)
 	return n;
 }
 
-/* --- Whether to look at all ----------------------------------------------- */
+/* --- The public checks ------------------------------------------------------ */
 
-/* Could somebody be waiting for whoever makes this request?  Its own seat is
- * one of those who wait. */
+/* Could any waiter wait for the owner of this request, or for the request itself?  If not, there
+ * is no wait cycle.  n_waiting includes the seats of the request. */
 static int
 is_waited_for(const struct evl_seat *seat)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The grant rule; see core.h.  Called with the mutex held of all locks concerned. */
+/* The grant rule; see core.h.  The caller must hold the mutex of each lock involved. */
 
 #include "rules/grant.h"
 
@@ -44,7 +44,7 @@ evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_s
 
 /* --- Plain runs ------------------------------------------------------------ */
 
-/* Does a seat without ties fit, where no condition is asked? */
+/* Does a seat without ties fit, in a core without predicates? */
 static inline int
 fits_plainly(const struct evl_core *core, const struct evl_seat *seat, int is_counted)
 {
@@ -54,7 +54,7 @@ fits_plainly(const struct evl_core *core, const struct evl_seat *seat, int is_co
 	    evl_core_is_within(m, evl_core_held(core)[seat->mode], seat->units));
 }
 
-/* Grants those at the front of the queue who fit, where nobody is bound. */
+/* Grants requests from the front of the queue as long as they fit.  No waiter may be bound. */
 static inline void
 promote_run(struct evl_core *core, struct evl_link *out, int is_counted)
 {
@@ -96,9 +96,9 @@ evl_grant_promote(struct evl_core *core, struct evl_link *out)
 		promote_run(core, out, 0);
 }
 
-/* --- Any -------------------------------------------------------------------- */
+/* --- Any run ---------------------------------------------------------------- */
 
-/* Grants the first of those ahead of the queue that can be. */
+/* Grants the first waiter ahead of the queue that fits. */
 static int
 grant_one_ahead(struct evl_change *change, struct evl_core *core)
 {
@@ -124,7 +124,7 @@ grant_plain(struct evl_change *change, struct evl_core *core, struct evl_seat *s
 	return 1;
 }
 
-/* Grants the first of the queue, if it can be. */
+/* Grants the first request of the queue, if it fits. */
 static int
 grant_one_queued(struct evl_change *change, struct evl_core *core)
 {

@@ -2,13 +2,15 @@
 #ifndef EVL_GRANT_H_INCLUDED_
 #define EVL_GRANT_H_INCLUDED_
 
-/* How requests are granted, wait, and end.  All are given the seat that leads a request, and
- * do as they say for all its seats.  Those who gain by it are granted by evl_grant_finish(). */
+/* Grants requests, queues them, and ends them.  Each call takes the seat that leads a request,
+ * and applies to all seats of the request.  No call grants another request, except
+ * evl_grant_finish() and evl_grant_promote(). */
 
 #include "rules/bound.h"
 
-/** Grants a newcomer at once, if it may be, other than through change->done: whoever calls
- * tells.  1: it was granted; 0: it may not be; -1: somebody who waits would be stuck. */
+/** Grants a newcomer at once, if the rules allow it.  Does not append it to change->done: the
+ * caller delivers the grant.  Returns 1 if the request was granted, 0 if it has to wait, -1 if
+ * its owner would wait for ever after the grant. */
 static inline int
 evl_grant_try(struct evl_change *change, struct evl_core *core, struct evl_seat *seat)
 {
@@ -23,22 +25,22 @@ evl_grant_try(struct evl_change *change, struct evl_core *core, struct evl_seat 
 	return 1;
 }
 
-/** Makes a request wait. */
+/** Puts a request into the queue. */
 void evl_grant_enqueue(struct evl_change *change, struct evl_core *core, struct evl_seat *seat);
 
-/** Ends the waiting of a QUEUED request, a conversion's too; the caller sets its state. */
+/** Ends the wait of a QUEUED request or conversion.  The caller then sets its state. */
 void evl_grant_withdraw(struct evl_change *change, struct evl_core *core, struct evl_seat *seat);
 
-/** Ends the hold of a GRANTED or HELD request; the caller unlinks it and sets its state.
- * `error`: 0, or the errno by which the lock was lost. */
+/** Ends the hold of a GRANTED or HELD request.  The caller then unlinks it and sets its state.
+ * `error`: 0, or the errno if the request has lost the lock. */
 void evl_grant_release(struct evl_change *change, struct evl_core *core, struct evl_seat *seat,
     int error);
 
-/** Grants all whose turn it is, in every core that was touched. */
+/** Grants every request that may be granted now, in each core that the step has touched. */
 void evl_grant_finish(struct evl_change *change);
 
-/** The same in one core where nobody who waits is bound and no condition is asked: those
- * granted come in `out`. */
+/** The same in one core, in which no waiter is bound and no mode has a predicate.  Appends the
+ * granted requests to `out`. */
 void evl_grant_promote(struct evl_core *core, struct evl_link *out);
 
 #endif

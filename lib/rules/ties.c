@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What ties seats to each other; see ties.h.  Called with the mutexes held of all locks
- * concerned. */
+/* Ties between seats; see ties.h.  The caller must hold the mutex of each lock involved. */
 
 #include <string.h>
 
