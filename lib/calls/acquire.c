@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Acquiring: the public calls that make a request, which is granted at once or waits.
- * Called in the thread of the lock's base.  What a call does quickly, without a look at
- * everything, it does for locks without a guard alone. */
+/* The public calls that acquire a lock.  Each makes a request, which is granted at once or queued.
+ * Called in the thread of the lock's base.  The short paths are only for locks without a
+ * guard. */
 
 #include "base/cancel.h"
 #include "base/fail.h"
@@ -20,7 +20,7 @@
 
 /* --- Any lock, any request -------------------------------------------------- */
 
-/* Makes `r` wait: there is memory, and it does not wait for itself. */
+/* Queues `r`.  Fails with ENOMEM, or with EDEADLK if `r` would wait for ever. */
 static int
 enqueue(struct evl_step *step, struct evlock *lock, struct evl_request *r,
     const struct timeval *timeout)
@@ -63,7 +63,7 @@ evl_acquire_submit(struct evl_step *step, struct evlock *lock, struct evl_reques
 	return 0;
 }
 
-/* Holds at once, as nobody is in its way, unless its owner would wait for ever. */
+/* Grants a request that is not busy.  Fails with EDEADLK if its owner would wait for ever. */
 static int
 submit_nowait(struct evl_step *step, struct evlock *lock, struct evl_request *r)
 {
@@ -92,8 +92,8 @@ evl_acquire_judge_terms(const struct evlock_request *q, int is_closed, const str
 	return q->handle && evl_chosen_find(pool, scope, q->handle) ? EEXIST : 0;
 }
 
-/* The errno that a request deserves, or 0: the first in the order of <evlock/evlock.h>, up to
- * those for which others' holds are looked at. */
+/* Checks a request.  Returns 0, or the first errno in the order of <evlock/evlock.h>.  Does not
+ * look at the holders. */
 static int
 judge(const struct evlock *lock, const struct evlock_request *q)
 {
@@ -116,8 +116,8 @@ evl_acquire_is_busy(const struct evlock *lock, const struct evlock_request *q)
 	    !(owner && evl_core_admits_owner(core, owner, mode, units_of(q), rank));
 }
 
-/* A kind may have to make room first for a request that does not wait, or be passed by one of
- * a higher rank.  Returns an errno, 0 or EVL_LOOK. */
+/* Lets the lock's kind make room for a request that does not wait, and let a request of a higher
+ * rank pass.  Returns 0, an errno or EVL_LOOK. */
 static int
 approach(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
     struct evl_look *look)
@@ -127,7 +127,7 @@ approach(struct evl_step *step, struct evlock *lock, const struct evlock_request
 
 	if (!kind->make_room)
 		return 0;
-	evl_step_note(step, lock->body, 0);	/* so that it is looked at, whatever comes of this */
+	evl_step_note(step, lock->body, 0);	/* the kind looks at the end, even if this fails */
 	if (!q->cb)
 		error = kind->make_room(step, lock, q->mode, look);
 	if (kind->pass && evl_core_rank(evl_lock_core(lock), q->mode, q->priority))
@@ -135,7 +135,8 @@ approach(struct evl_step *step, struct evlock *lock, const struct evlock_request
 	return error;
 }
 
-/* The errno that a request deserves which deserves `error` otherwise. */
+/* Returns the errno of a request whose checks ended with `error`.  A refusal by the lock's kind
+ * comes before any other errno but EINVAL. */
 static int
 or_refused(const struct evlock *lock, unsigned mode, int error)
 {
@@ -145,7 +146,7 @@ or_refused(const struct evlock *lock, unsigned mode, int error)
 	return refused ? refused : error;
 }
 
-/* Sets what few requests ask for. */
+/* Gives a request the extra parts that it needs: a chosen handle, a notice, an owner, members. */
 static int
 equip(struct evlock *lock, struct evl_request *r, const struct evlock_request *q)
 {
@@ -194,8 +195,8 @@ evl_acquire_make(struct evl_step *step, struct evlock *lock, const struct evlock
 	return evl_fail_handle(error);
 }
 
-/* Nothing is decided: a look is taken when the step is over.  The lock that is looked at may be a
- * member of a set, which another thread may free meanwhile. */
+/* Keeps the locks until look_and_ask() has looked.  The lock to look at may be a member of a set,
+ * and another thread may free it before the look. */
 static evlock_handle
 put_off(struct evl_step *step, struct evlock *lock, const struct evl_look *look)
 {
@@ -204,7 +205,7 @@ put_off(struct evl_step *step, struct evlock *lock, const struct evl_look *look)
 	return 0;
 }
 
-/* look->body is set if nothing is decided yet. */
+/* If a look is needed first, sets look->body and returns 0. */
 static evlock_handle
 judge_and_make(struct evl_step *step, struct evlock *lock, const struct evlock_request *q,
     enum evl_role role, struct evl_look *look)
@@ -222,7 +223,7 @@ judge_and_make(struct evl_step *step, struct evlock *lock, const struct evlock_r
 	return error ? evl_fail_handle(error) : evl_acquire_make(step, lock, q, role);
 }
 
-/* Takes a look in no step, as it may block, and asks again. */
+/* Looks, outside any step because the look may block, and asks again. */
 static EVL_NOINLINE evlock_handle
 look_and_ask(struct evlock *lock, const struct evlock_request *q, enum evl_role role,
     struct evl_look *look)
@@ -285,7 +286,7 @@ acquire_any(struct evlock *lock, unsigned mode, const struct timeval *timeout,
 
 /* --- The short paths ---------------------------------------------------------- */
 
-/* Holds at once, without a callback. */
+/* Grants a request that has no callback. */
 static inline evlock_handle
 hold_now(struct evlock *lock, struct evl_core *core, struct evl_request *r)
 {
@@ -295,7 +296,7 @@ hold_now(struct evlock *lock, struct evl_core *core, struct evl_request *r)
 	return r->handle;
 }
 
-/* Holds, and will be called back. */
+/* Grants a request whose callback runs later. */
 static inline void
 grant(struct evlock *lock, struct evl_core *core, struct evl_request *r)
 {
@@ -304,7 +305,7 @@ grant(struct evlock *lock, struct evl_core *core, struct evl_request *r)
 	evl_list_push(&lock->port->fifo, &r->seat.link);
 }
 
-/* The same behind what was sent as a letter, or where no drain is on its way. */
+/* The same if letters come before it, or if the port's event is not active yet. */
 static EVL_NOINLINE evlock_handle
 grant_and_wake(struct evlock *lock, struct evl_request *r)
 {
@@ -314,8 +315,8 @@ grant_and_wake(struct evlock *lock, struct evl_request *r)
 	return r->handle;
 }
 
-/* May a request be made without a step, as there is nothing to look at but what is held, and who
- * waits?  If so, one loop uses the lock. */
+/* May a request be made without a step, because only the holders and the waiters matter?  If so,
+ * only one loop uses the lock. */
 static inline int
 is_easy(const struct evlock *lock, const struct evl_core *core)
 {
@@ -339,7 +340,7 @@ begin(struct evlock *lock, unsigned mode, evlock_cb cb, void *arg, enum evl_role
 	return r;
 }
 
-/* Will a request without a timeout be just one more in a queue, if it is not an easy one? */
+/* Will a request without a timeout simply join the queue, though is_easy() is false? */
 static int
 is_queued_easily(const struct evlock *lock, const struct evl_core *core, unsigned mode)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Short paths of locks that are shared with other processes; see alone.h.  They leave the lock as
- * a step would. */
+/* Short paths of locks that are shared with other processes; see alone.h.  They leave the lock in
+ * the same state as a step would. */
 
 #include <errno.h>
 
@@ -16,7 +16,8 @@ is_usual(const struct evl_core *core)
 	return !(evl_core_unusual(core) & ~(unsigned)(EVL_NEEDS_STEP | EVL_IS_LOOKED_AT));
 }
 
-/* Returns 0 if the kind has taken the lock, EAGAIN, or EVL_LOOK if only a step can tell. */
+/* Returns 0 if the kind has taken the lock, EAGAIN if it is busy, or EVL_LOOK if the caller must
+ * begin a step. */
 static int
 take(struct evlock *lock, unsigned mode)
 {
@@ -27,7 +28,7 @@ take(struct evlock *lock, unsigned mode)
 	return lock->body->kind->take(lock->body, mode);
 }
 
-/* The kind has taken the lock: a new request holds it. */
+/* Makes the request that holds the lock, which the kind has taken. */
 static evlock_handle
 hold(struct evlock *lock, unsigned mode)
 {

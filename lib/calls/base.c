@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What programs set for an event_base.  Called from any thread. */
+/* The public calls for the settings of an event_base.  Called from any thread. */
 
 #include <evlock/evlock.h>
 

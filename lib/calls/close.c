@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Many requests end at once: a lock is closed, an object of it freed, a member of a set.  All
- * are ended before anybody is granted what they leave. */
+/* Ends many requests at once, when a lock is closed, or when a lock object or a member of a set is
+ * freed.  All of them end before any other request is granted what they leave. */
 
 #include <errno.h>
 
@@ -13,7 +13,7 @@
 #include "rules/bound.h"
 #include "rules/grant.h"
 
-/* Fails those of `list` who were asked for through `lock`, or all if that is NULL. */
+/* Fails the waiters in `list` that were made through `lock`.  NULL: fails all. */
 static void
 fail_list(struct evl_step *step, struct evl_core *core, struct evl_link *list,
     struct evlock *lock, int error)
@@ -41,8 +41,7 @@ evl_close_fail_all(struct evl_step *step, struct evl_body *body, int error)
 
 /* --- Sets ------------------------------------------------------------------- */
 
-/* Fails those who wait for a set that has `body` as a member, through `object` or, if that
- * is NULL, through any. */
+/* Fails the waiters of each set that has `object` as a member.  NULL: any object of `body`. */
 static void
 fail_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object, int error)
 {
@@ -59,8 +58,8 @@ evl_close_fail_sets(struct evl_step *step, struct evl_body *body, int error)
 	fail_sets(step, body, NULL, error);
 }
 
-/* Closes such sets.  All are closed before anyone who waits for one fails: they may wait in
- * each other's members. */
+/* Closes those sets.  Closes all of them before any waiter fails, because the sets may share
+ * members. */
 static void
 close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *object)
 {
@@ -72,7 +71,7 @@ close_sets(struct evl_step *step, struct evl_body *body, const struct evlock *ob
 	fail_sets(step, body, object, ECANCELED);
 }
 
-/* The requests for the set no longer hold member `m`, which leaves it. */
+/* Ends the holds of the set's requests in member `m`, and takes `m` out of the set. */
 static void
 leave_set(struct evl_step *step, struct evl_member *m)
 {
@@ -123,10 +122,10 @@ evlock_close(struct evlock *lock)
 	evl_step_end(&step);
 }
 
-/* --- Ending all that was asked for through an object ------------------------- */
+/* --- Ending the requests of an object ----------------------------------------- */
 
-/* What is converted goes, and with it a conversion that still waits, and was asked for
- * through another object: this one's fail, and are told.  One that waits no more goes when
+/* Freeing an object drops waiting conversions that were made through other objects.  Those made
+ * through this one fail and are called back.  A conversion that no longer waits is dropped when
  * its request is discarded. */
 static void
 drop_others_conversion(struct evl_step *step, struct evl_request *r)
@@ -137,8 +136,8 @@ drop_others_conversion(struct evl_step *step, struct evl_request *r)
 		evl_end_conversion(step, r);
 }
 
-/* What a request that was not told yet is told, as `lock` is freed.  A conversion that has been
- * given stays so, if the handle was made through another object. */
+/* Returns the error for a request whose callback is still due when `lock` is freed.  A granted
+ * conversion succeeds if the converted handle was made through another object. */
 static int
 outcome(const struct evl_seat *seat, const struct evlock *lock)
 {
@@ -156,9 +155,9 @@ let_go(struct evl_step *step, struct evl_request *r)
 	evl_end_let_go(step, r, 0);
 }
 
-/* Takes what the port still has to deliver, if it is of an object that ends, and puts it before
- * `place`, or if that is NULL, at the end of the object's list.  What is void stays void, and what
- * failed before keeps its errno.  Returns how much of owed() that was. */
+/* Moves a request of an object that ends from the port's FIFO to the object's list, before `place`
+ * or, if that is NULL, to the end.  A VOID request stays VOID, and a FAILED one keeps its errno.
+ * Returns the share of the request in owed(), 0 if it was not moved. */
 static uint32_t
 take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
 {
@@ -182,8 +181,8 @@ take(struct evl_step *step, struct evl_link *link, struct evl_link *place)
 	return weight;
 }
 
-/* How much the port has to deliver for an object, or more: requests, if it has a guard; else the
- * units that are granted, and those who failed or were converted. */
+/* Returns an upper bound of what the port still has to deliver for an object.  With a guard,
+ * counts requests.  Without one, counts granted units, failed requests and conversions. */
 static uint64_t
 owed(struct evlock *lock)
 {
@@ -202,8 +201,8 @@ owed(struct evlock *lock)
 	return owed;
 }
 
-/* What is owed to one object.  The FIFO is looked through from both its ends: locks are often freed
- * in the order in which they were granted, or the other way round. */
+/* Collects what the FIFO has for one object.  Searches the FIFO from both ends, because locks are
+ * often freed in the order of their grants, or in the reverse order. */
 static void
 collect_own(struct evl_step *step, struct evlock *lock)
 {
@@ -228,7 +227,7 @@ collect_own(struct evl_step *step, struct evlock *lock)
 	}
 }
 
-/* What is owed to all objects that end, in one pass. */
+/* Collects what the FIFO has for all objects that end, in one pass. */
 static void
 collect_all(struct evl_step *step, struct evl_port *port)
 {
@@ -238,8 +237,8 @@ collect_all(struct evl_step *step, struct evl_port *port)
 		take(step, link, NULL);
 }
 
-/* Those who wait fail, and what is held is let go.  The holders stay, as requests that have failed,
- * until all is told. */
+/* Fails the waiters of an object and ends its holds.  The holders stay in the object's list as
+ * FAILED requests until all callbacks have run. */
 static void
 clear(struct evl_step *step, struct evlock *lock)
 {
@@ -258,7 +257,7 @@ clear(struct evl_step *step, struct evlock *lock)
 		evl_list_move(&over, &lock->held);
 }
 
-/* What a callback is told. */
+/* The arguments of a callback, which outlive the request. */
 struct message {
 	struct evlock *lock;
 	evlock_handle handle;
@@ -274,7 +273,7 @@ message(const struct evl_request *r)
 	    (int)r->seat.units };
 }
 
-/* In no step. */
+/* Runs a callback, with the guard left.  Called in no step. */
 static void
 send(const struct message *m)
 {
@@ -285,7 +284,7 @@ send(const struct message *m)
 	evl_lock_enter(body);
 }
 
-/* Nobody finds what has been told. */
+/* Runs the callback of `r`, whose handle is unknown from now on. */
 static void
 tell(struct evl_request *r)
 {
@@ -295,7 +294,7 @@ tell(struct evl_request *r)
 	send(&only);
 }
 
-/* The conversion of `r`, which is due as well, is told right after it. */
+/* Runs the callback of `r`, and right after it that of its conversion, which is due too. */
 static void
 tell_both(struct evl_request *r, struct evl_request *conversion)
 {
@@ -307,7 +306,8 @@ tell_both(struct evl_request *r, struct evl_request *conversion)
 	send(&second);
 }
 
-/* The conversion of `r`, if that is due, moved to `done`; or NULL. */
+/* Moves the conversion of `r` to `done` and returns it, if its callback is due.  Else returns
+ * NULL. */
 static struct evl_request *
 take_conversion(const struct evl_request *r, struct evl_link *done)
 {
@@ -320,8 +320,8 @@ take_conversion(const struct evl_request *r, struct evl_link *done)
 	return EVL_REQUEST(seat);
 }
 
-/* Runs the callbacks of those who are due, and moves them to `done`: what a callback ends while
- * it is due is told no more. */
+/* Runs the callbacks that are due, and moves the requests to `done`.  A request that is ended by
+ * an earlier callback is not called back. */
 static void
 tell_due(struct evl_link *due, struct evl_link *done)
 {
@@ -341,8 +341,8 @@ tell_due(struct evl_link *due, struct evl_link *done)
 	}
 }
 
-/* Discards the requests of a list.  One may take its conversion along, out of
- * whatever list that is in. */
+/* Discards the requests of a list.  Discarding a request also discards its conversion, which may be
+ * in another list. */
 static void
 discard_list(struct evl_link *list)
 {
@@ -352,7 +352,7 @@ discard_list(struct evl_link *list)
 		evl_end_discard(EVL_REQUEST(EVL_SEAT(link)));
 }
 
-/* The object takes no more requests, by short cuts neither. */
+/* Makes the object refuse new requests, on the short paths too. */
 static void
 mark(struct evlock *lock)
 {
@@ -362,7 +362,7 @@ mark(struct evlock *lock)
 		evl_core_mark(evl_lock_core(lock), EVL_NEEDS_STEP);
 }
 
-/* The callbacks that are still due run.  They may end requests that are due, too. */
+/* Runs the callbacks that are still due.  A callback may end other requests that are due. */
 static void
 finish(struct evlock *lock)
 {
@@ -393,7 +393,7 @@ evl_close_object(struct evlock *lock)
 	evl_lock_leave(guard);
 }
 
-/* In one step: all are of one table. */
+/* Clears all objects in one step, as they belong to one table. */
 static void
 clear_all(struct evl_link *locks)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Converting.  A conversion is a request of its own, tied to the one that it
- * converts.  Called in the thread of the lock's base; what is
- * converted may belong to another's. */
+/* evlock_convert() and evlock_convert_nowait().  A conversion is a separate request, tied to the
+ * request that it converts.  Called in the thread of the lock's base.  The converted request may
+ * belong to the base of another thread. */
 
 #include "base/fail.h"
 #include "calls/acquire.h"
@@ -11,7 +11,7 @@
 #include "lock/step.h"
 #include "rules/grant.h"
 
-/* The errno that the new mode deserves, or 0. */
+/* Checks the new mode.  Returns 0 or an errno. */
 static int
 judge(const struct evlock *lock, unsigned mode, const struct evl_request *r)
 {
@@ -22,8 +22,8 @@ judge(const struct evlock *lock, unsigned mode, const struct evl_request *r)
 	return lock->body->kind->is_fixed && lock->body->kind->is_fixed(lock->body) ? ENOTSUP : 0;
 }
 
-/* Finds the holder that is to be converted, or sets errno, by the order of <evlock/evlock.h>.
- * `is_valid`: so is what else was asked. */
+/* Finds the request to convert.  Returns NULL with the first errno in the order of
+ * <evlock/evlock.h>.  `is_valid`: the other arguments of the call are valid. */
 static struct evl_request *
 find_holder(struct evlock *lock, evlock_handle handle, unsigned mode, int is_valid)
 {
@@ -46,8 +46,8 @@ find_holder(struct evlock *lock, evlock_handle handle, unsigned mode, int is_val
 	return NULL;
 }
 
-/* A set's holder has members that its conversion does not wait in: an owner of its own makes
- * them one. */
+/* Gives the holder of a set an owner that stands for its handle.  Its conversion waits in some
+ * members only, and deadlock detection finds the others through the owner. */
 static void
 own_self(struct evl_request *r)
 {
@@ -60,7 +60,7 @@ own_self(struct evl_request *r)
 		evl_core_own_held(t, &extra->self);
 }
 
-/* Ties the conversion `c` to what it converts. */
+/* Ties the conversion `c` to `r`, which it converts. */
 static int
 tie_conversion(struct evlock *lock, struct evl_request *c, struct evl_request *r)
 {
@@ -117,7 +117,7 @@ convert(struct evl_step *step, struct evlock *lock, evlock_handle handle, unsign
 	return error;
 }
 
-/* Would the new mode be given at once? */
+/* Would the new mode be granted at once? */
 static int
 could_convert(const struct evlock *lock, struct evl_request *r, unsigned mode)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Delivering: what a port does for a seat that comes out of its FIFO.  Called from
- * the loop, with no mutex held: the step that a request takes is over, and its guard
- * left, before its callback runs. */
+/* Delivers the seats that a port takes out of its FIFO.  Called from the loop, with no mutex held.
+ * The step of a delivery ends, and leaves the guard, before the callback runs. */
 
 #include <event2/event.h>
 
@@ -14,7 +13,7 @@
 #include "lock/step.h"
 #include "loop/ports.h"
 
-/** What is to be called when the step is over. */
+/** A callback to run after the end of the step. */
 struct call {
 	evlock_cb cb;
 	struct evlock *lock;
@@ -39,7 +38,7 @@ make(const struct call *call)
 	call->cb(call->lock, call->handle, call->error, call->arg);
 }
 
-/* --- A request, or a conversion, that is gone when it is told ----------------- */
+/* --- A failed request, or a conversion: ends when its callback runs ----------- */
 
 static void
 end_use(struct evl_body *body)
@@ -53,8 +52,9 @@ end_use(struct evl_body *body)
 	evl_step_end(&step);
 }
 
-/* That of a key: its lock stays until the callback has run, or frees the table.  Until then
- * the callback is one more user, but not in a child that it has forked. */
+/* Delivers the end of a request for a key.  The callback counts as a user of the key's lock, so
+ * the lock stays until the callback returns or frees the table.  If the callback forks, it does
+ * not count in the child. */
 static void
 deliver_keyed_end(struct evl_step *step, struct evl_request *r, int error)
 {
@@ -88,9 +88,9 @@ deliver_end(struct evl_step *step, struct evl_request *r, int error)
 	make(&call);
 }
 
-/* --- One that holds ----------------------------------------------------------- */
+/* --- A request that holds ----------------------------------------------------- */
 
-/* The wait is over: gives back what only the wait needed. */
+/* Gives back the parts of the extra that only a waiting request needs. */
 static void
 deliver_extra(struct evl_step *step, struct evl_request *r)
 {
@@ -103,8 +103,8 @@ deliver_extra(struct evl_step *step, struct evl_request *r)
 		evl_extra_drop(r);
 }
 
-/* Releases what the callback of evlock_with() may have released itself, or freed the
- * lock of. */
+/* Releases the request after the callback of evlock_with().  The callback may have released it, or
+ * freed the lock. */
 static void
 end_scope(const struct evl_pool *pool, struct evl_guard *guard, evlock_handle handle)
 {
@@ -118,7 +118,7 @@ end_scope(const struct evl_pool *pool, struct evl_guard *guard, evlock_handle ha
 	evl_step_end(&step);
 }
 
-/* A child that the callback has forked has nothing to release. */
+/* If the callback forks, the child has nothing to release. */
 static void
 deliver_scoped(struct evl_step *step, struct evl_request *r)
 {
@@ -168,7 +168,7 @@ deliver_notice(struct evl_step *step, const struct evl_request *r)
 	make(&call);
 }
 
-/* The event may be one of a loop that another thread runs, even if the lock is not. */
+/* event_active() may wake a loop of another thread, even if only one thread uses the lock. */
 static void
 activate(const struct evl_watch *watch)
 {
@@ -193,9 +193,9 @@ deliver_watch(struct evl_step *step, struct evl_seat *seat)
 	evl_step_end(step);
 }
 
-/* --- Any ---------------------------------------------------------------------- */
+/* --- Any seat ----------------------------------------------------------------- */
 
-/* A request that has ended on its way. */
+/* Discards a request that ended before its delivery. */
 static void
 deliver_nothing(struct evl_step *step, struct evl_request *r)
 {
@@ -233,7 +233,7 @@ deliver_any(struct evl_seat *seat)
 	}
 }
 
-/* Those without a guard, and without ties, need no step. */
+/* A request without ties, in a lock without a guard, is delivered without a step. */
 static void
 deliver(struct evl_seat *seat)
 {

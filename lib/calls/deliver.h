@@ -4,7 +4,7 @@
 
 #include "loop/port.h"
 
-/** What each port of evlock calls from its loop. */
+/** The functions that a port calls from its loop. */
 extern const struct evl_port_calls evl_deliver_calls;
 
 #endif

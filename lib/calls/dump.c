@@ -2,8 +2,8 @@
 
 /* evlock_dump().  Called in the thread of the base.
  *
- * A dump is written to memory, each lock with its guard entered, and from there to the
- * caller's FILE: that may block for as long as its reader likes. */
+ * Writes the dump to memory, with each lock's guard entered, and then to the caller's FILE.
+ * Writing to the FILE may block, so no guard is held then. */
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -44,7 +44,7 @@ dump_owner(const struct evl_seat *seat, struct evl_text *text)
 		evl_text_add(text, "(unnamed owner)");
 }
 
-/* A seat, by the handle of the request that it is of. */
+/* Writes one seat, with the handle of its request. */
 static void
 dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *what,
     struct evl_text *text)
@@ -67,8 +67,8 @@ dump_seat(const struct evl_core *core, const struct evl_seat *seat, const char *
 	evl_text_add(text, seat->role == EVL_MEMBER ? " in a set\n" : "\n");
 }
 
-/* What an object that is being freed has held is in its list until all is told, and may have ended
- * in every other way. */
+/* Has the request ended?  While an object is being freed, its `held` list keeps such requests until
+ * all callbacks have run. */
 static int
 is_over(const struct evl_seat *seat)
 {
@@ -88,7 +88,7 @@ dump_list(const struct evl_core *core, const struct evl_link *list, const char *
 			dump_seat(core, EVL_SEAT(link), what, text);
 }
 
-/* What is held by the requests for one set. */
+/* Writes what requests for one set hold of its member `m`. */
 static void
 dump_held_by(const struct evl_member *m, struct evl_text *text)
 {
@@ -112,8 +112,8 @@ dump_held_by_sets(const struct evl_body *body, struct evl_text *text)
 			dump_held_by(EVL_MEMBER_LINK(link), text);
 }
 
-/* Those granted whose callbacks have not run yet.  The state of another lock's request may be
- * changed by another thread meanwhile, and is not looked at. */
+/* Writes the granted requests whose callbacks have not run yet.  Does not read the state of another
+ * lock's request, because another thread may be changing it. */
 static void
 dump_granted(const struct evl_port *port, const struct evl_body *body, struct evl_text *text)
 {
@@ -128,7 +128,7 @@ dump_granted(const struct evl_port *port, const struct evl_body *body, struct ev
 	}
 }
 
-/* What is held through the objects of a lock. */
+/* Writes what is held through the objects of a lock. */
 static void
 dump_held(const struct evl_body *body, struct evl_text *text)
 {
@@ -143,7 +143,7 @@ dump_held(const struct evl_body *body, struct evl_text *text)
 	}
 }
 
-/* Is it the first of the lock's objects on its base? */
+/* Is `lock` the first object of its body on its base? */
 static int
 is_first_object(const struct evlock *lock)
 {
@@ -184,7 +184,7 @@ dump_title(const struct evlock *lock, struct evl_text *text)
 	    evl_core_is(core, EVL_IS_CLOSED) ? ", closed" : "");
 }
 
-/* Unless another object of it on the same base comes before. */
+/* Writes a lock once for each base, however many objects it has there. */
 static void
 dump_lock(const struct evlock *lock, void *arg)
 {
@@ -210,7 +210,7 @@ enter_and_dump(const struct evlock *lock, struct evl_text *text)
 	evl_lock_leave(guard);
 }
 
-/* With no guard entered. */
+/* Called with no guard entered. */
 static void
 dump_port(struct evl_port *port, struct evl_text *text)
 {
@@ -229,7 +229,7 @@ clear(void *text)
 	evl_text_clear(text);
 }
 
-/* The thread may be cancelled here. */
+/* Frees the text even if the thread is cancelled in fwrite() or fputs(). */
 static void
 write_out(struct evl_text *text, FILE *out)
 {

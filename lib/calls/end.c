@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* How one request ends: it is released or withdrawn, times out, is refused.  Called in a step,
- * in the thread of the lock's base or, if the lock has a guard, in any. */
+/* Ends one request by a release, a withdrawal, a timeout or a failure.  Called in a step, in the
+ * thread of the lock's base or, if the lock has a guard, in any thread. */
 
 #include <errno.h>
 
@@ -11,8 +11,8 @@
 #include "lock/step.h"
 #include "rules/grant.h"
 
-/* Is a request of a guarded lock somewhere between the thread that ended its wait, and
- * the one that is to be told? */
+/* Has the wait of a request ended in a guarded lock, and has the thread of its base not yet
+ * delivered that? */
 static inline int
 is_in_transit(const struct evl_request *r)
 {
@@ -32,7 +32,8 @@ dismiss_conversion(struct evl_seat *conversion)
 	evl_end_dismiss(r);
 }
 
-/* What few requests have is undone.  May be called again: what was undone, is undone. */
+/* Detaches a request from its conversion, its owner, its set, and its handle and notice.
+ * Idempotent. */
 static void
 detach(struct evl_request *r)
 {
@@ -74,7 +75,7 @@ evl_end_hide(struct evl_request *r)
 		detach(r);
 }
 
-/* What remains of a request that its own thread has to look at. */
+/* Makes `r` VOID.  The thread of its base frees it later. */
 static void
 void_request(struct evl_request *r)
 {
@@ -115,7 +116,7 @@ withdraw(struct evl_step *step, struct evl_request *r)
 	evl_lock_unawait(r->lock);
 }
 
-/* One that is in transit stays there. */
+/* A request in transit stays in its list, and becomes VOID. */
 static void
 leave_transit(struct evl_step *step, struct evl_request *r, int error)
 {
@@ -124,7 +125,7 @@ leave_transit(struct evl_step *step, struct evl_request *r, int error)
 	r->seat.state = EVL_VOID;
 }
 
-/* Takes `r` out of whatever it is in, if it has not left yet. */
+/* Takes `r` out of its list and ends its hold, if it has not left yet. */
 static void
 leave(struct evl_step *step, struct evl_request *r, int error)
 {
@@ -170,7 +171,7 @@ evl_end_request(struct evl_step *step, struct evl_request *r)
 
 /* --- Failing ------------------------------------------------------------------ */
 
-/* Those who gain by it are told before. */
+/* Grants those requests first that `r` has blocked, so their callbacks run before its own. */
 static void
 fail(struct evl_step *step, struct evl_request *r, int error)
 {

@@ -2,34 +2,37 @@
 #ifndef EVL_END_H_INCLUDED_
 #define EVL_END_H_INCLUDED_
 
-/* How one request ends.  Called in a step. */
+/* Ends one request.  Called in a step, except evl_end_fail() and evl_end_expire(). */
 
 #include "lock/step.h"
 
-/** Ends a request, whatever its state, and its conversion: it is unknown from now on. */
+/** Ends a request in any state, together with its conversion.  Its handle is unknown from now
+ * on. */
 void evl_end_request(struct evl_step *step, struct evl_request *r);
 
-/** Ends the conversion that `r` has, and that nobody is to be told of. */
+/** Ends the conversion of `r` without a callback. */
 void evl_end_conversion(struct evl_step *step, struct evl_request *r);
 
-/** Takes a request and its conversion out of the queue or list that they are in.  The request's
- * memory stays.  `error`: 0, or the errno by which the request lost the lock that it holds. */
+/** Takes a request and its conversion out of their lists, and ends their holds, but keeps the
+ * request's memory.  `error`: 0, or the errno if the request has lost the lock. */
 void evl_end_leave(struct evl_step *step, struct evl_request *r, int error);
 
-/** Ends the hold of `r`.  `error` as above. */
+/** Ends the hold of `r`.  `error`: as above. */
 void evl_end_let_go(struct evl_step *step, struct evl_request *r, int error);
 
-/** Gives the memory back of a request that has left, at once or in its base's thread. */
+/** Gives back the memory of a request that has left, at once or later in the thread of its
+ * base. */
 void evl_end_dismiss(struct evl_request *r);
 
-/** The request has left, and its handle is unknown from now on, while its memory stays; ends its
- * conversion, which waits no more. */
+/** Makes the handle of `r`, which has left, unknown, and keeps its memory.  Ends the conversion of
+ * `r`, which must not be QUEUED. */
 void evl_end_hide(struct evl_request *r);
 
-/** Undoes what few requests have; ends a conversion, which waits no more. */
+/** Frees the extra of `r`.  Ends the conversion of `r`, which must not be QUEUED. */
 void evl_end_discard_extra(struct evl_request *r);
 
-/** Gives the memory back; `r` is in no list and holds nothing.  In its base's thread. */
+/** Gives back the memory of `r`, which must be in no list and hold nothing.  Called in the thread
+ * of its base. */
 static inline void
 evl_end_discard(struct evl_request *r)
 {
@@ -43,10 +46,10 @@ evl_end_discard(struct evl_request *r)
 	evl_handles_put(lock->pool, r);
 }
 
-/** Ends the waiting of `r`, if it still waits, with `error`: a step. */
+/** Fails `r` with `error`, if it still waits.  Makes a step. */
 void evl_end_fail(struct evl_request *r, int error);
 
-/** The same, as its timer went off. */
+/** Fails `r` with ETIMEDOUT, if it still waits.  Makes a step. */
 void evl_end_expire(struct evl_request *r);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What a forked child has of its parent's locks, and how it is freed; see forget.h.  No step
- * is made of it: whoever waited or held does so in the parent.  All requests of a pool go with
- * the first of its locks that is freed, as nothing is to be asked of the others either. */
+/* Frees what a forked child has of its parent's locks; see forget.h.  Makes no step, because the
+ * waiters and holders are the parent's.  Freeing the first lock of a pool frees all requests of
+ * the pool, because inherited requests are of no further use. */
 
 #include "base/mem.h"
 #include "calls/forget.h"
@@ -32,7 +32,8 @@ forget_whole(struct evl_request *r)
 		evl_extra_forget(r, 1);
 }
 
-/* Only the thread of its own base gives a request an extra, and takes it away. */
+/* Safe in a pool that is not whole: only the thread of its base gives a request an extra or drops
+ * it. */
 static void
 forget_torn(struct evl_request *r)
 {
@@ -46,7 +47,7 @@ evl_forget_requests(struct evl_pool *pool, struct evl_guard *guard, const struct
 	int is_whole = guard ? evl_guard_is_whole(guard) : !port->is_foreign;
 
 	if (is_whole) {
-		evl_handles_visit(pool, untie);	/* before what they are tied to has gone */
+		evl_handles_visit(pool, untie);	/* before any tied seat is freed */
 		evl_chosen_forget(pool);
 		evl_handles_visit(pool, forget_whole);
 	} else if (guard) {
@@ -58,7 +59,7 @@ evl_forget_requests(struct evl_pool *pool, struct evl_guard *guard, const struct
 
 /* --- Objects -------------------------------------------------------------- */
 
-/* Sets have the lock as a member no more. */
+/* Takes the lock out of the sets that have it as a member. */
 static void
 leave_sets(struct evlock *lock)
 {

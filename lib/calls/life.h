@@ -2,8 +2,8 @@
 #ifndef EVL_LIFE_H_INCLUDED_
 #define EVL_LIFE_H_INCLUDED_
 
-/* The life of a request until it ends, as far as several of the calls share it: it is made,
- * found by its handle, and held.  Called in a step. */
+/* What several calls do with a request before it ends: make it, find it by its handle, and let it
+ * hold.  Called in a step. */
 
 #include "loop/letters.h"
 #include "lock/lock.h"
@@ -11,7 +11,7 @@
 
 /* --- Making and finding ---------------------------------------------------- */
 
-/** The request of `lock` that `handle` names, or NULL. */
+/** Returns the request of `lock` that `handle` names, or NULL. */
 static inline struct evl_request *
 evl_life_find(const struct evlock *lock, evlock_handle handle)
 {
@@ -22,8 +22,8 @@ evl_life_find(const struct evlock *lock, evlock_handle handle)
 	return r && (r->lock == lock || r->lock->identity == lock->identity) ? r : NULL;
 }
 
-/** A request with a handle, and nobody to call back.  `pool` is that of the lock, by the
- * name that whoever calls has looked at it already.  NULL with errno ENOMEM. */
+/** Makes a request with a handle and without a callback.  `pool` is lock->pool, which the caller
+ * has already loaded.  Returns NULL with errno ENOMEM. */
 static inline struct evl_request *
 evl_life_begin(struct evlock *lock, struct evl_pool *pool, unsigned mode, uint32_t units,
     unsigned rank, enum evl_role role)
@@ -41,7 +41,7 @@ evl_life_begin(struct evlock *lock, struct evl_pool *pool, unsigned mode, uint32
 	return r;
 }
 
-/** The same of any lock, which may be a key's. */
+/** The same for any lock, including the lock of a table's key. */
 static inline struct evl_request *
 evl_life_begin_any(struct evlock *lock, unsigned mode, uint32_t units, unsigned rank,
     enum evl_role role)
@@ -54,14 +54,15 @@ evl_life_begin_any(struct evlock *lock, unsigned mode, uint32_t units, unsigned 
 	return r;
 }
 
-/** The mode of a request: a set that asks all its members for modes of their own takes any. */
+/** The mode of a request.  A set whose members each have a mode of their own takes any mode, and
+ * maps it to 0. */
 static inline unsigned
 evl_life_mode(const struct evlock *lock, unsigned mode)
 {
 	return mode < evl_lock_core(lock)->n_modes ? mode : 0;
 }
 
-/** The handle that a callback is given: of a conversion, that of what it converts. */
+/** The handle that the callback gets.  A conversion's callback gets the converted handle. */
 static inline evlock_handle
 evl_life_told_handle(const struct evl_request *r)
 {
@@ -72,7 +73,7 @@ evl_life_told_handle(const struct evl_request *r)
 
 /* --- Holding --------------------------------------------------------------- */
 
-/** The callback runs, or there is none: `r` is HELD.  Of a lock without a guard. */
+/** Makes `r` HELD, as its callback runs now, or it has none.  The lock has no guard. */
 static inline void
 evl_life_hold_plain(struct evlock *lock, struct evl_request *r)
 {
@@ -83,7 +84,7 @@ evl_life_hold_plain(struct evlock *lock, struct evl_request *r)
 		evl_list_push(&lock->held, &r->seat.link);
 }
 
-/** The same of any lock. */
+/** The same for any lock. */
 static inline void
 evl_life_hold(struct evlock *lock, struct evl_request *r)
 {
@@ -95,7 +96,7 @@ evl_life_hold(struct evlock *lock, struct evl_request *r)
 	evl_list_push(&lock->held, &r->seat.link);
 }
 
-/** Takes `r`, which is not QUEUED, out of the list that it is in. */
+/** Takes `r` out of its list.  `r` must not be QUEUED. */
 static inline void
 evl_life_unlink(struct evlock *lock, struct evl_request *r)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Looking at a lock; changes nothing.  Called in the thread of its base. */
+/* The public calls that look at a lock and change nothing.  Called in the thread of its base. */
 
 #include <errno.h>
 
@@ -45,9 +45,9 @@ evlock_waiting(const struct evlock *lock)
 	return n;
 }
 
-/* --- Of one handle -------------------------------------------------------- */
+/* --- One handle ------------------------------------------------------------ */
 
-/* The request that `handle` names, for a set that has the lock. */
+/* Returns the request that `handle` names in a set that has `lock` as a member, or NULL. */
 static struct evl_request *
 find_through_sets(const struct evlock *lock, evlock_handle handle)
 {
@@ -62,8 +62,8 @@ find_through_sets(const struct evlock *lock, evlock_handle handle)
 	return NULL;
 }
 
-/* The seat in `lock` of the request that `handle` names, which may have been made through a
- * set that `lock` is a member of; or NULL. */
+/* Returns the seat in `lock` of the request that `handle` names, or NULL.  The request may have
+ * been made through a set that has `lock` as a member. */
 static struct evl_seat *
 find_seat(const struct evlock *lock, evlock_handle handle)
 {
@@ -81,7 +81,7 @@ find_seat(const struct evlock *lock, evlock_handle handle)
 	return NULL;
 }
 
-/* The mode that a handle holds, or -1. */
+/* Returns the mode that a handle holds, or -1. */
 static int
 mode_of(const struct evlock *lock, evlock_handle handle)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Making, sharing and freeing lock objects. */
+/* Makes, shares and frees lock objects.  Called in the thread of the object's base, except
+ * evlock_share(), which may be called from any thread. */
 
 #include <errno.h>
 
@@ -36,7 +37,8 @@ identify(struct evlock *lock, const struct evlock_options *options)
 	lock->identity->free_value = options->free_value;
 }
 
-/* What goes with its last object, in no step. */
+/* Frees an identity after its last object.  Called in no step, because free_value() is the
+ * caller's. */
 static void
 free_identity(struct evl_identity *identity, const struct evl_body *body)
 {
@@ -89,7 +91,7 @@ leave_body(struct evlock *lock, struct evl_body *body)
 		update_far(body);
 }
 
-/* Makes an object of zero-filled memory. */
+/* Sets up an object in zero-filled memory. */
 static struct evlock *
 set_up(struct evlock *lock, struct evl_body *body, struct evl_port *port,
     struct evl_identity *identity, struct evlock_table *table)
@@ -119,8 +121,8 @@ evl_objects_create(struct evl_body *body, struct evl_port *port, struct evl_iden
 	return lock ? set_up(lock, body, port, identity, table) : NULL;
 }
 
-/* For the caller.  The port comes last: it may be another thread's, which alone may free it,
- * so it cannot be put back here. */
+/* Makes an object for a caller of the library.  Gets the port last, after all that can fail: only
+ * the thread of the port's base may put it back, and that may be another thread. */
 static struct evlock *
 create_on(struct event_base *base, struct evl_body *body, struct evl_identity *identity)
 {
@@ -194,7 +196,8 @@ evlock_new(struct event_base *base, const struct evlock_options *options)
 	return evl_objects_create_lock(base, options, options->modes ? options->modes : &evl_lock_standard_modes);
 }
 
-/* Frees an object that has no requests.  Returns its identity, if that goes with it, or NULL. */
+/* Frees an object that has no requests.  Returns its identity if the object was its last one, else
+ * NULL. */
 static struct evl_identity *
 dissolve(struct evlock *lock)
 {

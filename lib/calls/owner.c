@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Owners: whoever a set of requests belongs to.  What they may, and when they
- * would wait for each other, is in bound.c and deadlock.c; here is their list. */
+/* Owners, each of which has a set of requests.  Makes and frees owners, and releases all their
+ * requests at once.  The rules for owners are in rules/bound.c and rules/deadlock.c. */
 
 #include <errno.h>
 
@@ -12,9 +12,9 @@
 #include "loop/ports.h"
 
 struct evlock_owner {
-	struct evl_owner core;	/* protected by the tied guards' mutex, if is_shared */
-	unsigned n_forks;	/* that led to the process that made it */
-	int is_shared;		/* its locks have guards; changes only while it has none */
+	struct evl_owner core;	/* protected by evl_guard_tied, if is_shared */
+	unsigned n_forks;	/* evl_ports_n_forks when it was made */
+	int is_shared;		/* its locks have guards; changes only while it has no request */
 	char *name;
 };
 
@@ -48,7 +48,7 @@ evl_owner_name(const struct evl_owner *owner)
 	return EVL_CONTAINER(owner, struct evlock_owner, core)->name;
 }
 
-/* The guard that its locks have in common, or NULL. */
+/* The guard that the owner's locks share, or NULL. */
 static struct evl_guard *
 guard_of(const struct evlock_owner *owner)
 {
@@ -93,7 +93,7 @@ evl_owner_may_ask(struct evlock_owner *owner, struct evl_guard *guard)
 	return has_none;
 }
 
-/* The request that ends with the seat: that which a conversion converts. */
+/* Returns the request to end for a seat.  For a conversion, that is the converted request. */
 static struct evl_request *
 acquisition_of(const struct evl_ties *ties)
 {
@@ -104,7 +104,7 @@ acquisition_of(const struct evl_ties *ties)
 	return EVL_REQUEST(lead);
 }
 
-/* Returns how many there were. */
+/* Returns the number of requests that it has ended. */
 static size_t
 end_each(struct evl_step *step, struct evl_link *list)
 {
@@ -115,7 +115,7 @@ end_each(struct evl_step *step, struct evl_link *list)
 	return n;
 }
 
-/* In one step, so that nobody gains by half of it. */
+/* Ends all requests in one step, so that no grant happens half-way. */
 size_t
 evlock_owner_release_all(struct evlock_owner *owner)
 {
@@ -128,7 +128,7 @@ evlock_owner_release_all(struct evlock_owner *owner)
 	return n;
 }
 
-/* In a forked child: what it had is the parent's. */
+/* In a forked child: the owner's requests are the parent's. */
 static void
 forget_each(struct evl_link *list)
 {

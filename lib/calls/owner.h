@@ -8,14 +8,15 @@
 
 struct evl_guard;
 
-/** What the core knows of an owner. */
+/** Returns the part of an owner that the rules use. */
 struct evl_owner *evl_owner_core(struct evlock_owner *owner);
 
-/** May the owner (NULL: none) ask for a lock that has, or has not, a guard?  All that it has
- * at a time are of the one kind.  Ties the guard.  Called in no step. */
+/** May the owner ask for a lock with `guard`, or for one without a guard if that is NULL?  At any
+ * time, either all locks of an owner have guards or none has.  Ties the guard.  `owner` may be
+ * NULL.  Called in no step. */
 int evl_owner_may_ask(struct evlock_owner *owner, struct evl_guard *guard);
 
-/** For reports; NULL: none. */
+/** Returns the owner's name, or NULL if it has none. */
 const char *evl_owner_name(const struct evl_owner *owner);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_release().  Called in the thread of the lock's base or, if the lock has a guard, in
- * any. */
+/* evlock_release().  Called in the thread of the lock's base or, if the lock has a guard, in any
+ * thread. */
 
 #include "base/fail.h"
 #include "calls/alone.h"
@@ -39,7 +39,7 @@ find_and_end(struct evlock *lock, evlock_handle handle)
 
 /* --- The short paths: a lock of one loop, a request without ties ---------------- */
 
-/* Grants the next, with everything there is to think of. */
+/* Grants the next requests in a step. */
 static int
 promote_any(struct evlock *lock)
 {
@@ -51,7 +51,8 @@ promote_any(struct evlock *lock)
 	return 0;
 }
 
-/* Grants the next, behind what was sent as a letter, or where no drain is on its way. */
+/* Grants the next requests if letters come before them, or if the port's event is not active
+ * yet. */
 static EVL_NOINLINE int
 promote_and_wake(struct evlock *lock)
 {
@@ -62,8 +63,9 @@ promote_and_wake(struct evlock *lock)
 	return 0;
 }
 
-/* A plain hold in `mode` has ended: grants the next.  While others hold in that mode
- * as well, whoever is first still waits for them, unless it is units that count. */
+/* Grants the next requests after a plain hold in `mode` has ended.  While others hold in the same
+ * mode, the first waiter still conflicts with them, so there is nothing to grant.  Where units are
+ * counted, there may be. */
 static EVL_NOINLINE int
 pass_on(struct evlock *lock, unsigned mode)
 {
@@ -80,14 +82,14 @@ pass_on(struct evlock *lock, unsigned mode)
 	return 0;
 }
 
-/* Is it nothing but a seat, in a lock that nobody watches? */
+/* Has the request no ties, and the lock nothing that watches it? */
 static inline int
 is_plain(const struct evlock *lock, const struct evl_request *r)
 {
 	return !r->seat.ties && !evl_core_is(evl_lock_core(lock), EVL_IS_WATCHED);
 }
 
-/* Ends a plain hold that is in no list any more. */
+/* Ends a plain hold that was taken out of its list. */
 static inline int
 end_hold(struct evlock *lock, struct evl_request *r)
 {
@@ -95,12 +97,12 @@ end_hold(struct evlock *lock, struct evl_request *r)
 	unsigned mode = r->seat.mode;
 
 	evl_core_drop(core, mode, r->seat.units);
-	evl_handles_put_as(lock->pool, r, r->handle + EVL_GENERATION);	/* which is not hidden */
+	evl_handles_put_as(lock->pool, r, r->handle + EVL_GENERATION);	/* EVL_HIDDEN is not set */
 	return core->n_waiting ? pass_on(lock, mode) : 0;
 }
 
-/* Ends the wait of one who waits without ties.  The seat may stay, but the handle is
- * no more; so not if it was the last of its slot. */
+/* Ends the wait of a request without ties.  The seat may stay in the queue, but the slot gets its
+ * next handle at once.  A slot without a next handle has to leave the queue. */
 static inline int
 end_wait(struct evlock *lock, struct evl_request *r)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* evlock_notify() and evlock_unnotify(): events of callers' that watch a lock.  Called in the
+/* evlock_notify() and evlock_unnotify(), by which a caller's event watches a lock.  Called in the
  * thread of the lock's base. */
 
 #include "base/fail.h"
@@ -26,7 +26,7 @@ judge(const struct evlock *lock, unsigned mode, const struct event *ev)
 {
 	if (!ev || evl_lock_judge(lock, mode, 1))
 		return EINVAL;
-	if (lock->table)	/* which frees it with its last request */
+	if (lock->table)	/* the table frees the lock with its last request */
 		return ENOTSUP;
 	return find_watch(lock, ev) ? EEXIST : 0;
 }
@@ -94,7 +94,7 @@ end(struct evl_step *step, struct evlock *lock, struct event *ev)
 {
 	struct evl_watch *watch = find_watch(lock, ev);
 
-	if (!watch || watch->lock->port != lock->port)	/* another thread's may be on its way */
+	if (!watch || watch->lock->port != lock->port)	/* another thread may be delivering it */
 		return ENOENT;
 	forget(watch);
 	evl_step_note(step, lock->body, 0);

@@ -4,7 +4,7 @@
 
 struct evlock;
 
-/** The events that watch a lock through this object do so no more.  In the thread of its
+/** Removes the events that watch a lock through this object.  Called in the thread of its
  * base. */
 void evl_watch_forget_all(struct evlock *lock);
 
