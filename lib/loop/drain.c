@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Draining: what waits in the FIFO of a port is delivered.  Called from the loop.
+/* Delivers the seats in the FIFO of a port.  Called from the loop.
  *
- * `wake` is made active, which costs no system call; but an event that is made
- * active from a callback runs in the same pass of the loop, and two that take
- * turns would keep it from its descriptors for ever.  So only a drain by `turn` has
- * a new budget, as the loop looks at descriptors before it runs a timer; when the
- * budget is spent, all wait for it.  It is added when a quarter of the budget is left: it
- * goes off at whatever look comes next, and a loop that looks often enough by itself
- * need not look once more.  What is drained until then may come after that look, and
- * counts.  They are two events, as libevent 2.1.12 may lose the
- * activation of an event whose timer expires as well.
+ * Making `wake` active costs no system call.  But an event that a callback makes active
+ * runs in the same pass of the loop, so two callbacks that take turns could keep the loop
+ * from its descriptors for ever.  Therefore each drain uses up a budget, and only `turn`, a
+ * timer, renews it: a loop looks at its descriptors before it runs a timer.  When the budget
+ * is used up, the FIFO waits for `turn`.
  *
- * `wake` is persistent, or libevent would delete it each time that it runs.  It has the
- * priority at which callbacks run, which is set each time that it is made active: libevent
- * asserts that an event it makes active has a priority that its base still has.  The events
- * that libevent or other threads make active are of priority 0, which every base has.
+ * `turn` is added when a quarter of the budget is left.  If the loop looks at its descriptors
+ * before the rest is used up, `turn` goes off at that look and needs no further one.  Deliveries
+ * between the two may come after the look, so they count against the new budget.  `wake` and
+ * `turn` are two events, because libevent 2.1.12 may lose the activation of an event whose
+ * timer expires too.
+ *
+ * `wake` is persistent, because libevent would otherwise delete it each time that it runs.
+ * It has the priority at which callbacks run.  The priority is set before each activation,
+ * because libevent asserts that the base still has it.  The events that libevent or other
+ * threads make active have priority 0, which every base has.
  */
 
 #include <unistd.h>
@@ -36,7 +38,7 @@ free_event(struct event *ev)
 		event_free(ev);
 }
 
-/* Nobody sends any more: what could be sent to, has gone. */
+/* No lock object is left, so nothing more can be posted. */
 void
 evl_drain_destroy(struct evl_port *port)
 {
@@ -59,7 +61,7 @@ evl_drain_destroy(struct evl_port *port)
 
 /* --- Draining ------------------------------------------------------------- */
 
-/* Sees to it that a new budget comes. */
+/* Adds `turn`, which renews the budget. */
 static void
 ask_for_turn(struct evl_port *port)
 {
@@ -76,7 +78,7 @@ begin_drain(struct evl_port *port)
 	if (evl_letters_is_shared(port))
 		evl_letters_collect(port);
 	port->is_armed = 1;
-	__atomic_store_n(&port->is_draining, 1, __ATOMIC_RELEASE);	/* behind its user */
+	__atomic_store_n(&port->is_draining, 1, __ATOMIC_RELEASE);	/* after port->user */
 }
 
 static void
@@ -113,7 +115,8 @@ drain(struct evl_port *port)
 		evl_letters_keep(port);
 }
 
-/* The priority of callbacks: what was set, or else the base's default, as the base is now. */
+/* Returns the priority of callbacks: the one that was set, or else the base's default.  The base
+ * may have fewer priorities now than it had then. */
 static int
 priority(const struct evl_port *port)
 {
@@ -159,9 +162,9 @@ evl_drain_arm(struct evl_port *port)
 	port->is_armed = 1;
 	if (!port->left && port->coming)
 		return;
-	if (!port->left)	/* no memory for the timer: better late descriptors than none told */
+	if (!port->left)	/* no memory for `turn`: late descriptors beat lost callbacks */
 		port->left = EVL_BUDGET;
-	event_priority_set(port->wake, priority(port));	/* or it is active, with one that exists */
+	event_priority_set(port->wake, priority(port));	/* fails only if `wake` is already active */
 	event_active(port->wake, EV_TIMEOUT, 0);
 }
 
@@ -174,7 +177,7 @@ on_post(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (fd >= 0 && read(fd, &n, sizeof n) < 0)
 		return;
-	pthread_mutex_lock(&port->mutex);	/* before the letters are taken */
+	pthread_mutex_lock(&port->mutex);	/* before drain() takes the letters */
 	__atomic_store_n(&port->is_posted, 0, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&port->mutex);
 	drain_at_priority(port);

@@ -2,11 +2,12 @@
 #ifndef EVL_DRAIN_H_INCLUDED_
 #define EVL_DRAIN_H_INCLUDED_
 
-/* The FIFO of a port, and the events that drain it.  In the base's thread. */
+/* The FIFO of a port, and the events that drain it.  Called in the base's thread. */
 
 #include "loop/letters.h"
 
-/** The FIFO, for what the base's thread grants: behind what it has sent before, as a letter. */
+/** Returns the FIFO, to which the base's thread appends its grants.  Collects the letters first,
+ * so that earlier grants stay in front. */
 static inline struct evl_link *
 evl_drain_fifo(struct evl_port *port)
 {
@@ -15,10 +16,11 @@ evl_drain_fifo(struct evl_port *port)
 	return &port->fifo;
 }
 
-/** Sees to it that a drain comes. */
+/** Makes the loop drain the FIFO soon. */
 void evl_drain_arm(struct evl_port *port);
 
-/** To be called when the FIFO may have become non-empty. */
+/** Makes the loop drain the FIFO unless it is empty or a drain is already coming.  Called after
+ * the FIFO may have become non-empty. */
 static inline void
 evl_drain_wake(struct evl_port *port)
 {
@@ -26,10 +28,10 @@ evl_drain_wake(struct evl_port *port)
 		evl_drain_arm(port);
 }
 
-/** Makes the events of a port, which has a base.  Returns -1 if there is no memory. */
+/** Makes the events of a port, whose base must be set.  Returns -1 if there is no memory. */
 int evl_drain_create_events(struct evl_port *port);
 
-/** Frees a port, and what it has.  Not called while it is being drained. */
+/** Frees a port and all that it has.  Must not be called during a drain of the port. */
 void evl_drain_destroy(struct evl_port *port);
 
 #endif

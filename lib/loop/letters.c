@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What other threads do to a port: they leave letters, and wake its loop by one event for all
- * of them.  A loop that is kept alive for others listens for the bell meanwhile, a descriptor,
- * as libevent's own way of waking takes twice as long between two threads: it writes to a
- * descriptor as well, but with the base locked.
+/* Letters are the seats that other threads leave at a port.  One event wakes the loop for all of
+ * them.  While a loop is kept alive for other threads, it listens to the bell, a descriptor.
+ * libevent also wakes a loop by writing to a descriptor, but with the base locked, and takes twice
+ * as long between two threads.
  *
- * Called from any thread, in a step; the mutexes of a port are its `mutex`, then `waking`. */
+ * Called from any thread, in a step.  A thread that needs both mutexes of a port enters `mutex`
+ * before `waking`. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,9 @@
 
 /* --- Threads ------------------------------------------------------------------ */
 
-static uint64_t n_threads;	/* atomic: those that have used ports */
+static uint64_t n_threads;	/* atomic: the number of threads that have used ports */
 
-/* A number for each thread, which no later one gets. */
+/* Returns the number of the calling thread.  Numbers are never reused. */
 static uint64_t
 self(void)
 {
@@ -46,15 +47,15 @@ evl_letters_self(void)
 	return self();
 }
 
-/* Is the calling thread, which has forked, that of the port's base?  Who makes locks for a base
- * may do so for another thread, which may run that loop without any use of them. */
+/* Is the calling thread, which has forked, the thread of the port's base?  The maker of the port
+ * may have made it for another thread, so it counts only if there was no other thread. */
 int
 evl_letters_is_users(const struct evl_port *port)
 {
 	return port->user ? port->user == self() : port->maker == self() && n_threads == 1;
 }
 
-/* If it is another thread that drains, its number is seen. */
+/* If another thread drains the port, the acquire load makes that thread's number visible. */
 int
 evl_letters_is_home(struct evl_port *port)
 {
@@ -62,13 +63,13 @@ evl_letters_is_home(struct evl_port *port)
 	    __atomic_load_n(&port->user, __ATOMIC_RELAXED) == self();
 }
 
-/* The ports that the calling thread has to wake.  It does so when its step is over: whoever
- * is woken asks for the guard at once, often before the call that wakes him has returned,
- * and a guard that is not free would send him back to sleep.  A port is in one of these
- * lists at most, that of who set its is_posted. */
+/* The ports that the calling thread has to wake.  It wakes them after its step.  A thread that is
+ * woken enters the guard at once, often before the waking call has returned, and would go back to
+ * sleep if the guard were not free.  A port is in at most one of these lists: the list of the
+ * thread that set its is_posted. */
 static __thread struct evl_port *to_wake;
 
-/* Its event may be gone by now. */
+/* The port's events may be freed already; is_deaf says so. */
 static void
 activate(struct evl_port *port)
 {
@@ -78,8 +79,8 @@ activate(struct evl_port *port)
 	pthread_mutex_unlock(&port->waking);
 }
 
-/* Called with the port's mutex held.  A loop that nothing keeps is woken at once: until it is,
- * it may end, with all the letters that others have left meanwhile. */
+/* Called with the port's mutex held.  A loop that is not kept alive is woken at once, because it
+ * might end before it sees its letters. */
 static void
 poke(struct evl_port *port)
 {
@@ -113,15 +114,15 @@ evl_letters_let_go(struct evl_port *port)
 	evl_mem_free(port);
 }
 
-/* Rung with no mutex held at all.  (While libevent wakes a loop it holds the mutex of the
- * base, which is what that loop asks for first.) */
+/* Called with no mutex held.  (libevent holds the mutex of the base while it wakes a loop, and that
+ * loop enters this mutex first.) */
 static void
 ring(const struct evl_port *port)
 {
 	static const uint64_t one = 1;
 	ssize_t n = write(port->bell, &one, sizeof one);
 
-	(void)n;	/* it is rung once until it is answered */
+	(void)n;	/* cannot fail: the bell is rung at most once before it is read */
 }
 
 static void
@@ -159,7 +160,7 @@ void
 evl_letters_post(struct evl_port *port, struct evl_seat *seat)
 {
 	if (evl_letters_is_home(port)) {
-		evl_list_push(&port->fifo, &seat->link);	/* it is being drained */
+		evl_list_push(&port->fifo, &seat->link);	/* the present drain delivers it */
 		return;
 	}
 	pthread_mutex_lock(&port->mutex);
@@ -187,7 +188,8 @@ evl_letters_collect(struct evl_port *port)
 
 /* --- Keeping the loop alive ---------------------------------------------------- */
 
-/* Who waits no more has been sent a letter before, which may not have come yet. */
+/* Does a request wait for another thread, or may a letter for one still be there?  A request is
+ * sent as a letter before it stops counting in n_awaited. */
 static int
 is_awaited(const struct evl_port *port)
 {
@@ -206,7 +208,8 @@ new_bell(int is_rung)
 #endif
 }
 
-/* The first time that the port waits for others.  Without one, `post` will do. */
+/* Makes the bell, when the port waits for other threads for the first time.  Without a bell, `post`
+ * wakes the loop. */
 static void
 hang_bell(struct evl_port *port)
 {
@@ -217,7 +220,7 @@ hang_bell(struct evl_port *port)
 	event_priority_set(port->sentinel, 0);
 }
 
-/* Called with the port's mutex held, as others must know whether the bell is heard. */
+/* Called with the port's mutex held, because other threads read is_kept. */
 static void
 start_keeping(struct evl_port *port)
 {
@@ -243,10 +246,11 @@ evl_letters_keep(struct evl_port *port)
 
 /* --- After fork() -------------------------------------------------------------- */
 
-/* A bell of the child's own by the same number, which libevent knows: event_reinit() would
- * fail if nothing had it, and watch whatever got it next.  It rings, so that the loop, if the
- * child ever runs it, finds that nothing is to be waited for.  The parent's is closed first, so
- * that there is a number to be had. */
+/* Gives the child a fresh bell under the same descriptor number, because libevent has that number:
+ * event_reinit() would fail if the number were closed, and watch another file if the number were
+ * reused.  The fresh bell rings, so that the loop, if the child runs it, finds that it need not
+ * wait for other threads.  The parent's bell is closed first, so that a descriptor number is
+ * free. */
 void
 evl_letters_replace_bell(struct evl_port *port)
 {

@@ -2,14 +2,13 @@
 #ifndef EVL_PORT_H_INCLUDED_
 #define EVL_PORT_H_INCLUDED_
 
-/* A port is where the locks of one event_base meet its loop: what is to be
- * called back waits in one FIFO, and one event drains it, so many callbacks are
- * told for the price of one event.  The only user of event_base; knows nothing
- * of modes.
+/* A port connects the locks of one event_base to its loop.  The seats to deliver wait in
+ * one FIFO, and one event drains it, so many callbacks cost one event.  Only ports use the
+ * event_base.  They know nothing of modes.
  *
- * One port for each base, made with its first lock and gone with its last.  Used by
- * the base's thread alone, except for what says otherwise: other threads put what is
- * to be delivered among the letters, and make one event active for all of them.
+ * Each base has one port, which is made with its first lock and freed with its last.  Only
+ * the base's thread uses a port, except for the members marked below.  Other threads put
+ * seats among the letters, and make one event active for all of them.
  */
 
 #include <pthread.h>
@@ -23,55 +22,54 @@ struct event_base;
 /** How many callbacks run between two looks at descriptors and timers. */
 #define EVL_BUDGET 64
 
-/** What is called from the loop; see calls/deliver.c. */
+/** The functions that a port calls from the loop; see calls/deliver.c. */
 struct evl_port_calls {
 	void (*deliver)(struct evl_seat *seat);		/**< a seat comes out of the FIFO */
 	void (*expire)(struct evl_request *r);		/**< a request's timer went off */
 };
 
 struct evl_port {
-	struct evl_link fifo;		/**< seats that are to be delivered, in order */
-	uint32_t left;			/**< of the budget */
-	uint32_t coming;		/**< what `turn` adds to it; 0: it is not on its way */
-	uint8_t is_armed;		/**< a drain is on its way, or under way */
+	struct evl_link fifo;		/**< seats to deliver, in order */
+	uint32_t left;			/**< what is left of the budget */
+	uint32_t coming;		/**< what `turn` adds to `left`; 0: `turn` is not added */
+	uint8_t is_armed;		/**< a drain is coming, or under way */
 	struct event_base *base;
-	int priority;			/**< atomic: what is set for the base, see base_settings.h */
-	struct event *wake;		/**< drains with what is left of the budget; made active */
-	struct event *turn;		/**< drains with a new one; a {0,0} timer, added in time */
-	struct evl_pool pool;		/**< requests of this base's locks, if one loop uses them */
-	struct evl_extras extras;	/**< those of its requests */
+	int priority;			/**< atomic: evl_settings_priority() of the base */
+	struct event *wake;		/**< drains with the rest of the budget; made active */
+	struct event *turn;		/**< drains with a new budget; a {0,0} timer */
+	struct evl_pool pool;		/**< requests of this base's locks without a guard */
+	struct evl_extras extras;	/**< extras of the requests of this base's locks */
 	void (*deliver)(struct evl_seat *seat);
-	uint32_t n_users;		/**< lock objects and tables; under the mutex of the ports */
-	uint8_t is_draining;		/**< atomic, as others look whether it is they who drain */
-	uint8_t is_ended;		/**< the last user went in a drain, which has to free it */
-	uint8_t is_kept;		/**< `sentinel` is added; changes under the mutex */
-	struct event *sentinel;		/**< keeps the loop alive; comes when `bell` is rung */
-	int bell;			/**< an eventfd; -1: there is none */
-	struct evl_link link;		/**< in the list of ports; under its mutex */
+	uint32_t n_users;		/**< lock objects and tables; under ports.mutex */
+	uint8_t is_draining;		/**< atomic: see evl_letters_is_home() */
+	uint8_t is_ended;		/**< the last user left during a drain, which frees it */
+	uint8_t is_kept;		/**< `sentinel` is added; changes under `mutex` */
+	struct event *sentinel;		/**< keeps the loop alive; runs when `bell` is rung */
+	int bell;			/**< an eventfd; -1: none */
+	struct evl_link link;		/**< in the list of ports; under ports.mutex */
 	pid_t pid;			/**< the process that made it */
 	uint64_t maker;			/**< the thread that made it */
-	uint64_t user;			/**< atomic: the thread that ran its loop or asked for its
-					     locks last, as far as is known; 0: none yet */
+	uint64_t user;			/**< atomic: the last thread known to have run its loop or
+					     asked for its locks; 0: none yet */
 	uint8_t is_inherited;		/**< made before a fork(): nothing is delivered */
 	uint8_t is_foreign;		/**< inherited, and its user is no thread of this process */
 
-	/* What other threads use: */
-	pthread_mutex_t mutex;		/**< protects those below, but for the atomic ones */
-	struct evl_link locks, families; /**< objects; only the base's thread takes some away */
+	/* Used by other threads, too: */
+	pthread_mutex_t mutex;		/**< protects the members below that are not atomic */
+	struct evl_link locks, families; /**< objects; only the base's thread removes any */
 	struct evl_link letters;	/**< seats that go to `fifo` */
-	uint8_t is_posted;		/**< atomic, changes under the mutex: it will look for letters */
-	struct evl_port *next_to_wake;	/**< of the thread that will make `post` active */
+	uint8_t is_posted;		/**< atomic, changes under `mutex`: the loop collects the
+					     letters soon */
+	struct evl_port *next_to_wake;	/**< in the list to_wake of a thread, see letters.c */
 	struct event *post;		/**< collects the letters */
 	pthread_mutex_t waking;		/**< held while `post` is made active; protects is_deaf */
-	uint8_t is_deaf;		/**< it must not be any more: it is freed, or the parent's */
-	uint32_t n_refs;		/**< atomic: the port itself, and those who are to wake it */
-	uint8_t is_shared;		/**< atomic: there was a lock that has a guard */
+	uint8_t is_deaf;		/**< `post` is freed, or is the parent's: leave it alone */
+	uint32_t n_refs;		/**< atomic: the port, and the threads about to wake it */
+	uint8_t is_shared;		/**< atomic: it has had a lock with a guard */
 	uint32_t n_awaited;		/**< atomic: requests that wait for other threads */
 };
 
-
-
-/** May there be letters? */
+/** May the port have letters? */
 static inline int
 evl_port_is_posted(const struct evl_port *port)
 {

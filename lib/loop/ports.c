@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The ports of the process: they are made and found, and what a forked child inherits. */
+/* The ports of the process: makes, finds and frees them, and handles fork(). */
 
 #include <errno.h>
 #include <unistd.h>
@@ -22,8 +22,8 @@ static struct {
 
 /* --- Making and freeing --------------------------------------------------- */
 
-/* In a forked child: the events stay in a base that another thread of the parent ran, which may
- * have had the base's mutex, and the port that they lead to stays with them. */
+/* Frees a part of a foreign port.  The rest is leaked: its events stay in a base whose mutex
+ * another thread of the parent may have held, and they point to the port. */
 static void
 abandon(struct evl_port *port)
 {
@@ -80,9 +80,9 @@ after_fork(void)
 	pthread_mutex_unlock(&ports.mutex);
 }
 
-/* Other threads, which may have held a port's mutex, are no more, and the letters that they
- * left are the parent's to deliver, as is all else: nothing waits here, and no loop is kept
- * alive for it. */
+/* In a forked child: threads that may have held a port's mutexes do not exist, so both are made
+ * anew.  The parent delivers the FIFO and the letters.  Here nothing waits for other threads, so no
+ * loop is kept alive. */
 static void
 inherit(struct evl_port *port)
 {
@@ -195,7 +195,7 @@ evl_ports_get(struct event_base *base, const struct evl_port_calls *calls)
 	return port;
 }
 
-/* Returns 1 if it was the last. */
+/* Returns 1 if that was the last user. */
 static int
 let_go(struct evl_port *port)
 {

@@ -2,45 +2,44 @@
 #ifndef EVL_PORTS_H_INCLUDED_
 #define EVL_PORTS_H_INCLUDED_
 
-/* The ports of the process. */
+/* The ports of the process.  Called from any thread, unless a comment says otherwise. */
 
 #include "loop/port.h"
 
 struct evl_guard;
 
-/** Sees to it that fork() is handled: done by evl_ports_get(), or earlier by whoever has a
- * mutex that is entered before those of the ports, and handlers of its own for that. */
+/** Installs the fork() handlers of this file, once.  evl_ports_get() does so.  A file whose mutex
+ * is entered before ports.mutex calls this before it installs handlers of its own. */
 void evl_ports_handle_fork(void);
 
-/** How often a fork() has led to this process, from one that used the library. */
+/** The number of fork() calls between the process that first used the library and this one. */
 extern unsigned evl_ports_n_forks;
 
-/** The port of `base`, made if there is none.  NULL with errno ENOMEM.  Each call
- * is undone by one of evl_ports_put().  One that was inherited is not found. */
+/** Returns the port of `base`.  Makes it if there is none, or if it was inherited.  Returns NULL
+ * with errno ENOMEM.  evl_ports_put() undoes one call, in the base's thread. */
 struct evl_port *evl_ports_get(struct event_base *base, const struct evl_port_calls *calls);
 void evl_ports_put(struct evl_port *port);
 
-/** Was it made by this process, and not by one that it was forked from? */
+/** Did this process make the port, rather than a process that it was forked from? */
 int evl_ports_is_ours(const struct evl_port *port);
 
-/** May a lock, or a table, of this port that has `guard`, or NULL, be shared with `base`?
- * If not, sets errno to EINVAL or ENOTSUP. */
+/** May a lock or table of this port be shared with `base`?  `guard`: the guard of the lock or
+ * table, or NULL.  If not, sets errno to EINVAL or ENOTSUP. */
 int evl_ports_is_sharable(const struct evl_port *port, const struct evl_guard *guard,
     struct event_base *base);
 
-/** The port of `base` if it has one; for looking. */
+/** Returns the port of `base`, or NULL if it has none. */
 struct evl_port *evl_ports_find(struct event_base *base);
 
-/** The settings of `base` have changed; its port, if it has one, is to follow them.  From any
- * thread. */
+/** Makes the port of `base`, if it has one, follow the settings of the base, which have changed. */
 void evl_ports_heed_settings(struct event_base *base);
 
-/** Adds a lock object or a table to its list, from any thread, and takes it away, in the
+/** Adds a lock object or a table to its list, or removes it.  evl_ports_remove() is called in the
  * base's thread. */
 void evl_ports_add(struct evl_port *port, struct evl_link *list, struct evl_link *link);
 void evl_ports_remove(struct evl_port *port, struct evl_link *link);
 
-/** What is in the list after `link`, which may be the list; NULL: nothing. */
+/** Returns the link after `link`, or NULL at the end of the list.  `link` may be `list`. */
 struct evl_link *evl_ports_next(struct evl_port *port, const struct evl_link *list,
     const struct evl_link *link);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What programs set for an event_base; see settings.h. */
+/* The settings of event_bases; see settings.h. */
 
 #include <pthread.h>
 
@@ -21,7 +21,7 @@ struct settings {
 
 #define SETTINGS(l) EVL_CONTAINER(l, struct settings, link)
 
-/* The mutex is held. */
+/* Called with the mutex held. */
 static struct settings *
 find(const struct event_base *base)
 {
@@ -33,7 +33,7 @@ find(const struct event_base *base)
 	return NULL;
 }
 
-/* The same, made if there are none.  NULL with errno ENOMEM. */
+/* The same, but makes the settings if there are none.  Returns NULL with errno ENOMEM. */
 static struct settings *
 need(struct event_base *base)
 {

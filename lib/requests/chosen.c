@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Handles that callers make from pointers of their own: a hash table from
- * (lock, handle) to the request's extra, one for each pool, protected as the
- * pool is.  uthash frees its table when the last entry goes; an entry that
- * stays, the keeper, saves the next request that allocation. */
+/* Handles that callers make from their own pointers.  Each pool has a hash table from
+ * (lock, handle) to the request's extra, protected like the pool.  uthash frees its
+ * table with the last entry.  One entry that stays, the keeper, avoids allocating the
+ * table again for the next request. */
 
 #include <string.h>
 

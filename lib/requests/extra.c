@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What few requests use; see extra.h.  A spare extra keeps its struct event,
- * assigned to the base, so a steady load allocates nothing. */
+/* Extras of requests; see extra.h.  A spare extra keeps its struct event assigned to the
+ * base, so a steady load allocates nothing. */
 
 #include <errno.h>
 #include <string.h>
@@ -47,7 +47,8 @@ create(struct evl_extras *home)
 	return NULL;
 }
 
-/* Of a foreign base, libevent may be in the hands of a thread that is no more. */
+/* Does not call libevent for a foreign base: a thread that does not exist in this process may have
+ * held the base's mutex. */
 static void
 destroy(const struct evl_extras *home, struct evl_extra *extra)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Slots for requests; see handles.h.  Regions double as the directory from slot
- * numbers to memory: numbers are cheap and taken in long runs, memory is not and
- * is taken a chunk at a time.  The ranges are protected by `ranges.mutex`. */
+/* Slots for requests; see handles.h.  A region maps slot numbers to memory.  Numbers
+ * are cheap, so a region takes a long run of them.  Memory is not, so a region
+ * allocates one chunk at a time.  `ranges.mutex` protects the ranges. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,14 +14,14 @@
 #define SLOT_ALIGN	64	/* a cache line */
 #define MADE_AT_ONCE	64	/* slots: a page */
 #define SECOND_REGION	(1u << 14)
-#define LARGEST_REGION	(1u << 26)	/* a power of 2^6 more than the second */
+#define LARGEST_REGION	(1u << 26)	/* SECOND_REGION times a power of 2^6 */
 #define LAST_GENERATION	0x7fffffffu
 #define N_RETURNED	256
 
 /* --- Slot numbers of the process ------------------------------------------ */
 
-/* A run of slot numbers that no pool uses, and the generation that none of them
- * has reached yet. */
+/* A run of slot numbers that no pool uses, and a generation that none of them has
+ * reached yet. */
 struct range {
 	uint32_t base, n, generation;
 };
@@ -30,7 +30,7 @@ static struct {
 	pthread_mutex_t mutex;
 	uint32_t next;
 	unsigned n_returned;
-	struct range returned[N_RETURNED];	/* who finds no place here is lost */
+	struct range returned[N_RETURNED];	/* when it is full, further ranges are leaked */
 } ranges = { PTHREAD_MUTEX_INITIALIZER, 0, 0, { { 0, 0, 0 } } };
 
 static int
@@ -149,7 +149,7 @@ allocate(struct evl_chunk *chunk, uint32_t n)
 	return 0;
 }
 
-/* A generation that none of the first `n` slots of a chunk has reached. */
+/* Returns a generation that none of the first `n` slots of a chunk has reached. */
 static uint32_t
 generation_after(const struct evl_chunk *chunk, uint32_t n)
 {
@@ -186,7 +186,7 @@ free_region(struct evl_region *region, int is_reusable)
 
 /* --- Pools ---------------------------------------------------------------- */
 
-/* Stands in for a region until there is one. */
+/* The region of a pool that has none yet. */
 static struct evl_region no_region;
 
 void
@@ -224,7 +224,7 @@ evl_handles_visit(const struct evl_pool *pool, void (*visit)(struct evl_request 
 		}
 }
 
-/* Makes some more slots of a chunk ready: `made` of them are. */
+/* Makes more slots of a chunk, of which `made` slots are ready. */
 static void
 make_slots(struct evl_pool *pool, struct evl_chunk *chunk, uint32_t made)
 {
@@ -240,7 +240,7 @@ make_slots(struct evl_pool *pool, struct evl_chunk *chunk, uint32_t made)
 		    (region->base + region->n_made + i - made);
 		chunk->slot[i].seat.state = EVL_FREE;
 	}
-	region->n_made += n - made;	/* a forked child may look at so many */
+	region->n_made += n - made;	/* last: a forked child may visit that many */
 }
 
 struct evl_request *

@@ -9,17 +9,17 @@
  *	| own=0 | generation  | slot number |
  *	+-------+-------------+-------------+
  *
- * A pool keeps requests in slots.  Slot numbers come from one range for the
- * whole process, so no two pools make the same handle; a slot adds one to its
- * generation at each use, and is retired when that would wrap, so no handle is
- * made twice.  A slot that nobody uses has the handle of its next use, and does not
- * answer to it.  A request that answers to another handle, or to none, has EVL_HIDDEN
- * set in `request->handle`, which is bit 63: that of callers' own handles.
+ * A pool keeps requests in slots.  Slot numbers come from one range for the whole
+ * process, so no two pools make the same handle.  A slot adds one to its generation
+ * at each use.  It is retired before the generation wraps, so no handle is made twice.
+ * A free slot has the handle of its next use, which evl_handles_find() does not find
+ * yet.  A request with a chosen handle, or without a handle, has EVL_HIDDEN set in
+ * `request->handle`.  That is bit 63, which every chosen handle has.
  *
  * A pool keeps its memory for the next requests until it is cleared.
  *
- * A pool belongs to whoever serializes its use: a port (its base's thread) or
- * a shared lock (its mutex).  The ranges are under a mutex of their own.
+ * A pool belongs to a port, whose base's thread serializes its use, or to a guard,
+ * whose mutex does.  The ranges have a separate mutex.
  */
 
 #include "requests/request.h"
@@ -32,7 +32,7 @@ struct evl_extra;
 #define EVL_CHUNK_SHIFT	10
 #define EVL_CHUNK_SLOTS	(1u << EVL_CHUNK_SHIFT)
 
-/** So many slots of a region, allocated together. */
+/** EVL_CHUNK_SLOTS slots of a region, allocated together; fewer in a smaller region. */
 struct evl_chunk {
 	struct evl_request *slot;
 	void *memory;
@@ -42,32 +42,32 @@ struct evl_chunk {
 struct evl_region {
 	struct evl_region *older;
 	uint32_t base, n;
-	uint32_t n_made;		/**< slots that have been used at all */
-	uint32_t generation;		/**< that they started from */
+	uint32_t n_made;		/**< slots that are ready, or in use */
+	uint32_t generation;		/**< the first generation of its slots */
 	struct evl_chunk chunk[];
 };
 
 struct evl_pool {
-	struct evl_link *free;		/**< a stack of requests, by link.next; also the cores' */
-	struct evl_request *top, *end;	/**< slots that were made, and not used yet */
+	struct evl_link *free;		/**< a stack of free slots, by link.next; cores push, too */
+	struct evl_request *top, *end;	/**< slots that are ready and were never used */
 	struct evl_region *newest;
 	uint32_t n_retired;
-	uint32_t n_at_first;		/**< slots of the first region, once there is one */
-	struct evl_extra *own;		/**< callers' own handles, see chosen.c */
+	uint32_t n_at_first;		/**< slots of the first region */
+	struct evl_extra *own;		/**< chosen handles, see chosen.c */
 	struct evl_extra *own_keeper;
-	uint64_t n_scopes;		/**< that were numbered, see evl_body.scope */
+	uint64_t n_scopes;		/**< the last evl_identity.scope that was given out */
 };
 
-/** Makes a pool that begins with `n` slots, at most EVL_CHUNK_SLOTS, once it is used. */
+/** Makes an empty pool.  Its first region will have `n` slots, at most EVL_CHUNK_SLOTS. */
 void evl_handles_init(struct evl_pool *pool, uint32_t n);
 
-/** Frees the memory; requests in it are gone. */
+/** Frees the memory of a pool, with all its requests. */
 void evl_handles_clear(struct evl_pool *pool);
 
-/** Calls `visit` for each request that has begun, and not ended. */
+/** Calls `visit` for each request that has not ended. */
 void evl_handles_visit(const struct evl_pool *pool, void (*visit)(struct evl_request *));
 
-/** Before and after fork(): no other thread is about to take a range. */
+/** Called before and after fork(), so that no other thread is taking a range meanwhile. */
 void evl_handles_hold_ranges(void);
 void evl_handles_let_go_of_ranges(void);
 
@@ -92,14 +92,14 @@ evl_handles_get(struct evl_pool *pool)
 	return r;
 }
 
-/** What the handle of a slot becomes after this one; with EVL_HIDDEN: none, it is worn out. */
+/** Returns the next handle of a slot.  If EVL_HIDDEN is set in it, the slot has none left. */
 static inline evlock_handle
 evl_handles_after(evlock_handle handle)
 {
 	return (handle & ~EVL_HIDDEN) + EVL_GENERATION;
 }
 
-/** Ends the life of a request and of its handle; `after` is what its slot has from now on. */
+/** Ends a request and its handle.  `after` is the next handle of its slot. */
 static inline void
 evl_handles_put_as(struct evl_pool *pool, struct evl_request *r, evlock_handle after)
 {
@@ -119,7 +119,7 @@ evl_handles_put(struct evl_pool *pool, struct evl_request *r)
 	evl_handles_put_as(pool, r, evl_handles_after(r->handle));
 }
 
-/** Returns what is, or was, in slot number `slot` of a region that has it. */
+/** Returns the slot with number `slot`, which must be in `region`. */
 static inline struct evl_request *
 evl_handles_slot(const struct evl_region *region, uint32_t slot)
 {
@@ -134,7 +134,7 @@ evl_handles_has(const struct evl_region *region, uint32_t slot)
 	return slot - region->base < region->n_made;
 }
 
-/** Returns the request that `handle`, one without EVL_HIDDEN, names, or NULL. */
+/** Returns the request that `handle` names, or NULL.  EVL_HIDDEN must not be set in `handle`. */
 static inline struct evl_request *
 evl_handles_find(const struct evl_pool *pool, evlock_handle handle)
 {

@@ -2,25 +2,25 @@
 #ifndef EVL_REQUEST_H_INCLUDED_
 #define EVL_REQUEST_H_INCLUDED_
 
-/* A request: who asked for what, and how to tell them.  One cache line; what
- * few requests use is kept aside, in a struct evl_extra. */
+/* A request: its place in a lock, its callback, its handle.  It fills one cache line.  The
+ * parts that few requests need are in a struct evl_extra. */
 
 #include "rules/core.h"
 
-/** What a port has to do for a seat in its FIFO. */
+/** The purpose of a seat, which says what a port does with it. */
 enum evl_role {
 	EVL_ACQUISITION,
-	EVL_GUARDED,	/**< the same, of a lock that has a guard */
+	EVL_GUARDED,	/**< an acquisition of a lock that has a guard */
 	EVL_SCOPED,	/**< evlock_with(): released when the callback returns */
 	EVL_CONVERSION,
-	EVL_MEMBER,	/**< nothing: a set's seat in a member, in no FIFO */
-	EVL_NOTICE,	/**< tell a holder that someone waits for it */
-	EVL_NOTIFY,	/**< activate an event of the caller's */
-	EVL_OUTSIDE	/**< do something about other processes, see outside.h */
+	EVL_MEMBER,	/**< the seat of a set's request in a member; never in a FIFO */
+	EVL_NOTICE,	/**< runs a holder's notice_cb, as another request waits for the lock */
+	EVL_NOTIFY,	/**< activates an event of the caller, see evlock_notify() */
+	EVL_OUTSIDE	/**< stands for other processes and machines, see outside.h */
 };
 
 struct evl_request {
-	struct evl_seat seat;	/**< first, so that a seat of a request is the request */
+	struct evl_seat seat;	/**< first, so that a pointer to it points to the request */
 	struct evlock *lock;	/**< the object that it was made through */
 	evlock_cb cb;
 	void *arg;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Timeouts as callers write them, and as libevent can use them; see timeout.h.  Every timer of
- * a request is started with a timeout from here: libevent asserts that tv_usec is not negative,
- * and adds the timeout to its clock without looking for an overflow. */
+/* Turns callers' timeouts into ones that libevent can use; see timeout.h.  Every timer of a request
+ * is started with a timeout from here, because libevent asserts that tv_usec is not negative, and
+ * adds the timeout to its clock without checking for an overflow. */
 
 #include <limits.h>
 #include <time.h>
@@ -17,13 +17,13 @@
 #define HALF ((time_t)1 << (sizeof(time_t) * CHAR_BIT - 2))
 #define LATEST (HALF - 1 + HALF)
 
-/* event_base_init_common_timeout() marks what it returns by these bits of tv_usec.  The lowest
- * ones are the microseconds; those between are the number of a queue in the base. */
+/* The bits of tv_usec in a timeout from event_base_init_common_timeout(): a mark in the highest
+ * ones, the number of a queue in the base, the microseconds in the lowest ones. */
 #define COMMON_MASK 0xf0000000
 #define COMMON_MARK 0x50000000
 #define COMMON_USEC 0x000fffff
 
-/* Is it marked as a common timeout?  A large number of microseconds can look the same. */
+/* Has `tv` the mark of a common timeout?  A large number of microseconds can look the same. */
 static int
 is_marked(const struct timeval *tv)
 {
@@ -32,9 +32,9 @@ is_marked(const struct timeval *tv)
 	    && (tv->tv_usec & COMMON_USEC) < SECOND;
 }
 
-/* Did event_base_init_common_timeout() of this base return it?  The same duration gives the
- * same timeout again, so asking for a real one changes nothing.  For a number that only looks
- * like one, the base gets a common timeout that nobody uses. */
+/* Is `tv` a common timeout of this base?  libevent returns the same common timeout again for the
+ * same duration, so the call changes nothing.  If `tv` only looks like one, the base gets a common
+ * timeout that stays unused. */
 static int
 is_common(struct event_base *base, const struct timeval *tv)
 {
@@ -47,7 +47,7 @@ is_common(struct event_base *base, const struct timeval *tv)
 	return common && common->tv_sec == tv->tv_sec && common->tv_usec == tv->tv_usec;
 }
 
-/* The seconds of a sum that may be too large, or too small, for a time_t. */
+/* Adds seconds.  A sum that does not fit in a time_t becomes the largest or smallest one. */
 static time_t
 add(time_t sec, time_t more)
 {
@@ -56,7 +56,7 @@ add(time_t sec, time_t more)
 	return more < 0 && sec < -LATEST - more ? -LATEST : sec + more;
 }
 
-/* Carries what is outside 0..999999 of tv_usec into tv_sec. */
+/* Brings tv_usec into 0..999999, and carries the rest into tv_sec. */
 static struct timeval
 normalise(const struct timeval *wanted)
 {
@@ -71,7 +71,7 @@ normalise(const struct timeval *wanted)
 	return tv;
 }
 
-/* Would its end overflow libevent's clock?  That counts from 1970, or from some later time. */
+/* Would the timeout end beyond libevent's clock, which counts from 1970 or later? */
 static int
 is_too_long(const struct timeval *tv)
 {
