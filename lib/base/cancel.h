@@ -2,15 +2,15 @@
 #ifndef EVL_CANCEL_H_INCLUDED_
 #define EVL_CANCEL_H_INCLUDED_
 
-/* Cancellation of threads.  What holds a mutex of the library's, or has granted a lock and
- * has not woken its loop yet, is not cut off half-way: cancellation is disabled there, as
- * write(), open() and close() are cancellation points.  So is event_active(), which writes
- * to wake a loop that another thread runs.  Asynchronous cancellation is not provided for:
- * it may come between any two instructions. */
+/* Disables cancellation where a call must not end half-way: while a thread holds a mutex of
+ * the library, or has granted a lock and not yet woken its loop.  write(), open() and close()
+ * are cancellation points.  So is event_active(), which writes to wake a loop of another
+ * thread.  The library does not support asynchronous cancellation, which can come between
+ * any two instructions. */
 
 #include <pthread.h>
 
-/** Disables cancellation.  Returns what evl_cancel_restore() is to be given. */
+/** Disables cancellation.  Returns the argument for evl_cancel_restore(). */
 static inline int
 evl_cancel_disable(void)
 {

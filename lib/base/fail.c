@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* How calls fail.  Called from everywhere; kept out of the short paths. */
+/* Failures of calls.  Called from everywhere; not inlined, to keep the short paths short. */
 
 #include "base/fail.h"
 

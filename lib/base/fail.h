@@ -7,7 +7,7 @@
 
 #include "base/list.h"
 
-/** Set errno, and return what a failed call returns: -1, or no handle. */
+/** Set errno, and return the result of a failed call: -1, or 0 for a handle. */
 int evl_fail(int error);
 uint64_t evl_fail_handle(int error);
 

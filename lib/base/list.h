@@ -2,20 +2,20 @@
 #ifndef EVL_LIST_H_INCLUDED_
 #define EVL_LIST_H_INCLUDED_
 
-/* Circular doubly linked lists, threaded through what they list.  A list is a
- * link of its own: empty when it points at itself.  Called from everywhere;
- * whoever owns a list says which mutex protects it. */
+/* Circular doubly linked lists, whose links are members of the listed structures.  The
+ * list itself is one more link, which points at itself when the list is empty.  Called
+ * from everywhere; the owner of a list says which mutex protects it. */
 
 #include <stddef.h>
 
-/** Keeps what is seldom called out of what is called all the time. */
+/** Keeps a function that is seldom called from being inlined into one that is called often. */
 #if defined(__GNUC__)
 #define EVL_NOINLINE __attribute__((noinline))
 #else
 #define EVL_NOINLINE
 #endif
 
-/** Makes two functions of one that both are called all the time. */
+/** Inlines a function into each of its callers, which are called often. */
 #if defined(__GNUC__)
 #define EVL_INLINE inline __attribute__((always_inline))
 #else
@@ -26,7 +26,7 @@ struct evl_link {
 	struct evl_link *next, *prev;
 };
 
-/** The structure of type `type` whose member `member` is at `ptr`. */
+/** Returns the structure of type `type` whose member `member` is at `ptr`. */
 #define EVL_CONTAINER(ptr, type, member) \
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -58,8 +58,8 @@ evl_list_insert_after(struct evl_link *place, struct evl_link *link)
 	place->next = link;
 }
 
-/** Puts `link` at the end.  Its two stores are kept apart: GCC would make one of
- * vectors out of them, which costs more. */
+/** Puts `link` at the end.  The two stores to `link` are kept apart, because GCC would merge
+ * them into one vector store, which is slower. */
 static inline void
 evl_list_push(struct evl_link *list, struct evl_link *link)
 {
@@ -78,7 +78,7 @@ evl_list_remove(struct evl_link *link)
 	link->prev->next = link->next;
 }
 
-/** Moves all, of which there are some, to the end of `to`. */
+/** Moves all links of `list`, which must not be empty, to the end of `to`. */
 static inline void
 evl_list_move(struct evl_link *list, struct evl_link *to)
 {
@@ -91,7 +91,7 @@ evl_list_move(struct evl_link *list, struct evl_link *to)
 	to->prev = last;
 }
 
-/** Takes the first link off, or returns NULL. */
+/** Removes the first link and returns it, or returns NULL if the list is empty. */
 static inline struct evl_link *
 evl_list_pop(struct evl_link *list)
 {

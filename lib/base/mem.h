@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/** NULL with errno ENOMEM if there is none; the same for all three. */
+/** All three return NULL with errno ENOMEM if there is no memory. */
 void *evl_mem_new(size_t size);
 void *evl_mem_zalloc(size_t size);
 char *evl_mem_strdup(const char *text);

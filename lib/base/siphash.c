@@ -10,7 +10,7 @@ rotate(uint64_t x, unsigned n)
 	return x << n | x >> (64 - n);
 }
 
-/* Up to eight bytes, the lowest first. */
+/* Loads up to eight bytes, the lowest first. */
 static uint64_t
 load(const unsigned char *p, size_t n)
 {

@@ -76,7 +76,7 @@ is_plain(unsigned char c)
 	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
-/* There is room for it.  Returns what follows it. */
+/* Writes one escaped byte, for which there must be room.  Returns the end of it. */
 static char *
 escape(char *to, unsigned char c)
 {

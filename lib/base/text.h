@@ -2,9 +2,9 @@
 #ifndef EVL_TEXT_H_INCLUDED_
 #define EVL_TEXT_H_INCLUDED_
 
-/* Text in memory that grows while it is written.  What is written under a mutex is written
- * here first, and goes to a file or a socket once the mutex is free.  Names and keys come from
- * outside the program and are escaped. */
+/* Text in memory that grows while it is written.  A report under a mutex is written here first,
+ * and goes to a file or a socket after the mutex is left.  Names and keys come from outside the
+ * program, so they are escaped. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,8 +14,8 @@ struct evl_text {
 	char *start;		/**< `length` bytes, without a NUL; NULL: none yet */
 	size_t length;
 	size_t size;		/**< allocated */
-	uint8_t is_cut;		/**< an allocation failed: the text ends there, and all that is
-				     added afterwards is ignored */
+	uint8_t is_cut;		/**< an allocation failed: the text ends there, and later
+				     additions are ignored */
 };
 
 void evl_text_add(struct evl_text *text, const char *more);
@@ -24,8 +24,8 @@ void evl_text_add(struct evl_text *text, const char *more);
 void evl_text_printf(struct evl_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Adds `n` bytes of any kind.  All but the printable ones of ASCII, and `"` and `\` as well,
- * are written as \xNN, so a name can neither end its line nor control a terminal. */
+/** Adds `n` bytes of any kind.  Writes `"`, `\` and everything but printable ASCII as \xNN, so a
+ * name can neither end its line nor control a terminal. */
 void evl_text_add_escaped(struct evl_text *text, const void *bytes, size_t n);
 
 /** The same for a string. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What libevent does not tell of a base: was it set up for threads before it was made?
+/* Was libevent set up for threads before a base was made?
  *
- * There is no call to ask.  But evbuffer_enable_locking() fails unless libevent can
- * make mutexes; and a base that was made while it could has an event of its own, by
- * which others wake it, with the same callback in all such bases. */
+ * No call of libevent tells.  But evbuffer_enable_locking() fails unless libevent can make
+ * mutexes now.  And a base that was made while libevent could make them has an internal
+ * event, by which other threads wake it.  That event has the same callback in all bases. */
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -23,7 +23,8 @@ has_mutexes(void)
 	return has;
 }
 
-/* What is looked for among a base's events; NULL: the first that there is. */
+/* The event to look for among a base's events.  `callback` NULL: any event, whose callback is then
+ * stored here. */
 struct sought {
 	event_callback_fn callback;
 	int is_found;
@@ -41,8 +42,8 @@ match(const struct event_base *base, const struct event *ev, void *arg)
 	return sought->is_found;
 }
 
-/* The callback of the event by which others wake a base, from a base that has nothing
- * else; NULL if there is none. */
+/* Finds the callback of the event by which other threads wake a base.  Looks in a fresh base, which
+ * has no other event.  Returns NULL if there is none. */
 static event_callback_fn
 find_waker(void)
 {
@@ -56,11 +57,12 @@ find_waker(void)
 	return sought.callback;
 }
 
-/* Finds it once.  Making and freeing a base opens and closes descriptors. */
+/* Finds the callback once, with cancellation disabled: making and freeing a base opens and closes
+ * descriptors. */
 static event_callback_fn
 need_waker(void)
 {
-	static event_callback_fn waker;	/* atomic; once it is known */
+	static event_callback_fn waker;	/* atomic; NULL: not known yet */
 	event_callback_fn known = __atomic_load_n(&waker, __ATOMIC_RELAXED);
 	int state;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Semaphores: locks with one mode, whose limit can be changed. */
+/* Semaphores: locks with one mode, whose limit can be changed.  Called in the thread of the lock's
+ * base. */
 
 #include <evlock/semaphore.h>
 
@@ -11,7 +12,7 @@
 
 static const struct evlock_options no_options;
 
-/* A limit of 0 means none, so that none at all needs a predicate. */
+/* The predicate of a semaphore without permits, because a limit of 0 would mean no limit. */
 static int
 is_never(unsigned mode, uint32_t units, const uint32_t *held, void *arg)
 {
@@ -47,7 +48,7 @@ permit_of(const struct evl_body *body)
 	return body->of_kind;
 }
 
-/* It may be given more permits before those are asked for. */
+/* Does not look at `units`: the semaphore may get more permits later. */
 static int
 judge(const struct evlock *lock, unsigned mode, uint32_t units)
 {
@@ -102,8 +103,8 @@ evlock_semaphore_new(struct event_base *base, uint32_t permits,
 	return lock;
 }
 
-/* In a step.  Returns 0 if the lock is no semaphore: a key's lock becomes a plain one, in whatever
- * thread, when its table is freed. */
+/* Returns 0 if the lock is no semaphore.  Checks that in a step, because another thread may be
+ * changing the kind of a key's lock, by freeing its table. */
 static int
 resize(struct evl_step *step, struct evl_body *body, uint32_t permits)
 {

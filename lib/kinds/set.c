@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Sets: a lock made of other locks.  A request for a set has a seat in the set's
- * own queue, and one in that of each member; the core grants them together.  Here
- * is who the members are, and the memory of the seats.
+/* Sets: locks made of other locks.  A request for a set has a seat in the queue of the
+ * set and one in the queue of each member.  The rules grant all its seats together.  This
+ * file has the list of members, and the memory of the seats in their queues.
  *
- * A set that is itself a member is taken apart: its members become members.  It
- * is remembered as well, without a seat, since its end is the end of the outer set.
+ * If a member is itself a set, its members become members of the outer set.  The inner
+ * set stays a member without a seat, because closing it closes the outer set too.
  */
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "lock/member.h"
 #include "lock/step.h"
 
-/* A set's own queue keeps nobody out. */
+/* The modes of a set's own queue conflict with nothing. */
 static const struct evlock_mode set_mode[EVLOCK_MAX_MODES];
 static const struct evlock_modes set_modes = { set_mode, EVLOCK_MAX_MODES, NULL };
 
@@ -29,7 +29,7 @@ set_of(const struct evl_body *body)
 	return body->of_kind;
 }
 
-/* The set that a lock is, or NULL. */
+/* Returns the set behind a lock, or NULL if the lock is not a set. */
 static const struct evl_set *
 as_set(const struct evlock *lock)
 {
@@ -53,7 +53,7 @@ knows_mode(const struct evlock *lock, int mode)
 	return mode >= 0 && !evl_lock_judge(lock, (unsigned)mode, 1);
 }
 
-/* How many members a set of these has, or 0: they cannot make a set. */
+/* Returns the number of members in a set of these locks, or 0 if they cannot make a set. */
 static size_t
 count(const struct evlock_set_member *members, size_t n)
 {
@@ -83,7 +83,7 @@ add(struct evl_set *set, struct evlock *lock, int mode)
 	evl_list_init(&m->link);
 }
 
-/* Adds a lock, and if it is a set, its members. */
+/* Adds a lock and, if the lock is a set, its members. */
 static void
 add_all(struct evl_set *set, const struct evlock_set_member *member)
 {
@@ -98,7 +98,7 @@ add_all(struct evl_set *set, const struct evlock_set_member *member)
 			add(set, m->lock, m->mode == EVLOCK_SAME_MODE ? member->mode : m->mode);
 }
 
-/* Sets the mark of all that is reached by a lock.  Returns whether some had it. */
+/* Sets the mark of a lock and of all its members.  Returns 1 if any was marked before, else 0. */
 static int
 mark(const struct evlock *lock, uint8_t is_visited)
 {
@@ -118,7 +118,7 @@ mark(const struct evlock *lock, uint8_t is_visited)
 	return had;
 }
 
-/* Is a lock reached twice? */
+/* Is a lock twice among `members` and their members? */
 static int
 has_twins(const struct evlock_set_member *members, size_t n)
 {
@@ -157,11 +157,11 @@ static int
 make_room_in(struct evl_step *step, const struct evl_member *m, unsigned mode,
     struct evl_look *look)
 {
-	evl_step_note(step, m->lock->body, 0);	/* so that it is looked at, whatever comes of this */
+	evl_step_note(step, m->lock->body, 0);	/* the kind looks at the end, even if this fails */
 	return m->lock->body->kind->make_room(step, m->lock, mode_in(m, mode), look);
 }
 
-/* Makes room in those members that are shared with other processes. */
+/* Makes room in the members that are shared with other processes. */
 static int
 make_room(struct evl_step *step, struct evlock *lock, unsigned mode, struct evl_look *look)
 {
@@ -240,7 +240,7 @@ destroy(struct evl_body *body)
 	body->kind = &evl_kind_plain;
 }
 
-/* Has the set an object on another port than the one given? */
+/* Has the set an object on another port than `port`? */
 static int
 is_elsewhere(const struct evl_body *body, const struct evl_port *port)
 {
@@ -252,8 +252,9 @@ is_elsewhere(const struct evl_body *body, const struct evl_port *port)
 	return 0;
 }
 
-/* Whoever waits for a member may wait for a request for the set, which another base has made.
- * A member of many sets looks at them all, so it does so only where something may change. */
+/* Updates is_far of the members.  A waiter for a member may wait for a holder of the set, whose
+ * base may be another one.  The update looks at all sets of the member, so it is skipped where it
+ * changes nothing. */
 static void
 spread(struct evl_body *body)
 {
@@ -264,7 +265,7 @@ spread(struct evl_body *body)
 			evl_member_update_far(m->lock->body);
 }
 
-/* The set goes with its last object. */
+/* Frees the set with its last object. */
 static void
 leave(struct evl_step *step, struct evl_body *body)
 {
@@ -304,7 +305,7 @@ get_group(struct evl_set *set)
 	return group;
 }
 
-/* Gives `lead` a seat in member number `i`; `of` is what it is to convert there, or NULL. */
+/* Gives `lead` a seat in member number `i`.  `of`: the seat that it converts there, or NULL. */
 static void
 seat(struct evl_set *set, size_t i, struct evl_group *group, struct evl_seat *lead,
     struct evl_seat *of)
@@ -325,7 +326,8 @@ seat(struct evl_set *set, size_t i, struct evl_group *group, struct evl_seat *le
 		evl_ties_own(ties, lead->ties->owner);
 }
 
-/* A conversion has seats in those members that are asked for the set's mode. */
+/* Gives a request its seats in the members.  A conversion has seats only in the members that are
+ * held in the set's own mode. */
 static int
 bind(struct evlock *lock, struct evl_request *r)
 {
@@ -368,7 +370,7 @@ unbind(struct evlock *lock, struct evl_extra *extra)
 	set->spare = group;
 }
 
-/* Could it be had, if it were all that is asked for? */
+/* Could a request hold the member, regardless of the others and of the queue? */
 static int
 could_hold(const struct evl_member *m, struct evl_owner *owner, unsigned mode, uint32_t units)
 {
@@ -441,7 +443,7 @@ static const struct evl_kind set_kind = {
 
 /* --- Making the lock ------------------------------------------------------ */
 
-/* The members learn of the set. */
+/* Links the set into the list of each member. */
 static void
 join(struct evlock *lock)
 {
@@ -457,7 +459,8 @@ join(struct evlock *lock)
 		evl_member_update_far(lock->body);
 }
 
-/* A set and its members have one guard, if they have any. */
+/* Ties the members' guards to one mutex, and returns one of the guards, or NULL if the members have
+ * none. */
 static struct evl_guard *
 tie(const struct evlock_set_member *members, size_t n)
 {
@@ -477,7 +480,7 @@ is_only_a_name(const struct evlock_options *options)
 	    !options->file_mode;
 }
 
-/* Makes the lock that is the set.  In a step, if there is a guard. */
+/* Makes the lock of the set.  Called with the tied guard entered, if the members have guards. */
 static struct evlock *
 create_lock(struct evl_set *set, struct event_base *base, const struct evlock_options *options,
     int is_guarded)
@@ -491,7 +494,7 @@ create_lock(struct evl_set *set, struct event_base *base, const struct evlock_op
 		return NULL;
 	lock->body->kind = &set_kind;
 	lock->body->of_kind = set;
-	evl_core_mark(&lock->body->core, EVL_IS_COUNTED);	/* no short cuts */
+	evl_core_mark(&lock->body->core, EVL_IS_COUNTED);	/* keeps off the short paths */
 	evl_lock_update_watched(lock->body);
 	return lock;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Tables: a lock for every key, made when it is first asked for, and freed when
- * nothing needs it any more: no request through the table, and no object of the
- * caller's.  A table that several threads use has one guard for all its keys. */
+/* Tables: a lock for every key.  The lock of a key is made with the first request for
+ * it, and freed as soon as the table has no request for it and the caller no object of
+ * it.  A table that several threads use has one guard for all its keys. */
 
 #include <pthread.h>
 #include <string.h>
@@ -22,7 +22,7 @@ free_sized(void *ptr, size_t size)
 	evl_mem_free(ptr);
 }
 
-/* Keys may be chosen by an enemy: hashed with a secret of the process. */
+/* An attacker may choose the keys, so they are hashed with a secret of the process. */
 static unsigned char secret[16];
 
 #define HASH_NONFATAL_OOM 1
@@ -52,7 +52,7 @@ struct evl_table {
 	struct evlock_options options;
 	char *name;
 	struct evl_keyed *keys;		/* uthash */
-	uint64_t scope;			/* of callers' own handles */
+	uint64_t scope;			/* of chosen handles */
 	size_t n_objects;
 };
 
@@ -60,9 +60,9 @@ struct evl_table {
 struct evlock_table {
 	struct evl_table *common;
 	struct evl_port *port;
-	struct evl_family family;	/* its locks, for whoever walks through those of the port */
-	struct evl_link locks;		/* the objects that it has for keys, by evlock.link */
-	int is_ending;			/* is being freed: takes no more requests */
+	struct evl_family family;	/* in port->families, so that a dump finds the locks */
+	struct evl_link locks;		/* its objects for keys, by evlock.link */
+	int is_ending;			/* is being freed: refuses every new request */
 };
 
 /** The lock of one key. */
@@ -70,7 +70,7 @@ struct evl_keyed {
 	UT_hash_handle hh;
 	struct evl_table *table;
 	struct evl_body *body;
-	size_t n_users;			/* requests by tables, and the caller's objects */
+	size_t n_users;			/* requests through tables, and the caller's objects */
 	size_t len;
 	unsigned char key[];
 };
@@ -102,7 +102,7 @@ insert(struct evl_table *table, struct evl_keyed *keyed)
 	return keyed->table ? 0 : -1;
 }
 
-/* The key is forgotten; its lock goes with its last object. */
+/* Removes a key from its table.  The lock stays until its last object is freed. */
 static void
 forget(struct evl_keyed *keyed)
 {
@@ -111,7 +111,7 @@ forget(struct evl_keyed *keyed)
 	evl_mem_free(keyed);
 }
 
-/* Frees an object that a table has for a key. */
+/* Frees a table's object for a key. */
 static void
 free_object(struct evlock *lock)
 {
@@ -122,7 +122,7 @@ free_object(struct evlock *lock)
 	evl_lock_drop(body);
 }
 
-/* Frees the lock of a key that nobody uses, so that all its objects are tables'. */
+/* Frees the lock of a key that has no users.  All its objects belong to tables then. */
 static void
 destroy(struct evl_keyed *keyed)
 {
@@ -149,7 +149,7 @@ create_body(const struct evl_table *table)
 	if (!body)
 		return NULL;
 	body->identity.scope = table->scope;
-	evl_core_mark(&body->core, EVL_IS_COUNTED);	/* no short cuts: users are counted */
+	evl_core_mark(&body->core, EVL_IS_COUNTED);	/* off the short paths: users are counted */
 	return body;
 }
 
@@ -199,7 +199,7 @@ create_object(struct evlock_table *table, struct evl_body *body)
 	return lock;
 }
 
-/* A new lock, and the table's object for it. */
+/* Makes a lock for a key.  Returns the table's object for it. */
 static struct evlock *
 create_lock(struct evlock_table *table, const void *key, size_t len)
 {
@@ -235,8 +235,8 @@ find_or_create(struct evlock_table *table, const void *key, size_t len)
 	return lock ? lock : create_object(table, keyed->body);
 }
 
-/* The table's object for the lock of a key, which may be a new one that is retired when the step
- * ends, if nothing uses it.  A table that is being freed makes none. */
+/* Returns the table's object for the lock of a key, or NULL with errno.  Makes the lock if there is
+ * none.  If nothing uses it then, the end of the step retires it. */
 static struct evlock *
 need(struct evl_step *step, struct evlock_table *table, const void *key, size_t len)
 {
@@ -253,7 +253,7 @@ need(struct evl_step *step, struct evlock_table *table, const void *key, size_t 
 
 /* --- The lock of a key as a kind of lock ---------------------------------- */
 
-/* Each request made through a table's object uses it, and each object of the caller's. */
+/* Called for each request through a table's object, and for each object of the caller. */
 static void
 use(struct evl_body *body)
 {
@@ -280,7 +280,7 @@ leave(struct evl_step *step, struct evl_body *body)
 	unuse(body);
 }
 
-/* Of a table that is torn, the keys are leaked. */
+/* Leaks the key if the table is not whole; see calls/forget.h. */
 static void
 forget_body(struct evl_body *body, int is_whole)
 {
@@ -311,7 +311,7 @@ static const struct evl_kind key_kind = {
 
 /* --- Tables --------------------------------------------------------------- */
 
-/* The secret is drawn once, before the first key. */
+/* Draws the secret, once, before the first key. */
 static void
 draw_secret(void)
 {
@@ -393,7 +393,7 @@ each(struct evl_family *family, void (*visit)(const struct evlock *, void *), vo
 	evl_lock_leave(guard);
 }
 
-/* One more object for a table. */
+/* Makes one more object for a table. */
 static struct evlock_table *
 attach(struct evl_table *common, struct event_base *base)
 {
@@ -459,8 +459,8 @@ evlock_table_share(struct evlock_table *table, struct event_base *base)
 	return object;
 }
 
-/* Ends all that was asked for through a table object, of all keys at once.  A callback may end
- * all that there is of a key. */
+/* Ends all requests through a table object, for all keys at once.  Keeps the locks meanwhile, as a
+ * callback may end the last use of a key. */
 static void
 end_requests(struct evlock_table *table)
 {
@@ -491,8 +491,8 @@ free_objects(struct evlock_table *table)
 	}
 }
 
-/* Frees nothing but the keys, of which the caller has objects.  Returns whether it was the
- * last of the objects. */
+/* Takes one object away from a table.  After the last one, removes the remaining keys, which are
+ * those that the caller has objects of.  Returns 1 for the last object, else 0. */
 static int
 leave_common(struct evl_table *common, int has_keys)
 {
@@ -552,7 +552,7 @@ evlock_table_free(struct evlock_table *table)
 
 /* --- Requests ------------------------------------------------------------- */
 
-/* Do the locks of the keys take such a mode? */
+/* Do the locks of the keys have the mode, with a limit of at least so many units? */
 static int
 is_of_modes(const struct evl_table *table, const struct evlock_request *q)
 {
@@ -562,7 +562,7 @@ is_of_modes(const struct evl_table *table, const struct evlock_request *q)
 	    (!modes->mode[q->mode].limit || q->units <= modes->mode[q->mode].limit);
 }
 
-/* The errno that a request deserves before anything is made for it, or 0. */
+/* Checks a request before anything is made for it.  Returns 0 or an errno. */
 static int
 judge(const struct evlock_table *table, const void *key, size_t len,
     const struct evlock_request *q)
