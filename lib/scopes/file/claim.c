@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Claims to the kernel's lock on a file; see claim.h for who calls and what is entered.
+/* Claims to the kernel's lock on a file; see claim.h for threads and the guard.
  *
- * A helper that is stopped may have been granted the lock a moment before, or the
- * gate alone.  So it gives back all that the descriptor has, and nobody else touches
- * that until then. */
+ * A helper that is stopped may have got the lock a moment before, or only the gate.  So it
+ * releases everything that the descriptor holds, and until then no other thread uses the
+ * descriptor. */
 
 #include <errno.h>
 #include <string.h>
@@ -14,10 +14,10 @@
 #include "scopes/file/claim.h"
 #include "scopes/file/kernel.h"
 
-/* --- Locking, in whichever thread the file belongs to ------------------------------- */
+/* --- Locking, in the thread that the file belongs to --------------------------------- */
 
-/* How long a look at the path is trusted: by a caller that can look again, and by one that would
- * have to leave that to another thread. */
+/* How long a look at the path is trusted: by a caller that can look again itself, and by a caller
+ * that would need a helper to look again. */
 #define NOWAIT_MS 5
 #define WAIT_MS 1000
 
@@ -28,8 +28,8 @@ unlock(struct evl_opened *file)
 		evl_opened_close(file);
 }
 
-/* Takes the lock if it is free and nobody waits at the gate.  A quick file is locked before the gate
- * is looked at: see confirm(). */
+/* Takes the lock if it is free and no process waits at the gate.  A quick file is locked first, and
+ * the gate is looked at in confirm(). */
 static int
 take(struct evl_opened *file, int is_exclusive)
 {
@@ -46,7 +46,8 @@ lock_as_opened(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 	    evl_opened_is_quick(file), wait) : take(file, is_exclusive);
 }
 
-/* Whoever has waited has the gate; whoever has not must leave the data to one who does. */
+/* After a wait, leaves the gate, which this process holds then.  Without a wait, gives the data
+ * back if another process waits at the gate. */
 static int
 pass_gate(struct evl_opened *file, int has_waited, int is_exclusive)
 {
@@ -61,8 +62,8 @@ pass_gate(struct evl_opened *file, int has_waited, int is_exclusive)
 	return error;
 }
 
-/* It is locked: may it stay so?  The ctime is noted before the gate is left, as whoever comes there
- * next will touch the file. */
+/* May the file, which is locked now, stay locked?  The ctime is noted before the gate is left,
+ * because the next process at the gate touches the file. */
 static int
 confirm(struct evl_opened *file, int has_waited, int is_exclusive)
 {
@@ -80,7 +81,7 @@ confirm(struct evl_opened *file, int has_waited, int is_exclusive)
 	return 0;
 }
 
-/* NFS keeps a lock of flock(2) as one of fcntl(2), which needs a descriptor for writing. */
+/* On NFS, an exclusive flock(2) is an fcntl(2) lock, and needs a descriptor for writing. */
 static int
 lock_once(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
@@ -96,7 +97,8 @@ lock_once(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 	return error ? error : confirm(file, wait != NULL, is_exclusive);
 }
 
-/* Locks the file that the path leads to once it is locked.  No `wait`: if it can be had now. */
+/* Locks the file, and repeats that if the path leads to another file by then.  `wait` NULL: does
+ * not wait. */
 static int
 lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 {
@@ -112,7 +114,7 @@ lock(struct evl_opened *file, struct evl_wait *wait, int is_exclusive)
 
 /* --- The helper --------------------------------------------------------------------- */
 
-/* For those whom the file does not belong to. */
+/* Copies the facts of the file for callers that the file does not belong to. */
 static void
 take_note(struct evl_claim *claim)
 {
@@ -127,7 +129,8 @@ begin_asking(struct evl_claim *claim, int is_exclusive)
 	claim->state = EVL_CLAIM_ASKING;
 }
 
-/* The helper was stopped.  Returns 1 if it was asked again meanwhile, and has to go on. */
+/* Gives back what the stopped helper got.  Returns 1 if the lock was asked for again meanwhile, so
+ * that the helper has to go on. */
 static int
 leave_off(struct evl_claim *claim)
 {
@@ -164,7 +167,7 @@ is_last(const struct evl_claim *claim)
 	return claim->is_over && claim->state != EVL_CLAIM_LEAVING && !claim->has_checker;
 }
 
-/* Returns 1 if the helper has to go on.  Otherwise the claim may be gone. */
+/* Returns 1 if the helper has to go on.  Otherwise the claim may be freed by now. */
 static int
 finish(struct evl_claim *claim, int error)
 {
@@ -194,7 +197,7 @@ run_helper(struct evl_job *job)
 
 /* --- The checker ---------------------------------------------------------------------- */
 
-/* Called in the guard. */
+/* Called with the guard entered. */
 static void
 answer(struct evl_claim *claim, int error, const struct evl_file_id *found)
 {
@@ -263,7 +266,7 @@ evl_claim_adopt(struct evl_claim *claim, const struct evl_claim_user *user, int 
 	return error;
 }
 
-/* Returns whether there is a thread, which will do the rest. */
+/* Returns 1 if a helper or checker still uses the claim; it then frees the claim. */
 static int
 stop_for_good(struct evl_claim *claim)
 {
@@ -277,7 +280,7 @@ stop_for_good(struct evl_claim *claim)
 	return !is_end;
 }
 
-/* In a child there are no threads, even if there were some when it was forked. */
+/* A forked child has no helper or checker, whatever the parent had. */
 void
 evl_claim_end(struct evl_claim *claim)
 {
@@ -291,7 +294,7 @@ evl_claim_may(const struct evl_claim *claim, int is_exclusive)
 	return evl_opened_serves(&claim->file.how, &claim->known, is_exclusive) ? 0 : EACCES;
 }
 
-/* What the caller had open has no path that would have to be looked at. */
+/* Is there no path to look at, because the caller had the file open? */
 static int
 is_certain(const struct evl_claim *claim)
 {
@@ -304,7 +307,8 @@ is_as_seen(const struct evl_opened *file, long most_ms)
 	return evl_seen_is_recent(&file->seen, most_ms) && evl_seen_is_same(&file->seen, file->fd);
 }
 
-/* Whoever waits and did not touch the file is seen at last. */
+/* Looks at the gate now and then even if the ctime is the same, to notice waiters that did not
+ * touch the file. */
 static int
 look_at_gate(struct evl_opened *file, int is_exclusive)
 {
@@ -316,7 +320,7 @@ look_at_gate(struct evl_opened *file, int is_exclusive)
 	return error;
 }
 
-/* Is it, being locked, still what was seen?  If not, nobody locks it by that again. */
+/* Is the locked file still as it was seen?  If not, what was seen is not trusted again. */
 static int
 confirm_quickly(struct evl_opened *file, int is_exclusive)
 {
@@ -331,7 +335,7 @@ confirm_quickly(struct evl_opened *file, int is_exclusive)
 	return error;
 }
 
-/* Locks a file by what was seen of it: two system calls. */
+/* Locks a file by what was seen of it, with two system calls. */
 static int
 lock_quickly(struct evl_opened *file, int is_exclusive, long most_ms)
 {
@@ -372,7 +376,7 @@ evl_claim_ask(struct evl_claim *claim, int is_exclusive)
 		claim->wants_exclusive = (uint8_t)is_exclusive;
 		return 0;
 	}
-	begin_asking(claim, is_exclusive);	/* before there is a helper to see it */
+	begin_asking(claim, is_exclusive);	/* first, because the helper reads this */
 	error = evl_helper_start(&claim->asking);
 	if (error)
 		claim->state = EVL_CLAIM_IDLE;
@@ -398,7 +402,7 @@ evl_claim_drop(struct evl_claim *claim)
 	claim->is_checked = 0;
 }
 
-/* If the kernel refuses, it stays exclusive, which keeps out too many, and nobody in. */
+/* If the kernel refuses, the lock stays exclusive, which is safe but excludes readers. */
 void
 evl_claim_weaken(struct evl_claim *claim)
 {
@@ -429,7 +433,7 @@ evl_claim_look_begins(struct evl_claim *claim, int is_exclusive)
 	return 1;
 }
 
-/* Whoever joins leaves the descriptor alone: the lock may be dropped meanwhile. */
+/* A looker that joins does not use the descriptor, because the lock may be dropped meanwhile. */
 void
 evl_claim_look(struct evl_claim *claim)
 {
@@ -471,7 +475,7 @@ evl_claim_check(struct evl_claim *claim)
 {
 	if (!claim->file.path || is_as_seen(&claim->file, WAIT_MS))
 		return 0;
-	if (claim->has_checker)		/* it looked too early */
+	if (claim->has_checker)		/* that one began before this call */
 		return EVL_FILE_MOVED;
 	if (evl_seen_begin(&claim->seen, claim->file.fd) || !evl_opened_is_quick(&claim->file))
 		claim->seen.is_trusted = 0;

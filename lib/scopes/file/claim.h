@@ -2,27 +2,28 @@
 #ifndef EVL_FILE_CLAIM_H_INCLUDED_
 #define EVL_FILE_CLAIM_H_INCLUDED_
 
-/* A claim is what this process has, or asks for, of the kernel's lock on one file.
+/* A claim is this process's part of the kernel's lock on one file: what it holds or asks for.
  *
- * Every function is called with the claim's guard entered, unless its comment says otherwise, and
- * none of those blocks.  The guard is the user's; got(), failed() and checked() are called with it
- * entered as well.  A system call on a path can block for as long as a dead mount does not answer,
- * so such calls are made without the guard, by one of these:
+ * Unless its comment says otherwise, a function is called with the claim's guard entered, and does
+ * not block.  The guard belongs to the user of the claim.  got(), failed() and checked() are called
+ * with it entered, too.  A system call on a path can block while a dead mount does not answer, so
+ * such calls are made without the guard, by one of these:
  *
- *  - the helper, a thread that waits for the kernel (helper.h).  There is none while the lock
- *    can be had at once;
+ *  - the helper, a thread that waits for the kernel (helper.h).  There is none if the lock is
+ *    free at once;
  *  - a looker: the thread of a caller that does not wait;
- *  - a checker, another such thread, which finds out, while the lock is held, where the path leads by now.
+ *  - a checker, a second helper thread, which finds out where the path leads while the lock is
+ *    held.
  *
- * The file (struct evl_opened) belongs to the helper or the looker while there is one.  Otherwise
- * whoever has entered the guard may use its descriptor, and nobody opens or closes it.  A checker
- * reads nothing but the path. */
+ * While there is a helper or a looker, the file (struct evl_opened) belongs to it.  Otherwise a
+ * thread that has entered the guard may use the descriptor, and no thread opens or closes the
+ * file.  A checker reads only the path. */
 
 #include "scopes/file/helper.h"
 #include "scopes/file/kernel.h"
 #include "scopes/file/opened.h"
 
-/** What the kernel knows of this process.
+/** The state of a claim.
  *
  *	           look_ends: free, or try                drop
  *	IDLE -----> LOOKING -----------------> HELD ---------> IDLE
@@ -36,27 +37,27 @@
  *	 |                                |
  *	 +--------------------------------+ asked again meanwhile
  *
- * LEAVING: the helper has been stopped, and may have the lock all the same.
+ * LEAVING: the helper was stopped, but may have got the lock just before.
  */
 enum evl_claim_state {
 	EVL_CLAIM_IDLE, EVL_CLAIM_HELD, EVL_CLAIM_ASKING, EVL_CLAIM_LEAVING, EVL_CLAIM_LOOKING
 };
 
-/** Not an errno: only a look can tell. */
+/** Not an errno: the caller must look at the path to find out. */
 #define EVL_CLAIM_UNSURE (-2)
 
 struct evl_claim;
 
-/** The owner of a claim.  Helpers and checkers call these from their own threads. */
+/** The user of a claim.  Helpers and checkers call these functions from their own threads. */
 struct evl_claim_user {
 	void (*enter)(struct evl_claim *claim);
 	void (*leave)(struct evl_claim *claim);
-	/** The lock that was asked for is held. */
+	/** The process now holds the lock that it asked for. */
 	void (*got)(struct evl_claim *claim);
-	/** It is not, and is not asked for any more. */
+	/** Asking for the lock has failed. */
 	void (*failed)(struct evl_claim *claim, int error);
-	/** The answer to evl_claim_check(), if the lock is still held: does the path still lead to
-	 * the file? */
+	/** Answers evl_claim_check(), if the lock is still held.  `is_same`: the path still leads
+	 * to the file. */
 	void (*checked)(struct evl_claim *claim, int is_same);
 	/** After evl_claim_end(): nothing uses the claim or the guard any more.  Called with
 	 * the guard not entered. */
@@ -69,17 +70,17 @@ struct evl_claim {
 	struct evl_job asking;		/**< while ASKING or LEAVING */
 	struct evl_job checking;	/**< while has_checker */
 	struct evl_wait wait;		/**< of the helper */
-	struct evl_facts known;		/**< of the file, for whom it does not belong to */
-	struct evl_file_id found;	/**< by a looker, while is_joining */
-	struct evl_seen seen;		/**< when the checker began */
-	int error;			/**< of the look */
+	struct evl_facts known;		/**< a copy of file.facts, under the guard */
+	struct evl_file_id found;	/**< found by a looker, while is_joining */
+	struct evl_seen seen;		/**< what was seen when the checker began */
+	int error;			/**< the result of the look */
 	uint8_t state;			/**< enum evl_claim_state */
-	uint8_t is_exclusive;		/**< what the helper or the looker asks for */
+	uint8_t is_exclusive;		/**< the mode that the helper or looker asks for */
 	uint8_t is_wanted;		/**< while LEAVING: asked for again */
-	uint8_t wants_exclusive;
-	uint8_t is_joining;		/**< somebody looks while it is HELD */
-	uint8_t has_checker;		/**< a job that has not ended yet */
-	uint8_t is_checked;		/**< the checker's answer is still of use */
+	uint8_t wants_exclusive;	/**< if is_wanted: the mode */
+	uint8_t is_joining;		/**< a looker is at work while HELD */
+	uint8_t has_checker;		/**< the job `checking` has not ended yet */
+	uint8_t is_checked;		/**< the checker's answer is still needed */
 	uint8_t is_over;		/**< evl_claim_end() was called */
 };
 
@@ -89,44 +90,47 @@ int evl_claim_begin(struct evl_claim *claim, const struct evl_claim_user *user, 
 int evl_claim_adopt(struct evl_claim *claim, const struct evl_claim_user *user, int fd,
     int is_flock);
 
-/** Releases everything; user->gone() is called now, or when its last job has ended.  Called
- * without the guard. */
+/** Releases everything.  Calls user->gone() now, or when the last job of the claim has ended.
+ * Called without the guard. */
 void evl_claim_end(struct evl_claim *claim);
 
-/** Could the file as it is open be locked so?  Returns 0 or EACCES. */
+/** Can the open file be locked in this mode?  Returns 0 or EACCES. */
 int evl_claim_may(const struct evl_claim *claim, int is_exclusive);
 
-/** Takes the lock if that can be done without a look at the path.  `may_wait`: the caller would
- * rather trust an older look than wait for a new one.  Returns 0, EVL_CLAIM_UNSURE, EAGAIN or
+/** Takes the lock if that is possible without a look at the path.  `may_wait`: a new look would
+ * need a helper, so the caller accepts an older look.  Returns 0, EVL_CLAIM_UNSURE, EAGAIN or
  * another errno.  Not called while the lock is held or asked for. */
 int evl_claim_try(struct evl_claim *claim, int is_exclusive, int may_wait);
 
-/** Begins to wait for the lock.  Returns 0 or an errno.  Not called while it is held or asked
- * for. */
+/** Begins to wait for the lock.  Returns 0 or an errno.  Not called while the lock is held or
+ * asked for. */
 int evl_claim_ask(struct evl_claim *claim, int is_exclusive);
 
-/** Stops asking, or lets go. */
+/** Stops asking for the lock, or releases it. */
 void evl_claim_drop(struct evl_claim *claim);
 
-/** It is held, exclusive: makes it shared. */
+/** Makes an exclusive lock, which must be held, a shared one. */
 void evl_claim_weaken(struct evl_claim *claim);
 
-/** The lock is held.  Can one more share it?  Returns 0, EVL_CLAIM_UNSURE, EAGAIN if other
- * processes wait or the file is another by now, or another errno. */
+/** Can one more request share the lock, which must be held?  Returns 0, EVL_CLAIM_UNSURE, EAGAIN
+ * if other processes wait or the path leads to another file, or another errno. */
 int evl_claim_may_join(struct evl_claim *claim);
 
-/** A look takes the lock, or finds out whether one more can share it: evl_claim_look_begins(),
- * then evl_claim_look() without the guard, then evl_claim_look_ends().  One thread at a time.
- * The first returns 0 if there is nothing to look for; then the others are not called.  The
- * second may block.  The last returns as evl_claim_try() or evl_claim_may_join(), or
- * EVL_CLAIM_UNSURE if the lock was dropped meanwhile. */
+/** A look takes the lock, or finds out whether one more request can share it.  Only one thread
+ * looks at a time.  It calls evl_claim_look_begins(), then evl_claim_look() without the guard, then
+ * evl_claim_look_ends().
+ *  - evl_claim_look_begins() returns 0 if there is nothing to look for.  Then the other two are not
+ *    called.
+ *  - evl_claim_look() may block.
+ *  - evl_claim_look_ends() returns as evl_claim_try() or evl_claim_may_join(), or EVL_CLAIM_UNSURE
+ *    if the lock was dropped meanwhile. */
 int evl_claim_look_begins(struct evl_claim *claim, int is_exclusive);
 void evl_claim_look(struct evl_claim *claim);
 int evl_claim_look_ends(struct evl_claim *claim);
 
-/** The lock is held.  Is the file still what its path leads to?  Returns 0 if so, or
- * EVL_CLAIM_UNSURE: user->checked() will tell.  EVL_FILE_MOVED: no, or there is no way to find
- * out. */
+/** Does the path still lead to the file, whose lock must be held?  Returns 0 if so,
+ * EVL_CLAIM_UNSURE if user->checked() will answer, or EVL_FILE_MOVED if not, or if there is no way
+ * to find out. */
 int evl_claim_check(struct evl_claim *claim);
 
 #endif

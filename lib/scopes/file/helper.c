@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Helpers; see helper.h.  What is known of a helper lies on its own stack. */
+/* Helpers; see helper.h.  The struct of a helper is on its own stack. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 
 #define SECONDS_KEPT 1
 
-/* What a step of a lock needs, with room to spare. */
+/* Enough for a step of a lock, with room to spare. */
 #define STACK_SIZE ((size_t)256 * 1024)
 
 struct helper {
@@ -25,8 +25,8 @@ struct helper {
 
 #define HELPER(l) EVL_CONTAINER(l, struct helper, link)
 
-/* The mutex protects the list, and helper.job of whoever is in it.  The helper that became idle
- * last is the first. */
+/* The mutex protects the list, and the `job` of each helper in it.  The helper that became idle
+ * last comes first. */
 static struct {
 	pthread_mutex_t mutex;
 	struct evl_link idle;
@@ -34,7 +34,7 @@ static struct {
 
 /* --- fork(): the child has no helpers ------------------------------------------------- */
 
-/* A thread of the parent may hold the mutex when another one forks. */
+/* The mutex is made anew, as a thread that the child does not have may have held it. */
 static void
 after_fork_in_child(void)
 {
@@ -62,7 +62,8 @@ end_of_patience(void)
 	return end;
 }
 
-/* Waits for the next job.  Called with the mutex held.  NULL if none came in time. */
+/* Waits for the next job, for SECONDS_KEPT.  Returns NULL if none comes.  Called with the mutex
+ * held. */
 static struct evl_job *
 await_job(struct helper *helper)
 {
@@ -93,7 +94,7 @@ begin(struct helper *helper)
 	return error;
 }
 
-/* Without a condition variable it runs its first job alone. */
+/* A helper without a condition variable runs only its first job. */
 static void *
 live(void *first)
 {
@@ -132,10 +133,10 @@ create_thread(struct evl_job *job)
 	if (!error)
 		error = pthread_create(&thread, &attributes, live, job);
 	pthread_attr_destroy(&attributes);
-	return error == EAGAIN ? ENOMEM : error;	/* EAGAIN has a meaning of its own here */
+	return error == EAGAIN ? ENOMEM : error;	/* EAGAIN would mean a busy lock */
 }
 
-/* Signals are for the program's own threads. */
+/* Blocks signals in the helper, because they are for the program's own threads. */
 static int
 create(struct evl_job *job)
 {

@@ -106,7 +106,7 @@ wait_for_part(int fd, enum part part, int type, struct evl_wait *wait)
 	return evl_wait_for(wait, &call.call);
 }
 
-/* Would a lock of this type be had on the gate? */
+/* Returns 0 if a lock of this type on the gate would succeed, EAGAIN if not, or another errno. */
 static int
 look_at_gate(int fd, int type)
 {
@@ -137,8 +137,8 @@ look_at_gate_fcntl(int fd, int is_exclusive)
 	return look_at_gate(fd, type_of(is_exclusive));
 }
 
-/* Tells those who have the data, and do not look at the gate, that there is one at the gate.  Not
- * everybody may. */
+/* Changes the ctime, so that processes that would take the data look at the gate.  Fails without
+ * permission; then they notice this process later. */
 static void
 touch(int fd)
 {
@@ -209,7 +209,7 @@ take_fcntl(int fd, int is_exclusive)
 
 #endif
 
-/* --- Either ------------------------------------------------------------------- */
+/* --- Either kind of lock ------------------------------------------------------- */
 
 int
 evl_kernel_probe(int fd, int is_flock)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Locks between processes, kept by the kernel on a file: <evlock/file.h>.  What a process
- * has of the kernel's lock is a claim (file/claim.h), and the outside of an ordinary lock
- * with a guard (outside.h), which is the claim's guard too; it outlives the lock until the
- * claim's last thread has ended.  All objects that a process makes for one path are of one lock,
- * and so are those for one open file description.
+/* Locks between processes, kept by the kernel on a file: <evlock/file.h>.  A process's part of
+ * the kernel's lock is a claim (file/claim.h).  The claim is the outside (outside.h) of an
+ * ordinary lock with a guard, and uses the same guard.  The guard outlives the lock until the
+ * last thread of the claim has ended.  All objects that a process makes for one path are objects
+ * of one lock, and so are all objects for one open file description.
  *
- * Only files.mutex is held while a lock is looked for; a file is opened before, or afterwards.
+ * Only files.mutex is held while a lock is searched for.  No file is opened meanwhile.
  *
  *	file_lock.turn -> guard, that of the ports
  *	files.mutex -> that of file/opened.c
  *
- * A thread that holds `turn` may be stuck on a dead mount.  Only a thread that looks at the same
- * file locks it, with no guard entered. */
+ * A thread that holds `turn` may be stuck on a dead mount.  So only threads that look at the same
+ * file lock it, and with no guard entered. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -32,8 +32,8 @@ struct file_lock {
 	struct evl_outside outside;
 	struct evl_claim claim;
 	struct evl_guard *guard;
-	struct evl_step step;		/**< of whichever thread has entered the guard by enter() */
-	pthread_mutex_t turn;		/**< locked by the thread that looks */
+	struct evl_step step;		/**< of the thread that has entered the guard by enter() */
+	pthread_mutex_t turn;		/**< held by the thread that looks */
 	int has_looked;			/**< that thread has begun a look of the claim */
 	struct evl_link link;		/**< in files.list, until it is freed */
 };
@@ -44,7 +44,7 @@ struct file_lock {
 
 static const struct evlock_options no_options;
 
-/* The locks of this process; one is made or found at a time. */
+/* The locks of this process.  The mutex is held while one is listed or searched for. */
 static struct {
 	pthread_mutex_t mutex;
 	struct evl_link list;
@@ -65,7 +65,8 @@ after_fork(void)
 	pthread_mutex_unlock(&files.mutex);
 }
 
-/* Handlers that are set later are called earlier, as this mutex has to be. */
+/* Registers its own handler last: the handler registered last is called first before a fork(), and
+ * this mutex has to be entered first. */
 static void
 handle_fork(void)
 {
@@ -75,7 +76,7 @@ handle_fork(void)
 		files.error = pthread_atfork(before_fork, after_fork, after_fork);
 }
 
-/* --- What the claim tells ------------------------------------------------------------ */
+/* --- Called by the claim -------------------------------------------------------------- */
 
 static void
 enter(struct evl_claim *claim)
@@ -119,7 +120,7 @@ static const struct evl_claim_user claim_user = {
 	enter, leave, tell_got, tell_failed, tell_checked, destroy
 };
 
-/* --- What the outside asks ------------------------------------------------------------ */
+/* --- Called by the outside ------------------------------------------------------------- */
 
 static int
 is_exclusive(unsigned mode)
@@ -127,7 +128,7 @@ is_exclusive(unsigned mode)
 	return mode == EVLOCK_EXCLUSIVE;
 }
 
-/* Never looks at a path, as the guard is entered. */
+/* Must not look at the path, because the guard is entered. */
 static int
 want(struct evl_outside *o, unsigned mode)
 {
@@ -159,7 +160,7 @@ try_now(struct evl_outside *o, unsigned mode)
 	    : evl_claim_may_join(claim));
 }
 
-/* Something may have happened since the guard was left. */
+/* Is a look still needed?  Another thread may have changed the lock since the guard was left. */
 static int
 may_look(const struct evl_outside *o)
 {
@@ -219,7 +220,8 @@ compare(const struct evl_outside *a, const struct evl_outside *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
-/* A holder may have removed the file: then who follows must not have what nobody finds. */
+/* Does the path lead elsewhere, as a holder may have removed the file?  Then the next request must
+ * not get the lock on the old file. */
 static int
 is_stale(struct evl_outside *o)
 {
@@ -247,14 +249,14 @@ static const struct evl_outside_ops outside_ops = {
 
 /* --- Making ----------------------------------------------------------------------------- */
 
-/* What a lock is kept on: a path, or what the caller has open. */
+/* The place of a lock: a path, or a descriptor that the caller has open. */
 struct place {
 	char *path;		/* NULL: `fd` */
 	int fd;
 	struct evl_how how;
 };
 
-/* Opens the file; may block.  The path is freed with the claim, in any case. */
+/* Opens the file; may block.  Takes ownership of place->path, even if it fails. */
 static int
 begin_claim(struct file_lock *file, const struct place *place)
 {
@@ -279,7 +281,7 @@ discard(struct file_lock *file)
 	evl_mem_free(file);
 }
 
-/* A claim without a lock yet.  NULL with errno. */
+/* Makes a claim without a lock.  Returns NULL with errno. */
 static struct file_lock *
 create(const struct place *place)
 {
@@ -299,7 +301,7 @@ create(const struct place *place)
 	return NULL;
 }
 
-/* The lock around the claim, or NULL: then the claim is freed. */
+/* Makes the lock for the claim.  On failure, frees the claim and returns NULL. */
 static struct evlock *
 add_lock(struct file_lock *file, struct event_base *base, const struct evlock_options *options)
 {
@@ -322,14 +324,14 @@ is_at(const struct file_lock *file, const struct place *place)
 	const struct evl_opened *opened = &file->claim.file;
 
 	if (!evl_opened_is_ours(opened))
-		return 0;	/* it was inherited: its parent has it */
+		return 0;	/* inherited: the lock is the parent's */
 	if (!place->path)
 		return evl_opened_is_description(opened, place->fd);
 	return opened->path && !strcmp(opened->path, place->path) &&
 	    opened->how.is_any == place->how.is_any && opened->how.is_flock == place->how.is_flock;
 }
 
-/* The lock that is kept there, which must be dropped, or NULL. */
+/* Returns the lock at `place`, or NULL.  The caller drops it. */
 static struct file_lock *
 find(const struct place *place)
 {
@@ -352,7 +354,7 @@ find_one(const struct place *place)
 	return file;
 }
 
-/* One more object for a lock that was found, which is dropped. */
+/* Makes one more object for a lock that find() has returned, and drops the lock. */
 static struct evlock *
 add_object(struct file_lock *file, struct event_base *base, const struct evlock_options *options,
     const struct evl_how *how)
@@ -369,7 +371,7 @@ add_object(struct file_lock *file, struct event_base *base, const struct evlock_
 	return lock;
 }
 
-/* Another thread may have made a lock there while this one opened the file. */
+/* Lists a new lock, unless another thread has made one for the same place meanwhile. */
 static struct evlock *
 add_first(struct file_lock *file, const struct place *place, struct event_base *base,
     const struct evlock_options *options)
@@ -389,7 +391,7 @@ add_first(struct file_lock *file, const struct place *place, struct event_base *
 	return lock;
 }
 
-/* `place->path` is freed, or the lock's.  Cancellation is disabled. */
+/* Takes ownership of place->path.  Called with cancellation disabled. */
 static struct evlock *
 find_or_create(const struct place *place, struct event_base *base,
     const struct evlock_options *options)
@@ -416,8 +418,8 @@ make(const struct place *place, struct event_base *base, const struct evlock_opt
 
 static const unsigned plain_flags = EVLOCK_OPT_THREADSAFE | EVLOCK_OPT_PREFER_EXCLUSIVE;
 
-/* Checks what `all` asks for, and leaves in it what any lock is asked for.  Returns 0 or an
- * errno. */
+/* Checks the options.  Moves those for files from `all` to `how`, and leaves those for any lock.
+ * Returns 0 or an errno. */
 static int
 judge(struct event_base *base, struct evlock_options *all, unsigned known, struct evl_how *how)
 {
@@ -478,7 +480,7 @@ evlock_file_new_fd(struct event_base *base, int fd, const struct evlock_options 
 
 /* --- Checking ----------------------------------------------------------------------------- */
 
-/* The file that this process has the lock on. */
+/* Returns the file whose lock this process holds. */
 static struct evl_file_id
 held_file(const struct evlock *lock)
 {

@@ -13,8 +13,8 @@
 
 #ifdef __linux__
 
-/* As linux/magic.h and statfs(2) have them.  What is mounted over a network, or served by another
- * process (FUSE), is not among them. */
+/* Types from linux/magic.h and statfs(2), without file systems that are mounted over a network or
+ * served by another process (FUSE). */
 static const uint32_t near_types[] = {
 	0xef53,		/* ext2, ext3, ext4 */
 	0x01021994,	/* tmpfs */

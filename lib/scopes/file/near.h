@@ -2,9 +2,9 @@
 #ifndef EVL_FILE_NEAR_H_INCLUDED_
 #define EVL_FILE_NEAR_H_INCLUDED_
 
-/** Is the open file on a file system that this machine's kernel keeps by itself?  Then no call on
- * it waits for a server, and fstat(2) tells the latest change.  A file system that is not known
- * counts as far. */
+/** Is the open file on a file system that only this machine's kernel keeps?  Then no call on it
+ * waits for a server, and fstat(2) returns the latest ctime.  An unknown file system counts as
+ * far. */
 int evl_near_is(int fd);
 
 #endif

@@ -45,7 +45,8 @@ after_fork(void)
 	pthread_mutex_unlock(&all.mutex);
 }
 
-/* The parent keeps its locks: only the last descriptor of a description ends them. */
+/* Closing does not release the parent's locks: only closing the last descriptor of an open file
+ * description does. */
 static void
 after_fork_in_child(void)
 {
@@ -101,7 +102,8 @@ is_allowed(const struct evl_how *how, mode_t mode)
 	return how->is_any && (S_ISDIR(mode) || S_ISCHR(mode) || S_ISBLK(mode));
 }
 
-/* Opening a FIFO or a device may have effects, so this is looked at before. */
+/* Checks the kind of the file before it is opened, because opening a FIFO or a device may have
+ * effects. */
 static int
 look(const struct evl_opened *file)
 {
@@ -169,8 +171,9 @@ is_refusal(int error)
 	return error == EACCES || error == EPERM || error == EROFS || error == ETXTBSY;
 }
 
-/* Opens what there is: for writing, which some locks need, or else for reading.  flock(2) needs
- * no more than that, and a file that is open for writing cannot be executed. */
+/* Opens an existing file: for writing, which some locks need, or else for reading.  For flock(2),
+ * opens it only for reading, which is enough there, because a file that is open for writing cannot
+ * be executed. */
 static int
 open_existing(const struct evl_opened *file, int must_write)
 {
@@ -192,8 +195,9 @@ is_a_folders(const char *path)
 	return path[strlen(path) - 1] == '/';
 }
 
-/* Without O_CREAT first: in a sticky folder that is refused for files of others.  Somebody may
- * make the file between the two, so what exists is tried once more. */
+/* Tries without O_CREAT first, because in a sticky folder O_CREAT is refused for files of other
+ * users.  Another process may make the file between the two, so it is then opened as existing once
+ * more. */
 static int
 open_path(const struct evl_opened *file, int must_write)
 {
@@ -250,7 +254,7 @@ find_access(struct evl_facts *facts, int fd)
 	return 0;
 }
 
-/* Looks again: what the path leads to may have been replaced before it was opened. */
+/* Checks the kind of the file again, because it may have been replaced before it was opened. */
 static int
 find_facts(const struct evl_opened *file, int fd, struct evl_facts *facts)
 {
@@ -266,8 +270,8 @@ find_facts(const struct evl_opened *file, int fd, struct evl_facts *facts)
 	return evl_kernel_probe(fd, file->how.is_flock);
 }
 
-/* The two kinds of lock do not see each other.  A file that can only be read is never locked
- * exclusively by fcntl(2), so there both may be used. */
+/* fcntl(2) and flock(2) locks do not exclude each other.  A file that can only be read is never
+ * locked exclusively by fcntl(2), so both kinds may be used on it. */
 static int
 are_at_odds(const struct evl_how *a, const struct evl_facts *of_a, const struct evl_how *b,
     const struct evl_facts *of_b)
@@ -303,9 +307,9 @@ take(struct evl_opened *file, int fd, const struct evl_facts *facts)
 	return 0;
 }
 
-/* Makes the descriptor known to fork(), unless there was a fork since it was opened: then the
- * child has a descriptor that it does not know of, and the file must be opened again.  Nothing
- * has been locked yet, so such a child keeps nobody out. */
+/* Makes the descriptor known to the fork() handlers.  If a fork() came after the file was opened,
+ * its child has a copy that the handlers did not close, so the file must be opened again.  Nothing
+ * is locked yet, so that copy holds no lock. */
 static int
 enter(struct evl_opened *file, int fd, const struct evl_facts *facts, unsigned n_forks)
 {
@@ -317,7 +321,7 @@ enter(struct evl_opened *file, int fd, const struct evl_facts *facts, unsigned n
 	return error;
 }
 
-/* With no mutex held: any of these calls may block. */
+/* Called with no mutex held, because any of these calls may block. */
 static int
 get_descriptor(struct evl_opened *file, int must_write, int *fd)
 {
@@ -357,8 +361,8 @@ open_again(struct evl_opened *file, int must_write, int others)
 
 /* --- Needing and closing ------------------------------------------------------------------ */
 
-/* Unlocks first: a child that is forked just before the descriptor is closed must not keep a
- * lock by it.  What the caller has open may have locks of the caller's own. */
+/* Unlocks before it closes, because a child that is forked in between must not keep the lock.
+ * Does not unlock a file that the caller had open, which may have locks of the caller's own. */
 static void
 close_file(struct evl_opened *file)
 {
@@ -481,7 +485,7 @@ unlist(struct evl_opened *file)
 	evl_mem_free(file->path);
 }
 
-/* So that the first request need not look at the path. */
+/* Notes what is seen of the file, so that the first request need not look at the path. */
 static void
 see(struct evl_opened *file)
 {

@@ -11,7 +11,7 @@
 
 #include "scopes/file/path.h"
 
-/* The current folder, in memory with room for `more` bytes behind it.  NULL with errno. */
+/* Returns the current folder, in memory with room for `more` bytes after it, or NULL with errno. */
 static char *
 new_folder(size_t more)
 {
@@ -29,7 +29,7 @@ new_folder(size_t more)
 	}
 }
 
-/* Does the path end in a slash, `.` or `..`?  Then it is a folder's. */
+/* Does the path name a folder, because it ends in a slash, `.` or `..`? */
 static int
 is_a_folders(const char *path)
 {
@@ -39,7 +39,7 @@ is_a_folders(const char *path)
 	return !*last || !strcmp(last, ".") || !strcmp(last, "..");
 }
 
-/* Appends the parts of `path`, each behind a slash. */
+/* Appends the parts of `path`, each after a slash. */
 static char *
 append_parts(char *to, const char *path)
 {

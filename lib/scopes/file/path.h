@@ -4,15 +4,15 @@
 
 /* Paths of lock files.  No state. */
 
-/** Returns the path from the root on, so that chdir(2) changes nothing, without empty parts and
- * `.`, so that most spellings of one path are equal.  Symbolic links stay in it, as they may lead
- * elsewhere later.  It ends in a slash if `path` ends in a slash, `.` or `..`: such a path is a
- * folder's.  The caller frees it.  NULL with errno ENOMEM, ENOENT (empty), or as getcwd(3) has
- * it. */
+/** Returns the absolute path, so that chdir(2) does not change it.  Leaves out empty parts and `.`,
+ * so that most spellings of one path are equal.  Keeps symbolic links, because they may lead
+ * elsewhere later.  The result ends in a slash if `path` ends in a slash, `.` or `..`, because such
+ * a path names a folder.  The caller frees it.  Returns NULL with errno ENOMEM, ENOENT (`path` is
+ * empty), or an errno of getcwd(3). */
 char *evl_path_new(const char *path);
 
-/** Makes the folders above the file that are missing.  Returns 0 or an errno.  `path` is changed
- * meanwhile, and as it was when this returns. */
+/** Makes the missing folders above the file.  Returns 0 or an errno.  Changes `path` meanwhile, and
+ * restores it before it returns. */
 int evl_path_make_folders(char *path);
 
 #endif

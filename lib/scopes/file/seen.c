@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What was seen of a file; see seen.h. */
+/* The last look at a lock file; see seen.h. */
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 
 #ifdef CLOCK_REALTIME_COARSE
 
-/* Two ticks: the longest time in which two changes may have one ctime, and one to spare. */
+/* Two ticks.  Two changes within one tick may have the same ctime; one more is to spare. */
 static long long
 youth(void)
 {
@@ -27,15 +27,15 @@ ns_between(const struct timespec *from, const struct timespec *to)
 	return ((long long)to->tv_sec - from->tv_sec) * NS + to->tv_nsec - from->tv_nsec;
 }
 
-/* A file system that keeps whole seconds has a clock that ticks every second or two. */
+/* A ctime in whole seconds comes from a file system whose clock ticks every second or two. */
 static int
 is_old(const struct timespec *ctime, const struct timespec *now)
 {
 	return ns_between(ctime, now) > (ctime->tv_nsec ? youth() : 3 * NS);
 }
 
-/* The clock is read first: a change that comes after fstat(2) has a later ctime than any that is
- * old by then. */
+/* Reads the clock before fstat(2): a change after fstat(2) then has a later ctime than any ctime
+ * that is old by that clock. */
 int
 evl_seen_begin(struct evl_seen *seen, int fd)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Calls that wait; see wait.h.
+/* System calls that wait; see wait.h.
  *
- * The signal jumps if it comes while `landing` is set and the wait was stopped.  If it comes
- * before that, the thread sees that it was stopped before it makes the call.  If it comes later,
- * the thread awaits it before it goes on, so that it interrupts nothing else. */
+ * The handler jumps if the signal comes while `landing` is set and the wait was stopped.  If the
+ * signal comes earlier, the thread checks is_stopped() before it makes the call.  If the signal is
+ * still to come after the call, the thread waits for it, so that it interrupts nothing else. */
 
 #include <errno.h>
 #include <sched.h>
@@ -14,7 +14,7 @@
 
 #include "scopes/file/wait.h"
 
-#define MOST_YIELDS 100000	/* the program may have taken the handler away */
+#define MOST_YIELDS 100000	/* a bound, as the program may have removed the handler */
 
 /* --- The signal ------------------------------------------------------------------------- */
 
@@ -25,7 +25,7 @@ static struct {
 	int error;		/* why there is no handler for fork() */
 } the_signal = { PTHREAD_MUTEX_INITIALIZER, 0, 0, 0 };
 
-/* Of the thread that waits: where the handler jumps to, or NULL; and did the signal come? */
+/* For each thread: where the handler jumps to, or NULL; the wait; and has the signal come? */
 static __thread sigjmp_buf *volatile landing;
 static __thread const struct evl_wait *volatile waiting;
 static __thread volatile sig_atomic_t has_come;
@@ -55,7 +55,7 @@ evl_wait_signal(void)
 	return __atomic_load_n(&the_signal.number, __ATOMIC_RELAXED);
 }
 
-/* 0: it can be caught, and nobody else does. */
+/* Returns 0 if the signal can be caught and has no handler, else EINVAL or EBUSY. */
 static int
 judge(int number)
 {
@@ -67,8 +67,8 @@ judge(int number)
 	    action.sa_handler != SIG_IGN) ? EBUSY : 0;
 }
 
-/* The highest of the real-time signals that has no handler, but for the last, which valgrind
- * keeps for itself. */
+/* Returns the highest real-time signal without a handler.  Leaves out the last one, which valgrind
+ * needs. */
 static int
 find_free(void)
 {
@@ -79,7 +79,7 @@ find_free(void)
 		if (!judge(number))
 			return number;
 #endif
-	return SIGURG;		/* which is ignored by default */
+	return SIGURG;		/* ignored by default */
 }
 
 static int
@@ -92,7 +92,8 @@ install(int number)
 	return sigaction(number, &action, NULL) ? errno : 0;
 }
 
-/* A thread of the parent may have had the mutex.  Whatever it did not finish is done again. */
+/* The mutex is made anew, as a thread that the child does not have may have held it.  The child
+ * repeats what that thread did not finish. */
 static void
 after_fork_in_child(void)
 {
@@ -164,7 +165,8 @@ evl_wait_begin(struct evl_wait *wait)
 	wait->stage = EVL_WAIT_AT_WORK;
 }
 
-/* Whatever the handler may jump out of. */
+/* Makes the call until it is not interrupted or the wait is stopped.  The handler may jump out of
+ * this function. */
 static int
 make_until_stopped(const struct evl_wait *wait, const struct evl_call *call)
 {
@@ -175,7 +177,7 @@ make_until_stopped(const struct evl_wait *wait, const struct evl_call *call)
 	return error;
 }
 
-/* The signal is blocked while its handler runs, and stays so when the handler jumps. */
+/* The signal is blocked while its handler runs, and stays blocked when the handler jumps. */
 static void
 unblock_signal(void)
 {
@@ -228,7 +230,8 @@ evl_wait_for(struct evl_wait *wait, const struct evl_call *call)
 	return ECANCELED;
 }
 
-/* The program may have reset the signal, whose default would end the process. */
+/* Installs the handler again if the program has reset the signal, as the default action would end
+ * the process. */
 void
 evl_wait_stop(struct evl_wait *wait)
 {
