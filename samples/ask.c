@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* ask: the client of test-samples.sh, which spells each request out byte by byte.
+/* ask: the client of test-samples.sh, which writes each request byte by byte.
  * Sends its standard input to a port of 127.0.0.1, and prints what comes back until the other
  * side closes the connection.  With -g it closes the connection at the end of the input. */
 
@@ -30,7 +30,7 @@ dial(unsigned long port)
 	return fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ? fd : -1;
 }
 
-/* Returns false at the end of `from`, or if `to` takes no more. */
+/* Returns false at the end of `from`, or if `to` is closed. */
 static bool
 copy(int from, int to)
 {
@@ -40,7 +40,7 @@ copy(int from, int to)
 	return n > 0 && write(to, bytes, (size_t)n) == n;
 }
 
-/* When the server has heard enough it may still answer. */
+/* Reads the answer to its end, even if the server stops reading before the end of the input. */
 static void
 talk(int fd, bool go_away)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* guarded-value: a value that can be reached only through its lock, so that nobody
- * forgets to take it: with a shared handle to be read, with an exclusive one to be
- * written, with none not at all.
+/* guarded-value: a value that can be reached only through its lock, so that no code
+ * forgets to acquire it.  A shared handle allows reading the value, an exclusive one
+ * allows writing it.  Without a handle, there is no access.
  *
  * Compile: cc guarded-value.c $(pkg-config --cflags --libs evlock libevent_core) */
 
@@ -89,7 +89,7 @@ main(void)
 	evlock_release(lock, handle);
 	reach_past(lock, handle, "with a handle that was released");
 
-	evlock_free(lock);	/* and with it the value */
+	evlock_free(lock);	/* frees the value, too */
 	event_base_free(base);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* hello-lock: one at a time, across callbacks, and the loop never blocks.
+/* hello-lock: one visitor at a time, each across two callbacks, and the loop never blocks.
  * Compile: cc hello-lock.c $(pkg-config --cflags --libs evlock libevent_core) */
 
 #include <stdio.h>
@@ -32,7 +32,7 @@ enter(struct evlock *door, evlock_handle handle, int error, void *arg)
 
 	(void)handle;
 	printf("%s %s\n", visitor->name, error ? strerror(error) : "enters");
-	if (!error)	/* the door stays shut behind us until leave() */
+	if (!error)	/* the visitor holds the lock until leave() */
 		event_base_once(evlock_get_base(door), -1, EV_TIMEOUT, leave, visitor, &stay);
 }
 
@@ -52,7 +52,7 @@ main(void)
 	bob.handle = evlock_acquire(door, EVLOCK_EXCLUSIVE, &patience, enter, &bob);
 	cid.handle = evlock_acquire(door, EVLOCK_EXCLUSIVE, NULL, enter, &cid);
 	printf("all three stand at the door\n");
-	event_base_dispatch(base);	/* returns when there is nothing left to wait for */
+	event_base_dispatch(base);	/* returns when no event is left */
 	evlock_free(door);
 	event_base_free(base);
 	return 0;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* intention-modes: a lock with modes of your own.  These are the ones by which
- * databases lock a table and its rows: who wants to write a row (X) first says so at
- * the table (IX); then who wants to read the whole table (S) need not look at every
- * row.  From
+/* intention-modes: a lock with modes of your own.  Databases lock tables and rows by
+ * these modes.  A transaction that writes a row (X) first locks the table in mode IX.
+ * So a transaction that reads the whole table (S) need not look at every row.  From
  *
  *	J. N. Gray, R. A. Lorie, G. R. Putzolu, I. L. Traiger: Granularity of Locks and
  *	Degrees of Consistency in a Shared Data Base.  In: G. M. Nijssen (ed.), Modelling
@@ -30,8 +29,8 @@ enum {
 
 #define BIT(mode) (1u << (mode))
 
-/* Whether two modes go together must not depend on who came first: if a mode is in
- * another's conflicts, that one is in its. */
+/* Conflicts must be symmetric: if mode A is in the conflicts of mode B, then B must be in
+ * the conflicts of A. */
 static const struct evlock_mode modes[N_MODES] = {
 	[NL] = { .name = "NL", .conflicts = 0 },
 	[IS] = { .name = "IS", .conflicts = BIT(X) },
@@ -45,7 +44,7 @@ static const struct evlock_mode modes[N_MODES] = {
 
 static const struct evlock_modes intention_modes = { modes, N_MODES, NULL };
 
-/* --- The matrix, found out by trying --------------------------------------- */
+/* --- The matrix, found by trying -------------------------------------------- */
 
 static int
 go_together(struct evlock *lock, unsigned held, unsigned asked)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-# Programs that people start from; samples/README says what each of them shows.
+# Programs to start from; samples/README says what each of them shows.
 
 if SAMPLES
 small_samples = samples/guarded-value samples/hello-lock samples/intention-modes \

@@ -2,7 +2,7 @@
 
 /* lock-server: named locks over TCP.  Read this sample first: a table, an owner and a set.
  *
- *	table	has a lock for each name, as long as somebody uses the name
+ *	table	has a lock for each name, as long as a client uses the name
  *	owner	one for each connection: when the connection ends, all its requests end
  *	set	several locks that are granted together, or not at all
  *
@@ -51,8 +51,8 @@ struct client {
 /* One line "lock NAME..." or "share NAME...", until it has failed or the client unlocks. */
 struct request {
 	struct client *client;
-	struct evlock *lock[MAX_NAMES];	/* NULL behind the last */
-	struct evlock *set;		/* of these locks */
+	struct evlock *lock[MAX_NAMES];	/* NULL after the last */
+	struct evlock *set;		/* the set of these locks */
 	LIST_ENTRY(request) link;
 	char line[];
 };
@@ -77,8 +77,8 @@ request_free(struct request *request)
 	free(request);
 }
 
-/* Called from the loop.  If `error` is 0 the locks are held, and stay so until unlock().  It is
- * EDEADLK if this client and others would wait for each other for ever. */
+/* Called from the loop.  If `error` is 0, the request holds the locks until unlock().  EDEADLK:
+ * this client and others would wait for each other for ever. */
 static void
 end_wait(struct evlock *set, evlock_handle handle, int error, void *arg)
 {
@@ -90,7 +90,7 @@ end_wait(struct evlock *set, evlock_handle handle, int error, void *arg)
 		request_free(request);
 }
 
-/* The lock of each name in the line, and the set of them. */
+/* Makes the lock of each name in the line, and the set of these locks. */
 static int
 make_set(struct request *request)
 {
@@ -130,7 +130,7 @@ request_new(struct client *client, unsigned mode, const char *line)
 		end_wait(NULL, 0, errno, request);
 }
 
-/* The owner ends all requests in one call, without a callback.  Then their objects are freed. */
+/* Ends all requests of the owner in one call, without a callback, and then frees their objects. */
 static void
 unlock(struct client *client)
 {
@@ -204,7 +204,7 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	bufferevent_setcb(bev, on_read, NULL, on_event, client);
 }
 
-/* No descriptor is left: accepts nobody until a client has gone. */
+/* No descriptor is left.  Accepts no client until one has gone. */
 static void
 on_shortage(struct evconnlistener *listener, void *arg)
 {

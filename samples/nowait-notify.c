@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* nowait-notify: a cleaner that never stands in anyone's way.  It takes the room
- * only if that is free this instant; if not, it goes on with something else and
- * has an event of its own activated when the room may be free again.  Being told
- * reserves nothing: a guest may be faster, and then the cleaner is told once more.
+/* nowait-notify: a cleaner that never waits for a room.  If the room is not free at once,
+ * the cleaner does something else, and evlock activates the cleaner's event when the room
+ * may be free again.  The event reserves nothing: if a guest is faster, evlock activates
+ * it again later.
  *
  * Compile: cc nowait-notify.c $(pkg-config --cflags --libs evlock libevent_core) */
 
@@ -62,9 +62,9 @@ check_out(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	printf("guest %d: checks out\n", hotel->n_guests);
-	evlock_release(hotel->room, hotel->guest);	/* the cleaner will be told */
+	evlock_release(hotel->room, hotel->guest);	/* activates the cleaner's event */
 	if (hotel->n_guests == 1)
-		check_in(hotel);			/* but this one is faster */
+		check_in(hotel);			/* but the next guest is faster */
 }
 
 int

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* rate-limiter: no more than so many calls in any tenth of a second, whoever makes them.
- * A semaphore has that many permits; a call takes one, or as many as it weighs, and gives
- * them back not when it is done but a period later.  So the number of permits is the rate,
- * and evlock_semaphore_resize() changes it while calls wait: less, and what is out
- * stays out until its time; more, and those whose turn it is begin at once.  A heavy call
- * is not passed by the light ones behind it, and so comes to its turn.
+/* rate-limiter: a limit for the number of calls in any tenth of a second.
+ * A semaphore has that many permits.  A call takes one permit, or as many as its weight,
+ * and gives them back a period later, not when it ends.  So the number of permits is the
+ * rate.  evlock_semaphore_resize() changes it while calls wait.  If the rate falls, calls
+ * keep the permits that they have until their period is over.  If it rises, the next calls
+ * begin at once.  Light calls do not pass a heavy call that waits before them.
  *
  * Compile: cc rate-limiter.c $(pkg-config --cflags --libs evlock libevent_core) */
 
@@ -27,7 +27,7 @@ struct call {
 
 struct limiter {
 	struct evlock *permits;
-	unsigned load, peak;		/* what was begun within the last period */
+	unsigned load, peak;		/* the weight of the calls begun in the last period */
 	struct call call[N_CALLS];
 };
 
@@ -41,7 +41,7 @@ set_rate(struct limiter *limiter, unsigned permits, const char *why)
 		perror("evlock_semaphore_resize");
 }
 
-/* What the other side says to the calls, which this sample only pretends to make. */
+/* Pretends that the other side answers, as this sample makes no real calls. */
 static void
 hear_answer(struct call *call)
 {

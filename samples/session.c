@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* session: a session is the owner of all that it locks.  It may lock again what it has,
- * past those who wait for it; if two would wait for each other, the one who asks last is
- * refused, and can do something about it; and a session that ends, for whatever reason,
- * lets go of all in one call, held or waited for, without having kept account of it.
+/* session: a session is the owner of all its locks.  It may lock again what it holds, ahead
+ * of the waiters.  If two sessions would wait for each other, the later request fails at
+ * once, so its session can react.  When a session ends, one call ends all its requests,
+ * whether they hold or wait.  The session needs no list of them.
  *
  * Compile: cc session.c $(pkg-config --cflags --libs evlock libevent_core) */
 
@@ -69,7 +69,7 @@ end_session(struct session *session)
 	evlock_owner_free(session->owner);
 }
 
-/* Lets those whose turn it is be told. */
+/* Runs the callbacks that are due. */
 static void
 go_on(struct event_base *base)
 {
@@ -96,9 +96,9 @@ main(void)
 	go_on(base);
 	ask(&bob, "row 1", EVLOCK_EXCLUSIVE);	/* waits for Ann */
 	ask(&cid, "row 1", EVLOCK_SHARED);	/* waits for Ann and Bob */
-	ask(&ann, "row 1", EVLOCK_SHARED);	/* has it, and need not stand behind them */
+	ask(&ann, "row 1", EVLOCK_SHARED);	/* Ann holds it, so she goes ahead of them */
 	go_on(base);
-	ask(&ann, "row 2", EVLOCK_EXCLUSIVE);	/* Bob has it, and he waits for Ann */
+	ask(&ann, "row 2", EVLOCK_EXCLUSIVE);	/* Bob holds it, and Bob waits for Ann */
 	ask(&ann, "row 3", EVLOCK_EXCLUSIVE);
 	go_on(base);
 

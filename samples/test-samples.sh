@@ -146,7 +146,7 @@ many audits meanwhile, 0 of them found money missing'
 
 make_runner "$tmp/lock-server" "$bin/lock-server"
 
-# Begins to serve, on whatever port is free.
+# Starts the server on a free port.
 serve() {
 	port=$((20000 + $$ % 20000))
 	while :; do
@@ -221,7 +221,7 @@ docs=$tmp/docs
 mkdir "$docs"
 
 program=$bin/document-server/document-server
-# The server in one word and, thanks to exec, in one process.
+# Runs the server as one command and, by exec, in one process.
 cat >"$tmp/server" <<END
 #!/bin/sh
 [ -z "$EVLOCK_TEST_WRAPPER" ] ||
@@ -410,7 +410,7 @@ is 'after all that, nothing is changed' "$(cat "$docs/from") $(tail -n 1 "$docs/
 is 'no temporary file stays behind' "$(ls -A "$docs" | grep '^\.')" ''
 is 'nor a lock' "$(request GET /locks | ask | body_of)" 'No document is in use.'
 
-# Two documents, and twenty clients at a time who move the same lines to and fro.
+# Twenty clients at a time move the same lines to and fro between two documents.
 move_to_and_fro() {
 	seq -f 'line %g' 100 >"$docs/tick"
 	: >"$docs/tock"
@@ -497,7 +497,7 @@ settle() {
 	done
 }
 
-# Fifty who ask and go, of each kind.
+# Fifty clients of each kind ask and go away.
 go_away() {
 	rm -f "$docs"/gone*
 	gone=
@@ -526,8 +526,8 @@ stop TERM 'SIGTERM ends an idle server, with status 0'
 
 # --- Waiting ------------------------------------------------------------------
 #
-# A document is made long enough for an append to take a while, and so is in use while
-# others ask for it.
+# A document is long enough for an append to take a while, so it is in use while other
+# clients ask for it.
 
 # in_use STATUS-OR-TEXT COMMAND...: is it ever printed while the document is in use?
 in_use() {
@@ -557,7 +557,7 @@ is 'a lock that is not granted in time: 503' "$(in_use 'HTTP/1.1 503' read_slow;
 is 'with the advice to try again' "$(header_of Retry-After <"$tmp/seen")" 1
 stop INT 'SIGINT ends it, with status 0'
 
-# A client goes away while it waits; is it seen to be gone while the first still holds?
+# A client goes away while it waits.  Does the server notice while the first still holds?
 given_up() {
 	rounds=0
 	while [ $rounds -lt 20 ]; do
@@ -579,9 +579,9 @@ given_up() {
 	done 2>/dev/null
 	return 1
 }
-# One holds slow; another waits for slow and b, to move lines; a third, who wants b, waits
-# behind that, though b is free.  The second goes away: does the third have its turn while
-# the first still holds?
+# The first client holds slow.  The second waits for slow and b, to move lines.  The third
+# wants b and waits behind the second, though b is free.  The second goes away: does the
+# third get b while the first still holds slow?
 let_through() {
 	rounds=0
 	while [ $rounds -lt 20 ]; do
@@ -609,8 +609,8 @@ let_through() {
 	done 2>/dev/null
 	return 1
 }
-# A client goes away while it holds: what has begun on the disk ends before the next one is
-# let in.  It asks with the next line only when it is seen to hold.
+# A client goes away while it holds.  The disk's work ends before the next request is granted.
+# The client goes away only after /locks shows that it holds.
 killed_holding() {
 	rounds=0
 	while [ $rounds -lt 20 ]; do
@@ -627,7 +627,7 @@ killed_holding() {
 	done 2>/dev/null
 	return 1
 }
-# All that, and the end of the server.
+# All tests of one server, and its end.
 wait_and_end() {
 	zeros 40000000 >"$docs/slow"
 	echo 'a line' >"$docs/b"
@@ -685,8 +685,7 @@ wait_and_end
 
 # --- Several threads ----------------------------------------------------------
 #
-# The clients are spread over three loops by turns, so that those of one test are in
-# different ones.
+# Three loops take turns at accepting, so the clients of one test are in different loops.
 
 setting='3 threads: '
 start --threads 3 --timeout 30
@@ -711,11 +710,11 @@ is 'many connections at a time lose no line' "$(sort "$docs/many")" "$(seq -f 'l
 move_to_and_fro
 go_away
 
-# Those who are connected keep their loops: each has its turn again and again.
+# A connection keeps its loop, so each loop has its turn again and again.
 is 'many requests of one connection' "$(pipeline 20 10 | ask | grep -c '^HTTP/1.1 20[14]')" 20
 
 zeros 40000000 >"$docs/slow"
-# Three who ask one after the other ask three loops: do all of them see who holds?
+# Three requests, one after the other, ask three loops.  Do all of them show the holder?
 seen_by_all() {
 	rounds=0
 	while [ $rounds -lt 20 ]; do
@@ -771,8 +770,8 @@ demo() {
 	is "demo: $what: $pattern" "$(grep -q "$pattern" "$tmp/out" || cat "$tmp/out")" ''
 }
 
-# Two servers on one folder cannot be had with valgrind 3.19: it stops all the threads of a process
-# while one waits in fcntl(F_OFD_SETLKW), and so each would wait for the other.
+# Two servers on one folder do not work under valgrind 3.19: it stops all threads of a process
+# while one waits in fcntl(F_OFD_SETLKW), so the servers would wait for each other.
 if [ -z "$EVLOCK_TEST_WRAPPER" ]; then
 	demo 'all runs' '^lines lost.* 0$'
 	demo 'two servers have one folder' '^lines lost.* 0$' --only processes --seconds 5

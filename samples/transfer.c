@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* transfer: money goes from account to account, each of which has a lock.  Who transfers
- * needs two of them at once.  Taken one after the other, in whatever order the customer
- * names them, Ann to Bob and Bob to Ann would each hold what the other waits for; a set
- * of both holds neither before it holds the two, so the order does not matter.  The audit
- * is a set of all accounts, shared: it finds the sum unchanged, although some money is on
- * its way at any time, and the stream of transfers does not keep it waiting for ever.
+/* transfer: money goes from account to account.  Each account has a lock, and a transfer
+ * needs two of them.  If transfers took them one after the other, a transfer from Ann to
+ * Bob and one from Bob to Ann could each hold the lock that the other waits for.  A set of
+ * both locks is granted as a whole, so the order does not matter.  The audit acquires a
+ * set of all accounts, shared.  It finds the sum unchanged, although transfers are under
+ * way at any time, and the stream of transfers does not keep it waiting for ever.
  *
  * Compile: cc transfer.c $(pkg-config --cflags --libs evlock libevent_core) */
 
@@ -23,7 +23,7 @@
 struct bank {
 	struct event_base *base;
 	struct evlock *account[N_ACCOUNTS];	/* guards its balance, a long */
-	struct evlock *all;			/* of them */
+	struct evlock *all;			/* the set of all accounts */
 	evlock_handle audit;
 	unsigned n_audits, n_wrong;
 	unsigned long n_transfers;
@@ -32,7 +32,7 @@ struct bank {
 struct clerk {
 	struct bank *bank;
 	unsigned from, to, left;
-	struct evlock *both;			/* the set of the two */
+	struct evlock *both;			/* the set of both accounts */
 	evlock_handle handle;
 	long on_its_way;
 	struct event *later;
@@ -57,7 +57,7 @@ must(int ok, const char *what)
 	exit(1);
 }
 
-/* A set of any two accounts, made for one transfer. */
+/* Makes a set of two random accounts for one transfer. */
 static void
 begin_transfer(struct clerk *clerk)
 {
@@ -75,7 +75,7 @@ begin_transfer(struct clerk *clerk)
 	must(clerk->handle != 0, "evlock_acquire");
 }
 
-/* One callback takes the money, another one, later, puts it down. */
+/* Takes the money from one account.  A later callback, put_money(), adds it to the other. */
 static void
 take_money(struct evlock *both, evlock_handle handle, int error, void *arg)
 {

@@ -22,7 +22,7 @@ chmod 755 "$tmp"
 mkdir -m 1777 "$tmp/gcov"
 
 [ -z "$EVLOCK_TEST_WRAPPER" ] || skip_all 'it would take too long'
-# Without libtool's script, which needs descriptors of its own.
+# Runs the program without libtool's script, which opens descriptors of its own.
 build=$abs_top_builddir/samples/evflock
 evflock=$build/evflock
 if [ -x "$build/.libs/evflock" ]; then
@@ -36,7 +36,7 @@ case $(flock -V 2>/dev/null) in
 *) flock= ;;	# the tables say what this version does
 esac
 
-# What the uses in the tables call, beside the programs.
+# The commands that the uses in the tables call, besides the programs.
 cat >"$tmp/tools" <<'EOF'
 free() { "$G" -n "$@" true && echo free || echo locked; }
 shared() { free -s "$@"; }
@@ -59,7 +59,7 @@ plain() {
 	$user "$@"
 }
 skip_unless() { "$@" || exit 77; }
-# LeakSanitizer ends a program that is traced.
+# LeakSanitizer ends a traced program.
 faulty() {
 	! grep -q '__[at]san_init' "$F" || exit 77
 	skip_unless strace -o /dev/null true 2>/dev/null
