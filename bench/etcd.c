@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What a lock between machines costs, on the etcd at the URL given; see bench/README.
+/* Measures the cost of a lock between machines, on the etcd at URL; see bench/README.
  *
  *	etcd URL [W...]
  *
@@ -71,7 +71,7 @@ run_for(long ms)
 	event_base_dispatch(base);
 }
 
-/* --- What etcd says of itself --------------------------------------------------------- */
+/* --- etcd's own figures ------------------------------------------------------------------ */
 
 static struct evhttp_connection *bare;
 static char answer[1 << 18];
@@ -100,7 +100,7 @@ get_metrics(void)
 	run();
 }
 
-/* How often etcd was asked for transactions, and watches. */
+/* Returns how often etcd was called with `method`. */
 static double
 count(const char *method)
 {
@@ -205,8 +205,8 @@ print_times(const char *workload, const char *param, double *us, long n)
 	bench_line(workload, name, us[(n - 1) * 99 / 100], "us");
 }
 
-/* The release goes out as the next request comes: so pairs are timed one by one, and the end of the
- * last release is waited for by the next acquisition. */
+/* Times pairs one by one.  A release is sent with the next request, so the next acquisition waits
+ * for the end of the last release. */
 static void
 run_pairs(long n)
 {
@@ -307,7 +307,7 @@ on_rpc(struct evl_rpc *rpc, void *arg)
 	stop();
 }
 
-/* One transaction that puts one key; microseconds until it is answered. */
+/* Sends a transaction that puts one key.  Returns the microseconds until the answer. */
 static double
 call_bare(struct evl_h2 *h2)
 {
@@ -345,8 +345,8 @@ run_bare(long n)
 
 /* --- etcdctl --------------------------------------------------------------- */
 
-/* Starts `etcdctl lock`, which writes the key to its standard output once it has the lock, and has
- * it until it is told to end; or, with a command, until that is done. */
+/* Starts `etcdctl lock`, which writes the key to its standard output when it has the lock.  It
+ * holds the lock until a signal ends it or, with a command, until the command ends. */
 static pid_t
 start_etcdctl(int *out, const char *command)
 {
@@ -403,7 +403,7 @@ time_etcdctl_pairs(long n)
 	free(us);
 }
 
-/* From the moment that the holder is told to end, to the key of the waiter. */
+/* Measures from the signal to the holder until the waiter writes its key. */
 static void
 run_etcdctl(long n)
 {
@@ -488,7 +488,7 @@ acquire_all(int side, long n)
 	}
 }
 
-/* A session that was suspect for a moment stops the loop, too. */
+/* Repeats, because a session that was suspect for a moment stops the loop, too. */
 static void
 run_all(void)
 {
@@ -509,7 +509,7 @@ make_locks(struct party *p, int side, long n)
 	}
 }
 
-/* In KiB, of a process; 0: who knows. */
+/* Returns the memory of a process in KiB, or 0 if that is unknown. */
 static double
 memory_of(const char *pid)
 {
@@ -527,8 +527,8 @@ memory_of(const char *pid)
 	return kib;
 }
 
-/* Milliseconds of processor time that etcd has used; where others work on the same machine, that
- * tells more than the clock. */
+/* Returns the milliseconds of processor time that etcd has used.  On a busy machine, they say more
+ * than the clock does. */
 static double
 etcd_time(void)
 {
@@ -565,7 +565,7 @@ count_descriptors(const char *pid)
 	return n;
 }
 
-/* All are in place once etcd has a watch for each. */
+/* Returns the number of etcd's watches.  All requests are in place when each has a watch. */
 static double
 count_watches(void)
 {

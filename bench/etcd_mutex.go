@@ -17,7 +17,7 @@ import (
 	"go.etcd.io/etcd/clientv3/concurrency"
 )
 
-// How often each thing is done: as often as in bench/etcd.c.
+// The number of repetitions, as in bench/etcd.c.
 const (
 	pairs  = 2000
 	fresh  = 40

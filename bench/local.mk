@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-# What evlock costs; see bench/README.  Nothing of this is built by `make` or run
-# by `make check`:
+# Measures what evlock costs; see bench/README.  `make` builds nothing of this, and
+# `make check` runs nothing of it:
 #
 #   make bench            measures; FLOOR=DIR, RUNS=N, WORKLOADS="W1 W2:1000"
 #   make bench-file       locks between processes; RUNS=N, WORKLOADS="W7:1000"
@@ -12,7 +12,7 @@ EXTRA_PROGRAMS += $(bench_programs)
 
 bench_evlock_SOURCES = bench/evlock.c bench/bench.c bench/bench.h bench/loop.h
 bench_evlock_LDADD = lib/libevlock.la $(LIBEVENT_CORE_LIBS)
-# The library by its static form: the floor is one file, and calls nothing through a table.
+# Linked statically: the floor is one file too, and calls nothing through a table.
 bench_evlock_LDFLAGS = $(AM_LDFLAGS) -static
 
 bench_libevent_SOURCES = bench/libevent.c bench/bench.c bench/bench.h bench/loop.h

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Reads lines "peer workload param value unit" of several runs.  Prints one with
-# the median for each peer, workload and param, in the order of their first
-# appearance, peer by peer; then the ratios of evlock's times to those of `ruler`, in W6,
-# W7 and E1 to E3 to those of every peer, and of evlock's time for each grant of the longest
-# convoy to that of 1000.
+# Reads lines "peer workload param value unit" of several runs.  Prints the median for each
+# peer, workload and param, peer by peer, in the order of their first appearance.  Then prints
+# ratios: evlock's times to those of `ruler` or, in W6, W7 and E1 to E3, to those of every
+# peer; and evlock's time for a grant in the longest convoy to that in one of 1000.
 
 NF != 5 || $4 !~ /^-?[0-9]+(\.[0-9]+)?$/ {
 	print "bench: not a result: " $0 > "/dev/stderr"
@@ -55,7 +54,7 @@ function print_ratio(what, over, under)
 		printf "ratio %s %.2f x\n", what, middle[over] / middle[under]
 }
 
-# What two threads, processes or machines do, beside each of the others that do it.
+# Workloads of two threads, processes or machines: evlock beside every peer that has them.
 function print_ratios(what,	i)
 {
 	for (i = 1; i <= n_peers; i++)
