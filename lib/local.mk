@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-# Built once, as a convenience library: the tests link that, as they use its hidden symbols too.
+# Built once, as a convenience library, which the tests link because they use hidden symbols.
 
 evlockincludedir = $(includedir)/evlock
 evlockinclude_HEADERS = \
