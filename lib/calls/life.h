@@ -2,8 +2,8 @@
 #ifndef EVL_LIFE_H_INCLUDED_
 #define EVL_LIFE_H_INCLUDED_
 
-/* What several calls do with a request before it ends: make it, find it by its handle, and let it
- * hold.  Called in a step. */
+/* Makes a request, finds it by its handle, and lets it hold: the parts of a request's life that
+ * several calls share.  Called in a step. */
 
 #include "loop/letters.h"
 #include "lock/lock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What one step changes; see change.h.  This file also denies requests that would wait for ever.
+/* The changes of one step; see change.h.  This file also denies requests that would wait for ever.
  *
  * A new request is refused if it would wait for ever even after all others that can end have
  * ended.  A request that already waits may come to wait for ever for one of three reasons.  It is
