@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Is lib/ built as lib/README says?  Runs scripts/check-floors and scripts/check-names on the tree
-# as it is, and on copies with planted mistakes that they must find.
+# as it is, and on copies with planted mistakes that they must find.  Does test/mutants.txt fit lib/?
 
 source=${abs_top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 . "$source/test/tap.sh"
@@ -43,5 +43,15 @@ if gcc --version 2>/dev/null | grep -q 'Free Software'; then
 fi
 finds 'a function that is named after another file' 'evl_grant_nobody' check-names rules/core.h \
 	'void evl_grant_nobody(void);'
+
+
+is 'test/mutants.txt fits the library' \
+	"$(python3 "$source/test/mutate.py" --check 2>&1 | sed 's/^[1-9][0-9]* //')" mutants
+mkdir "$dir/tree/test"
+cp "$source/test/mutate.py" "$dir/tree/test"
+{ cat "$source/test/mutants.txt" && printf '\nmust base/mem.c evl_mem_free: nothing\n-nowhere\n+\n'; } \
+	>"$dir/tree/test/mutants.txt"
+is 'a mutant of a line that is gone' \
+	"$(python3 "$dir/tree/test/mutate.py" --check 2>&1 | sed 's/.*\(0 times\).*/\1/')" '0 times'
 
 done_testing

@@ -5,6 +5,8 @@ break: they do not test what they do not notice.
 
     mutate.py                 tries the mutants of test/mutants.txt that must be noticed;
                               fails if the tests miss one
+    mutate.py --one-of N      tries one in N of them, each day others
+    mutate.py --check         only checks that test/mutants.txt fits the library
     mutate.py --all [FILE..]  tries every small change to these files of lib/, or to all
                               files in FLOORS; prints the changes that no test noticed
     mutate.py --all --list    only prints the changes
@@ -422,6 +424,11 @@ def mutant_by_text(file, function, old, new):
     return Mutant(file, i + 1, function, lines[i], changed[i], '\n'.join(changed))
 
 
+def todays(mutants, n):
+    """One in `n`: all have had their turn after as many days."""
+    return mutants[int(time.time() / 86400) % n::n]
+
+
 def known_to_be_the_same():
     return {(file, function, old.strip(), new.strip())
             for kind, file, function, _, old, new in read_list() if kind == 'same'}
@@ -495,11 +502,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('files', nargs='*', help='files of lib/, with --all')
     parser.add_argument('--all', action='store_true')
+    parser.add_argument('--check', action='store_true', help='only see whether test/mutants.txt fits')
+    parser.add_argument('--one-of', type=int, default=1, metavar='N', help='one in N of test/mutants.txt')
     parser.add_argument('--list', action='store_true', help='only print the mutants')
     parser.add_argument('--sample', type=int, help='about so many of them, evenly spread')
     parser.add_argument('--plain', action='store_true', help='do not try survivors with sanitizers')
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
     options = parser.parse_args()
+    if options.check:
+        print('%d mutants' % len(list(must_be_noticed())))
+        return False
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     start = time.time()
     with tempfile.TemporaryDirectory(prefix='evlock-mutate-') as scratch:
@@ -508,7 +520,7 @@ def main():
         if options.all:
             failed = run_all(build, options, scratch)
         else:
-            failed = run_fixed(build, options, list(must_be_noticed()))
+            failed = run_fixed(build, options, todays(list(must_be_noticed()), options.one_of))
     print('# %d s' % (time.time() - start))
     return failed > 0
 
