@@ -82,6 +82,6 @@ lib_libevlock_la_SOURCES =
 lib_libevlock_la_LIBADD = lib/libevlock_internal.la
 # current:revision:age, to be changed at each release:
 # https://www.gnu.org/software/libtool/manual/html_node/Updating-version-info.html
-lib_libevlock_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+lib_libevlock_la_LDFLAGS = $(AM_LDFLAGS) $(LIB_LDFLAGS) -no-undefined -version-info 0:0:0
 
 EXTRA_DIST += lib/README
