@@ -58,8 +58,9 @@
  *    because only the loop could end that wait.  A timeout keeps it alive, and so does
  *    waiting for another thread, process or machine.
  *  - Every timeout is valid.  If tv_usec is outside 0..999999, the seconds in it are
- *    added to tv_sec.  A negative timeout then means {0,0}.  A timeout that is too long
- *    for libevent's clock ({LONG_MAX,0}) means no timeout.  The result of
+ *    added to tv_sec.  With {0,0}, a request that is not granted at once fails with
+ *    ETIMEDOUT from the loop.  A negative timeout means the same.  A timeout that is too
+ *    long for libevent's clock ({LONG_MAX,0}) means no timeout.  The result of
  *    event_base_init_common_timeout() is passed to libevent unchanged.
  *
  * Memory:
@@ -226,9 +227,9 @@ struct evlock *evlock_share(struct evlock *lock, struct event_base *base);
 void evlock_free(struct evlock *lock);
 
 /** Ends all waiting, through every object of the lock, for an orderly shutdown.
- * Requests and conversions that wait are called back with ECANCELED, from their loops.  Later
- * requests and conversions fail with ECANCELED.  Holders keep what they hold, and release it
- * as usual. */
+ * Requests and conversions that wait are called back with ECANCELED, from their loops.  Requests
+ * that were granted before are still called back with 0.  Later requests, and later conversions to
+ * any mode, fail with ECANCELED.  Holders keep what they hold, and release it as usual. */
 void evlock_close(struct evlock *lock);
 
 /** Returns the base that the lock object belongs to. */
@@ -298,8 +299,8 @@ evlock_handle evlock_acquire(struct evlock *lock, unsigned mode,
  * in the way, or a request waits ahead) or ENOMEM. */
 evlock_handle evlock_acquire_nowait(struct evlock *lock, unsigned mode);
 
-/** Acquires the lock, calls `cb`, and releases the lock when `cb` returns.  For work that
- * does not need the lock any longer than that.
+/** Acquires the lock, calls `cb`, and releases the lock when `cb` returns, unless `cb` has released
+ * it already.  For work that does not need the lock any longer than that.
  * Takes the same parameters, returns the same and fails with the same errors as
  * evlock_acquire(). */
 evlock_handle evlock_with(struct evlock *lock, unsigned mode,
@@ -364,8 +365,8 @@ int evlock_convert(struct evlock *lock, evlock_handle handle, unsigned mode,
     const struct timeval *timeout, evlock_cb cb, void *arg);
 
 /** Changes the mode of a held handle now or not at all.  No callback follows.
- * Returns 0, or -1 with errno EAGAIN (a holder does not allow the new mode), or as
- * evlock_convert(). */
+ * Returns 0, or -1 with errno EAGAIN (a holder does not allow the new mode; also where
+ * evlock_convert() fails with EDEADLK because another conversion waits), or as evlock_convert(). */
 int evlock_convert_nowait(struct evlock *lock, evlock_handle handle, unsigned mode);
 
 
@@ -375,11 +376,12 @@ int evlock_convert_nowait(struct evlock *lock, evlock_handle handle, unsigned mo
  *
  * If it would succeed now, `ev` is activated at once.  It is activated again each time a
  * release, a withdrawal, a timeout, a conversion or a resize leaves the lock in such a state,
- * until evlock_unnotify().  Pending activations are coalesced.  An activation reserves
- * nothing.
+ * until evlock_unnotify(), also after the caller's own release.  Pending activations are
+ * coalesced.  An activation reserves nothing: when `ev` runs, the lock may be held again.
  *
- * @param ev  an event of the caller's, on any base and without a timeout of its own.  The
- *            caller ends the notification before freeing it
+ * @param ev  an event of the caller's, on any base and without a timeout of its own.  If another
+ *            thread runs that base, the base must have been made after libevent was set up for
+ *            threads.  The caller ends the notification before freeing `ev`
  * Returns 0, or -1 with errno EINVAL, ENOTSUP (this scope cannot notify), EEXIST (`ev` is
  * already registered for this lock) or ENOMEM. */
 int evlock_notify(struct evlock *lock, unsigned mode, struct event *ev);
@@ -393,7 +395,8 @@ int evlock_unnotify(struct evlock *lock, struct event *ev);
 
 /* --- Looking -------------------------------------------------------------- */
 
-/** Returns the strongest mode that is held, or EVLOCK_NONE (0) if none is. */
+/** Returns the strongest mode that is held, or EVLOCK_NONE (0) if none is.  For a semaphore, which
+ * has one mode, use evlock_held(). */
 unsigned evlock_locked(const struct evlock *lock);
 
 /** Returns the number of units that are held in `mode`. */
@@ -422,6 +425,7 @@ void *evlock_value_mut(const struct evlock *lock, evlock_handle handle);
  * The report is made in memory, lock after lock, and then written to `out` with no mutex held.
  * If writing blocks, it blocks no other thread.  If memory runs out, the report ends after its
  * last complete line, with a line that says so; nothing else is affected.
+ * A lock file that another process has is "not ours".  Must be called in the thread of `base`.
  * @param out  check ferror() for write errors */
 void evlock_dump(struct event_base *base, FILE *out);
 
