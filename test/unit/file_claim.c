@@ -604,13 +604,15 @@ FileTest(read_only, without_permission)
 	cr_assert_eq(call_as_nobody(begin_plain, "file"), 0);
 }
 
+/* The file is asked for before it becomes writable, or is not. */
 static int
-become_writable(const char *path)
+become_writable(const char *path, int is_tried)
 {
 	struct evl_claim claim;
 	int fd = open(path, O_RDONLY);
 
-	if (fchmod(fd, 0444) || begin_flags(&claim, path, 0, 0) || try(&claim, EXCLUSIVE) != EACCES)
+	if (fchmod(fd, 0444) || begin_flags(&claim, path, 0, 0) ||
+	    (is_tried && try(&claim, EXCLUSIVE) != EACCES))
 		return 1;
 	if (fchmod(fd, 0644) || try(&claim, EXCLUSIVE) || is_free(path, F_RDLCK))
 		return 2;
@@ -620,13 +622,26 @@ become_writable(const char *path)
 	return 0;
 }
 
+static int
+become_writable_untried(const char *path)
+{
+	return become_writable(path, 0);
+}
+
+static int
+become_writable_after_all(const char *path)
+{
+	return become_writable(path, 1);
+}
+
 FileTest(read_only, until_it_becomes_writable)
 {
 	if (!can_be_nobody())
 		return;
 	close(open_other("file"));
 	cr_assert_eq(chown("file", 65534, 65534), 0);
-	cr_assert_eq(call_as_nobody(become_writable, "file"), 0);
+	cr_assert_eq(call_as_nobody(become_writable_untried, "file"), 0);
+	cr_assert_eq(call_as_nobody(become_writable_after_all, "file"), 0);
 }
 
 /* A program that runs is not opened for writing, and one that is open so does not run. */
@@ -743,9 +758,15 @@ FileTest(any, links_are_followed_each_time)
 	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
 	cr_assert_not(is_free("file", F_RDLCK));
 	drop(&claim);
+	usleep(50000);		/* until the file is not young, and would be trusted */
+	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
+	drop(&claim);
 	cr_assert_eq(unlink("link"), 0);
 	cr_assert_eq(symlink("other", "link"), 0);
 	close(open_other("other"));
+	enter(&claim);
+	cr_assert_eq(evl_claim_try(&claim, EXCLUSIVE, 1), EVL_CLAIM_UNSURE);
+	leave(&claim);
 	cr_assert_eq(try(&claim, EXCLUSIVE), 0);
 	cr_assert(is_free("file", F_WRLCK));
 	cr_assert_not(is_free("other", F_RDLCK));
@@ -1709,7 +1730,6 @@ FileTest(seen, path_is_looked_at_once)
 
 FileTest(seen, young_is_not_trusted)
 {
-	static const struct timespec whole_seconds = { 1000, 0 };
 	struct evl_seen seen;
 	int fd = open_other("file");
 
@@ -1719,13 +1739,17 @@ FileTest(seen, young_is_not_trusted)
 	cr_assert_eq(evl_seen_begin(&seen, fd), 0);
 	cr_assert(evl_seen_is_recent(&seen, 1000));
 	cr_assert(evl_seen_is_same(&seen, fd));
+	seen.ctime.tv_sec++;
+	cr_assert_not(evl_seen_is_same(&seen, fd));
+	seen.ctime.tv_sec--;
+	seen.ctime.tv_nsec ^= 1;
+	cr_assert_not(evl_seen_is_same(&seen, fd));
 	usleep(20000);
 	cr_assert_not(evl_seen_is_recent(&seen, 5));
 	cr_assert_eq(unlink("file"), 0);
 	cr_assert_not(evl_seen_is_same(&seen, fd));
 	cr_assert_eq(evl_seen_begin(&seen, fd), 0);
-	seen.ctime = whole_seconds;
-	cr_assert_not(evl_seen_is_same(&seen, fd));
+	cr_assert_not(evl_seen_is_recent(&seen, 1000), "a removed file is trusted");
 	cr_assert_neq(evl_seen_begin(&seen, -1), 0);
 	close(fd);
 }
@@ -1976,6 +2000,8 @@ FileTest(moved, while_it_is_held)
 	cr_assert_eq(may_join(&claim), 0);
 	rename_file();
 	cr_assert_eq(may_join(&claim), EAGAIN);
+	close(open_other("file"));
+	cr_assert_eq(may_join(&claim), EAGAIN, "the path leads to another file");
 	drop(&claim);
 	cr_assert(is_free("away", F_WRLCK));
 	end(&claim);
