@@ -100,7 +100,8 @@ judge(const struct evlock *lock, const struct evlock_request *q)
 	int error = evl_lock_judge(lock, q->mode, units_of(q));
 
 	return error ? error : evl_acquire_judge_terms(q,
-	    evl_core_is(evl_lock_core(lock), EVL_IS_CLOSED) || lock->is_ending, lock->pool, lock->identity->scope);
+	    evl_core_is(evl_lock_core(lock), EVL_IS_CLOSED) || lock->is_ending, lock->pool,
+	    lock->identity->scope);
 }
 
 int
@@ -182,7 +183,8 @@ evl_acquire_make(struct evl_step *step, struct evlock *lock, const struct evlock
 		role = EVL_GUARDED;
 	if (units_of(q) > 1)
 		evl_core_mark(core, EVL_IS_COUNTED);
-	r = evl_life_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority), role);
+	r = evl_life_begin_any(lock, mode, units_of(q), evl_core_rank(core, mode, q->priority),
+	    role);
 	if (!r)
 		return 0;
 	r->cb = q->cb;
@@ -320,8 +322,8 @@ grant_and_wake(struct evlock *lock, struct evl_request *r)
 static inline int
 is_easy(const struct evlock *lock, const struct evl_core *core)
 {
-	return !(evl_core_unusual(core) &
-	    (EVL_NEEDS_STEP | EVL_IS_CLOSED | EVL_IS_COUNTED | EVL_IS_OBSERVED)) && lock->pool->free;
+	return !(evl_core_unusual(core) & (EVL_NEEDS_STEP | EVL_IS_CLOSED | EVL_IS_COUNTED |
+	    EVL_IS_OBSERVED)) && lock->pool->free;
 }
 
 static inline int

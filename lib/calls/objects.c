@@ -193,7 +193,8 @@ evlock_new(struct event_base *base, const struct evlock_options *options)
 		errno = EINVAL;
 		return NULL;
 	}
-	return evl_objects_create_lock(base, options, options->modes ? options->modes : &evl_lock_standard_modes);
+	return evl_objects_create_lock(base, options,
+	    options->modes ? options->modes : &evl_lock_standard_modes);
 }
 
 /* Frees an object that has no requests.  Returns its identity if the object was its last one, else

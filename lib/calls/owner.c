@@ -161,8 +161,8 @@ evlock_owner_mode(const struct evlock_owner *owner, const struct evlock *lock)
 	EVL_LIST_EACH(link, &owner->core.ties) {
 		const struct evl_ties *ties = TIES(link);
 
-		if (ties->core == evl_lock_core(lock) && !ties->of && evl_ties_are_held(ties->seat) &&
-		    ties->seat->mode > strongest)
+		if (ties->core == evl_lock_core(lock) && !ties->of &&
+		    evl_ties_are_held(ties->seat) && ties->seat->mode > strongest)
 			strongest = ties->seat->mode;
 	}
 	leave(owner);

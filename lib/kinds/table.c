@@ -573,7 +573,8 @@ judge(const struct evlock_table *table, const void *key, size_t len,
 	if (!is_key(key, len) || !is_of_modes(table->common, q))
 		return EINVAL;
 	keyed = find(table->common, len ? key : "", len);
-	error = evl_acquire_judge_terms(q, table->is_ending || (keyed && evl_core_is(&keyed->body->core, EVL_IS_CLOSED)),
+	error = evl_acquire_judge_terms(q,
+	    table->is_ending || (keyed && evl_core_is(&keyed->body->core, EVL_IS_CLOSED)),
 	    pool_of(table), table->common->scope);
 	if (error || q->cb || !keyed)
 		return error;

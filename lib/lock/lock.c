@@ -112,8 +112,9 @@ static unsigned
 watched_by(const struct evl_body *body)
 {
 	const struct evl_kind *kind = body->kind;
+	int is_told = !evl_list_is_empty(&body->notifies) || !evl_list_is_empty(&body->notices);
 
-	return (!evl_list_is_empty(&body->notifies) || !evl_list_is_empty(&body->notices) ? EVL_IS_TOLD : 0)
+	return (is_told ? EVL_IS_TOLD : 0)
 	    | (kind->look ? EVL_IS_LOOKED_AT : 0)
 	    | (!evl_list_is_empty(&body->sets) || kind->bind ? EVL_IS_IN_SET : 0)
 	    | (kind->retire ? EVL_IS_RETIRED : 0)

@@ -63,7 +63,7 @@ struct evlock {
 	struct evl_link link;		/**< in port->locks, or those of the table */
 	struct evlock_table *table;	/**< which has it for a key, or NULL */
 	uint32_t n_queued;		/**< waiting requests made through it; with a guard only */
-	uint32_t n_sent;		/**< those that its port has to deliver; with a guard only */
+	uint32_t n_sent;		/**< requests that its port has to deliver; guard only */
 	struct evl_link due;		/**< while it is freed: requests to call back */
 	uint8_t is_ending;		/**< is being freed: refuses requests */
 };

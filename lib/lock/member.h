@@ -65,7 +65,8 @@ void evl_member_each_holder(struct evl_step *step, const struct evl_body *body,
  * whether there was one to look. */
 int evl_member_look(struct evl_step *step, const struct evl_body *body);
 
-/** Sets is_far of the lock, and of the sets that have it, when that may have changed.  No request is on its way out of the lock. */
+/** Updates is_far of the lock, and of the sets that have it as a member.  No request of the lock may
+ * be in transit. */
 void evl_member_update_far(struct evl_body *body);
 
 #endif

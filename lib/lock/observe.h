@@ -20,8 +20,8 @@
  *	evl_lock_handle(r)	the handle that the caller knows; a conversion's caller knows the
  *				handle of the request r->seat.ties->of
  *	evl_extra_of(r)		for a request that has queued: `observed` is the observer's own, and
- *				0 at EVL_QUEUES.  A request that queued before the lock was observed,
- *				or that was granted at once, has no extra, or 0 there.
+ *				0 at EVL_QUEUES.  A request that queued before the lock was
+ *				observed, or was granted at once, has no extra, or 0 there.
  *
  * An observer must not keep the pointer to a request: once the guard is left, any thread may end
  * the request. */

@@ -236,7 +236,8 @@ evl_core_sweep(struct evl_core *core)
 	struct evl_link *link = core->queue.next;
 
 	while (core->n_gone)
-		link = EVL_SEAT(link)->state == EVL_GONE ? evl_core_bury(core, EVL_SEAT(link)) : link->next;
+		link = EVL_SEAT(link)->state == EVL_GONE ? evl_core_bury(core, EVL_SEAT(link))
+		    : link->next;
 }
 
 void

@@ -353,7 +353,7 @@ may_join(const struct evl_outside *o)
 	    o->n_joined < MOST_JOINED && evl_core_seat_fits(core_of(o), first);
 }
 
-/* This process has no exclusive holder any longer, and its waiters may share with other processes. */
+/* This process has no exclusive holder any longer, and its waiters may share with others. */
 static int
 may_weaken(const struct evl_outside *o, const struct evl_seat *first)
 {
@@ -425,7 +425,7 @@ evl_outside_take(struct evl_step *step, struct evl_outside *o)
 	o->is_asking = 0;
 	o->n_joined = o->n_passed = 0;
 	set_has(o, o->wanted);
-	evl_notify_tell(&step->change, o->body, 1);	/* now, as it is not kept for those who only want to know */
+	evl_notify_tell(&step->change, o->body, 1);	/* the lock is not kept for events */
 	evl_step_touch(step, o->body, 1);
 	if (first_waiting(o))
 		take_place(step, o, 0);

@@ -27,8 +27,8 @@
  *  - all its members that come before that one in the order are kept for it.
  *
  * So a request that keeps a member waits only for a current holder, or for a member later in the
- * order, and waits never form a cycle.  One request may always ask: the first waiter of the process,
- * by rank and arrival, is the first in each queue that it stands in.
+ * order, and waits never form a cycle.  One request may always ask: the first waiter of the
+ * process, by rank and arrival, is the first in each queue that it stands in.
  */
 
 #include <evlock/evlock.h>
@@ -76,8 +76,8 @@ struct evl_outside_ops {
 	unsigned order;	/**< among scopes, for sets that have members of several */
 
 	/** This process has the lock and grants its batch.  Is the lock stale, so that the batch
-	 * must end?  (A lock file is stale after it was replaced.)  Returns 0, 1, or -1 if the scope
-	 * will call evl_outside_checked().  NULL: it is never stale. */
+	 * must end?  (A lock file is stale after it was replaced.)  Returns 0, 1, or -1 if the
+	 * scope will call evl_outside_checked().  NULL: it is never stale. */
 	int (*is_stale)(struct evl_outside *o);
 
 	const struct evl_outside_looks *looks;	/**< NULL: try_now() never needs a look */
@@ -124,8 +124,8 @@ struct evl_outside *evl_outside_of(const struct evlock *lock);
 /** This process has got the lock that want() asked for. */
 void evl_outside_got(struct evl_outside *o);
 
-/** This process cannot have the lock: all waiters fail with `error`.  If the error is EACCES and the
- * first waiter wants the lock exclusive, only that waiter fails, and the next one may ask. */
+/** This process cannot have the lock: all waiters fail with `error`.  If the error is EACCES and
+ * the first waiter wants the lock exclusive, only that waiter fails, and the next one may ask. */
 void evl_outside_failed(struct evl_outside *o, int error);
 
 /** This process has lost the lock.  The holders' handles end, and their notices are called with
