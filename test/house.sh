@@ -49,9 +49,14 @@ is 'test/mutants.txt fits the library' \
 	"$(python3 "$source/test/mutate.py" --check 2>&1 | sed 's/^[1-9][0-9]* //')" mutants
 mkdir "$dir/tree/test"
 cp "$source/test/mutate.py" "$dir/tree/test"
-{ cat "$source/test/mutants.txt" && printf '\nmust base/mem.c evl_mem_free: nothing\n-nowhere\n+\n'; } \
-	>"$dir/tree/test/mutants.txt"
-is 'a mutant of a line that is gone' \
-	"$(python3 "$dir/tree/test/mutate.py" --check 2>&1 | sed 's/.*\(0 times\).*/\1/')" '0 times'
+# finds_mutant WHAT WORDS BLOCK: `mutate.py --check` says so of the list with one more block.
+finds_mutant() {
+	{ cat "$source/test/mutants.txt" && printf '\n%s\n' "$3"; } >"$dir/tree/test/mutants.txt"
+	is "$1" "$(python3 "$dir/tree/test/mutate.py" --check 2>&1 | grep -o "$2")" "$2"
+}
+finds_mutant 'a mutant of a line that is gone' '0 times' 'must base/mem.c evl_mem_free: nothing
+-nowhere
++'
+finds_mutant 'a mutant that is in the list already' twice "$(tail -n 3 "$source/test/mutants.txt")"
 
 done_testing

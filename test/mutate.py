@@ -12,7 +12,7 @@ break: they do not test what they do not notice.
     mutate.py --all --list    only prints the changes
 
 Everything is built in a scratch folder, with $CC (gcc).  The tests run by test/shim.h.
-Changes that survive are tried again with AddressSanitizer and UBSan.  test/mutants.txt
+Mutants that survive are tried again with AddressSanitizer and UBSan.  test/mutants.txt
 lists, with the reason, those that do not change what the library does.
 """
 
@@ -405,7 +405,11 @@ def read_list():
 
 
 def must_be_noticed():
+    seen = set()
     for kind, file, function, reason, old, new in read_list():
+        if (file, function, old, new) in seen:
+            sys.exit('mutate: test/mutants.txt: %s: %s() has the same mutant twice: %s' % (file, function, old))
+        seen.add((file, function, old, new))
         if kind == 'must':
             yield reason, mutant_by_text(file, function, old.strip(), new.strip())
 
@@ -442,14 +446,30 @@ def try_all(build, mutants, jobs):
         yield from zip(mutants, by)
 
 
-def run_fixed(build, options, reasons):
-    survivors = 0
+def try_sanitized(left, options, scratch):
+    """Tries mutants again with sanitizers: yields as try_all()."""
+    if not left or options.plain:
+        return [(mutant, '') for mutant in left]
+    sanitized = Build(scratch + '/sanitized', SANITIZED)
+    sanitized.build_all(options.jobs)
+    return try_all(sanitized, left, options.jobs)
+
+
+def run_fixed(build, options, reasons, scratch):
+    left = []
+    reason_of = {mutant: reason for reason, mutant in reasons}
+    say = lambda what, mutant, by='': print('%-8s %-60s %s' % (what, reason_of[mutant], by), flush=True)
     build.build_all(options.jobs)
-    results = try_all(build, [m for _, m in reasons], options.jobs)
-    for (reason, _), (mutant, by) in zip(reasons, results):
+    for mutant, by in try_all(build, [m for _, m in reasons], options.jobs):
         if by is None:
             sys.exit('mutate: does not compile: %s' % mutant)
-        print('%-8s %-60s %s' % ('noticed' if by else 'SURVIVES', reason, by), flush=True)
+        if by:
+            say('noticed', mutant, by)
+        else:
+            left.append(mutant)
+    survivors = 0
+    for mutant, by in try_sanitized(left, options, scratch):
+        say('noticed' if by else 'SURVIVES', mutant, by and by + ', with sanitizers')
         survivors += not by
     print('%d of %d mutants noticed' % (len(reasons) - survivors, len(reasons)))
     return survivors
@@ -475,12 +495,9 @@ def run_all(build, options, scratch):
             left.append(mutant)
         if n % 100 == 99:
             print('# %d of %d, %d left' % (n + 1, len(mutants), len(left)), flush=True)
-    if left and not options.plain:
-        sanitized = Build(scratch + '/sanitized', SANITIZED)
-        sanitized.build_all(options.jobs)
-        results = list(try_all(sanitized, left, options.jobs))
-        counts['noticed by sanitizers'] = sum(bool(by) for _, by in results)
-        left = [m for m, by in results if not by]
+    results = list(try_sanitized(left, options, scratch))
+    counts['noticed by sanitizers'] = sum(bool(by) for _, by in results)
+    left = [m for m, by in results if not by]
     for mutant in left:
         print(mutant, flush=True)
     counts['survive'] = len(left)
@@ -520,7 +537,8 @@ def main():
         if options.all:
             failed = run_all(build, options, scratch)
         else:
-            failed = run_fixed(build, options, todays(list(must_be_noticed()), options.one_of))
+            failed = run_fixed(build, options, todays(list(must_be_noticed()), options.one_of),
+                               scratch)
     print('# %d s' % (time.time() - start))
     return failed > 0
 

@@ -856,6 +856,32 @@ Test(forks, child_comes_back_from_a_callback)
 	leave_folder();
 }
 
+static void
+fork_beside_step(struct evlock *l, evlock_handle handle, int error, void *arg)
+{
+	start(ask_theirs);
+	fork_here(l, handle, error, arg);
+	if (child)
+		stop();
+}
+
+/* The child does not enter the guard, which a thread of the parent had entered. */
+Test(forks, child_comes_back_while_another_thread_is_in_a_step)
+{
+	set_up();
+	ours = evlock_new(here, &stopping);
+	theirs = evlock_share(ours, there);
+	cr_assert_neq(evlock_with(ours, 1, NULL, fork_beside_step, NULL), 0);
+	turn(here);
+	if (child == 0)
+		_exit(free_both());
+	end_child();
+	turn(there);
+	evlock_free(theirs);
+	evlock_free(ours);
+	tear_down();
+}
+
 /* Asks for a key that exists only during the callback.  Another thread is in a step of the
  * table. */
 static void *
